@@ -1,0 +1,152 @@
+"""What a dataset is: rows of id, patient, split, text and labels, with a card and an identity.
+
+A loader is a frozen dataclass whose fields are its options, so they are checked, have defaults and
+are part of the identity:
+
+    @datasets.register("openi")
+    @dataclass(frozen=True)
+    class OpenI(Loader):
+        holdout: str = "test"
+        def find(self, data): ...          # where the source lies, or a DataError that says how
+        def identity(self, data): ...      # cheap: hashes of sources, no parsing
+        def load(self, data): ...          # the rows
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpriv.benchmark.registry import Registry
+from radpriv.errors import DataError, SuiteError
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a reader must know of a dataset.
+
+    release: what may leave the machine: "open", "aggregates" or "nothing". "Gated" = not open.
+    calibrated_on: datasets whose published statistics a generator used (empty: none, or real data).
+    unit_note: what the unit "report" covers here, e.g. a collapsed group of duplicates.
+    """
+
+    title: str
+    licence: str
+    access: str
+    release: str
+    labels_from: str
+    unit_note: str = ""
+    known_errors: tuple[str, ...] = ()
+    calibrated_on: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.release not in ("open", "aggregates", "nothing"):
+            raise SuiteError(f"release policy '{self.release}': open, aggregates or nothing")
+
+    @property
+    def gated(self) -> bool:
+        return self.release != "open"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows in order of id. Texts are private data: they never reach the store, a log or an error.
+
+    ids, patients, splits, texts: n entries; splits are "train" or "test" (a validation split,
+    where a loader makes one, is private too and arrives as "validate").
+    y: float32 (n, labels); 1 positive, 0 negative, NaN not observed.
+    counts: public facts of loading, e.g. {"unlabelled": 95}.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    card: Card
+    ids: tuple[str, ...]
+    patients: tuple[str, ...]
+    splits: tuple[str, ...]
+    texts: tuple[str, ...] = field(repr=False)
+    y: NDArray[np.float32] = field(repr=False)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        if not (len(self.patients) == len(self.splits) == len(self.texts) == len(self.y) == n):
+            raise DataError(f"dataset {self.name}: its columns differ in length; a loader's fault")
+        if self.y.shape != (n, len(self.labels)) or self.y.dtype != np.float32:
+            raise DataError(f"dataset {self.name}: labels must be float32 (rows, labels)")
+        if list(self.ids) != sorted(set(self.ids)):
+            raise DataError(f"dataset {self.name}: ids must be unique and sorted")
+        if np.isinf(self.y).any() or not np.isin(self.y[~np.isnan(self.y)], (0.0, 1.0)).all():
+            raise DataError(f"dataset {self.name}: labels must be 0, 1 or NaN")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Row numbers of a split, in order of id."""
+        return np.flatnonzero(np.asarray(self.splits) == split)
+
+
+@dataclass(frozen=True)
+class Loader(abc.ABC):
+    """Reads one dataset; fields are options. `data` is the folder of RADPRIV_DATA or --data."""
+
+    name: ClassVar[str]
+    card: ClassVar[Card]
+    labels: ClassVar[tuple[str, ...]]
+
+    @abc.abstractmethod
+    def find(self, data: Path | None) -> Path | None:
+        """Where the source lies (None for a generator); DataError with what to do if absent."""
+
+    @abc.abstractmethod
+    def identity(self, data: Path | None) -> dict[str, Any]:
+        """Loader, options and source hashes or generator parameters: canonical-JSON-able."""
+
+    @abc.abstractmethod
+    def load(self, data: Path | None) -> Dataset:
+        """The rows."""
+
+    def options(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+datasets: Registry[type[Loader]] = Registry("dataset", "radpriv.datasets")
+
+
+def make_loader(name: str, options: Mapping[str, Any]) -> Loader:
+    """The loader `name` with these options; an unknown option is an error that lists the known."""
+    kind = datasets.get(name)
+    return build(kind, options, f"dataset '{name}'", "option")
+
+
+def build(kind: type[Any], values: Mapping[str, Any], owner: str, word: str) -> Any:
+    """`kind(**values)` with checked names and types of values; used for loaders and methods."""
+    known = {f.name: f for f in fields(kind)}
+    for key, value in values.items():
+        if key not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise SuiteError(f"{owner} has no {word} '{key}' (known: {listed})")
+        default = getattr(kind, key, None)
+        if default is not None and not _same_kind(value, default):
+            raise SuiteError(
+                f"{owner}: {word} '{key}' = {value!r}: expected {type(default).__name__}"
+            )
+    return kind(**values)
+
+
+def _same_kind(value: Any, default: Any) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    return isinstance(value, type(default))

@@ -1,0 +1,149 @@
+"""One typed registry for datasets, encoders, methods and attacks.
+
+Names are declared in entry points (`radpriv.methods`, …) and imported on first use; importing the
+module runs its `@register(...)` decorator. A collision is an error, a near miss gets a suggestion,
+and a plug-in may also come from one file:
+
+    methods = Registry[type[Method]]("method", "radpriv.methods")
+
+    @methods.register("prior")
+    class Prior(Method): ...
+
+    methods.get("prior")              # imports the module that the entry point names
+    methods.load_file("mine.py")      # registers what the file defines, returns the new names
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from radpriv.errors import PluginError, UnknownNameError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Names of one kind, each bound to one object."""
+
+    def __init__(self, kind: str, group: str | None = None) -> None:
+        self.kind = kind
+        self.group = group
+        self._items: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        def bind(item: T) -> T:
+            known = self._items.get(name)
+            if known is not None and _origin(known) != _origin(item):
+                raise PluginError(
+                    f"two {self.kind}s are called '{name}': {_origin(known)} and {_origin(item)}; "
+                    "rename one"
+                )
+            self._items[name] = item
+            return item
+
+        return bind
+
+    def names(self) -> list[str]:
+        return sorted({*self._items, *self._declared()})
+
+    def get(self, name: str) -> T:
+        if name not in self._items and name in (declared := self._declared()):
+            module = declared[name]
+            try:
+                importlib.import_module(module)
+            except Exception as error:
+                raise PluginError(
+                    f"{self.kind} '{name}': its module {module} raised "
+                    f"{type(error).__name__} when imported: {error}"
+                ) from error
+        if name not in self._items:
+            raise UnknownNameError(self._unknown(name))
+        return self._items[name]
+
+    def load_file(self, path: str | Path) -> list[str]:
+        """Import a plug-in from one file; the names that it registered."""
+        module = import_file(Path(path))
+        new = [n for n, item in self._items.items() if getattr(item, "__module__", "") == module]
+        if not new:
+            raise PluginError(
+                f"{path}: it registers no {self.kind}; decorate the class with "
+                f'@{self.kind}s.register("name")'
+            )
+        return new
+
+    def _declared(self) -> dict[str, str]:
+        if self.group is None:
+            return {}
+        return {point.name: point.value for point in entry_points(group=self.group)}
+
+    def _unknown(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self.names(), n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        return f"no {self.kind} is called '{name}'{hint} (known: {', '.join(self.names())})"
+
+
+def _origin(item: object) -> str:
+    return f"{getattr(item, '__module__', '?')}.{getattr(item, '__qualname__', repr(item))}"
+
+
+def import_file(path: Path) -> str:
+    """Import the single file `path` under a name made of its content; the module's name."""
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise PluginError(f"{path}: cannot be read ({error.strerror}); give a .py file") from error
+    name = f"radpriv_plugin_{hashlib.sha256(source).hexdigest()[:16]}"
+    if name in sys.modules:
+        return name
+    _refuse_siblings(path, source)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"{path}: not a Python file; give a .py file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise PluginError(
+            f"{path}: raised {type(error).__name__} when imported: {error}"
+        ) from error
+    return name
+
+
+def _refuse_siblings(path: Path, source: bytes) -> None:
+    """A plug-in is one file: a sibling would be missing from the snapshot that workers load."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        where = f" line {line}" if line else ""
+        raise PluginError(f"{path}{where}: not valid Python ({error})") from error
+    siblings = {p.stem for p in path.parent.glob("*.py")} - {path.stem}
+    siblings |= {p.parent.name for p in path.parent.glob("*/__init__.py")}
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["." if node.level else (node.module or "")]
+        for name in names:
+            if name == "." or (name.split(".")[0] in siblings and not _installed(name)):
+                raise PluginError(
+                    f"{path} line {node.lineno}: a plug-in is one file, so it cannot import its "
+                    f"neighbour '{name}'; move that code into the file, or install it as a package"
+                )
+
+
+def _installed(name: str) -> bool:
+    root = name.split(".")[0]
+    return root in sys.stdlib_module_names or importlib.util.find_spec(root) is not None

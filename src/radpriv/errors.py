@@ -1,0 +1,48 @@
+"""Errors with a sentence for the user: what is wrong, where, and what to do.
+
+The command line prints that one sentence and exits with status 2; `--debug` shows the traceback.
+"""
+
+
+class RadprivError(Exception):
+    """Anything the user can mend."""
+
+
+class SuiteError(RadprivError):
+    """A suite file, a cell or a budget that makes no sense."""
+
+
+class UnknownNameError(RadprivError):
+    """A name that no registry knows."""
+
+
+class PluginError(RadprivError):
+    """A plug-in file that cannot be loaded."""
+
+
+class DataError(RadprivError):
+    """A data file that is absent, damaged or not what it claims to be."""
+
+
+class EncoderError(RadprivError):
+    """An encoder that is absent, or not the one that was pinned."""
+
+
+class PrivacyError(RadprivError):
+    """A rule of the waist that was about to be broken."""
+
+
+class StoreError(RadprivError):
+    """A result that is absent, damaged or cannot be written."""
+
+
+class AttackError(RadprivError):
+    """An attack that cannot run, or whose answer is malformed."""
+
+
+class ReportError(RadprivError):
+    """Results that must not share one table."""
+
+
+class CellFailed(RadprivError):
+    """A run that ended without a result; its reason is kept under store/attempts/."""
