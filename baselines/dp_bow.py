@@ -1,0 +1,50 @@
+"""DP bag of words: a linear model on hashed words, trained by DP-Adam. No private vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from radpriv.baselines.linear import fit_dp_linear
+from radpriv.benchmark.cell import Budget
+from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.fitted import LinearFitted
+from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.method import Method, methods
+from radpriv.benchmark.privacy.records import PrivateRecords
+from radpriv.benchmark.privacy.run import Run
+
+
+@methods.register("dp_bow")
+@dataclass(frozen=True)
+class DPBagOfWords(Method):
+    """size hashed columns of 1..ngrams, presence only, each text scaled to L2 norm 1."""
+
+    size: int = 4096
+    ngrams: int = 2
+    rate: float = 0.5
+    steps: int = 100
+    max_norm: float = 1.0
+    lr: float = 1.0
+
+    private = True
+    uses_encoder = False
+
+    def fit(
+        self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
+    ) -> LinearFitted:
+        words = HashedWords(self.size, self.ngrams, binary=True)
+        return fit_dp_linear(
+            train,
+            run,
+            words,
+            words.spec,
+            size=self.size,
+            scale=1.0,
+            rate=self.rate,
+            steps=self.steps,
+            max_norm=self.max_norm,
+            lr=self.lr,
+        )
+
+    def record_passes(self, n_public: int) -> float:
+        return 0.0

@@ -1,0 +1,59 @@
+"""DP linear probe: a linear head on frozen features of an encoder, trained by DP-Adam."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from radpriv.baselines.linear import fit_dp_linear
+from radpriv.benchmark.cell import Budget
+from radpriv.benchmark.classifier import Pooled
+from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.fitted import LinearFitted
+from radpriv.benchmark.method import Method, methods
+from radpriv.benchmark.privacy.records import PrivateRecords
+from radpriv.benchmark.privacy.run import Run
+
+
+@methods.register("dp_linear_probe")
+@dataclass(frozen=True)
+class DPLinearProbe(Method):
+    """Defaults chosen on `synthetic-plain`. Features have norm 1 after scaling by 1/sqrt(size)."""
+
+    rate: float = 0.5
+    steps: int = 100
+    max_norm: float = 1.0
+    lr: float = 1.0
+    max_length: int = 256
+
+    private = True
+
+    def fit(
+        self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
+    ) -> LinearFitted:
+        assert encoder is not None
+        return fit_dp_linear(
+            train,
+            run,
+            Pooled(encoder, self.max_length),
+            pooled_spec(encoder, self.max_length),
+            size=encoder.hidden_size,
+            scale=1.0 / math.sqrt(encoder.hidden_size),
+            rate=self.rate,
+            steps=self.steps,
+            max_norm=self.max_norm,
+            lr=self.lr,
+        )
+
+    def record_passes(self, n_public: int) -> float:
+        return 0.0
+
+
+def pooled_spec(encoder: Encoder, max_length: int) -> dict[str, object]:
+    """How a saved head finds its features again."""
+    return {
+        "features": "pooled",
+        "max_length": max_length,
+        "encoder": encoder.name,
+        "encoder_sha256": encoder.sha256,
+    }

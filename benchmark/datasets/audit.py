@@ -1,0 +1,73 @@
+"""The audit set: units whose membership in the training set is an independent fair coin.
+
+    universe = draw(dataset, policy, audit_key, n_public, seed)
+
+Candidate iff PRF(key, "candidate", unit) < rate, the same for every seed; a candidate is a member
+of seed s iff PRF(key, "member", s, unit) < ½. Coins are independent over units and seeds and never
+balanced: with balanced membership the number of other seeds that hold a record gives the answer
+away (AUC 1.0 on null data). All that is not a candidate is a member; test records stay untouched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpriv.benchmark.cell import AuditPolicy, canonical
+from radpriv.benchmark.datasets.base import Dataset
+from radpriv.errors import DataError
+
+
+@dataclass(frozen=True)
+class Universe:
+    """All training units before the coins, one slot each, in order of id. Private data.
+
+    member: bool (slots,), drawn for one seed. candidate: bool (slots,), the audit set.
+    y: float32 (slots, labels) as training would see them (flipped where kind is "mislabelled").
+    """
+
+    ids: tuple[str, ...] = field(repr=False)
+    patients: tuple[str, ...] = field(repr=False)
+    texts: tuple[str, ...] = field(repr=False)
+    y: NDArray[np.float32] = field(repr=False)
+    candidate: NDArray[np.bool_] = field(repr=False)
+    member: NDArray[np.bool_] = field(repr=False)
+    kinds: tuple[str, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def prf(key: bytes, *path: object) -> float:
+    """Uniform in [0, 1): the first 53 bits of HMAC-SHA256(key, canonical path)."""
+    mac = hmac.new(key, canonical(list(path)).encode(), hashlib.sha256).digest()
+    return (int.from_bytes(mac[:8], "big") >> 11) * 2.0**-53
+
+
+def draw(dataset: Dataset, policy: AuditPolicy, key: bytes, n_public: int, seed: int) -> Universe:
+    """The universe of one cell; DataError if the training split is empty."""
+    rows = dataset.rows("train")
+    if len(rows) == 0:
+        raise DataError(f"dataset {dataset.name}: its training split is empty")
+    names = dataset.patients if policy.unit == "patient" else dataset.ids
+    units = [names[r] for r in rows]
+    rate = policy.rate(n_public)
+    candidate = np.array([prf(key, "candidate", u) < rate for u in units])
+    coin = np.array([prf(key, "member", seed, u) < 0.5 for u in units])
+    y = dataset.y[rows].copy()
+    if policy.canaries == "mislabelled":
+        y[candidate] = 1.0 - y[candidate]
+    kinds = [policy.canaries if c else "" for c in candidate]
+    return Universe(
+        ids=tuple(dataset.ids[r] for r in rows),
+        patients=tuple(dataset.patients[r] for r in rows),
+        texts=tuple(dataset.texts[r] for r in rows),
+        y=y,
+        candidate=candidate,
+        member=~candidate | coin,
+        kinds=tuple(kinds),
+    )

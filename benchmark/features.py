@@ -1,0 +1,141 @@
+"""Values of a public function, one per record, computed once and cached.
+
+    features = cache.map(f, texts, scope)      # f(text) -> array; f.key names it; order kept
+
+`f` sees one text at a time, so no record can influence another's value. The cache holds private
+data: it lies in RADPRIV_CACHE (mode 700), outside the store, and may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpriv.errors import StoreError
+
+Progress = Callable[[int], None]
+
+
+class RecordFunction(Protocol):
+    """A public function of one text.
+
+    key: names the function and all it depends on (hashes included); "" is never cached.
+    ragged: True if it gives (T, …) with T depending on the text, False for one fixed shape.
+    """
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def ragged(self) -> bool: ...
+    def __call__(self, text: str) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class Features:
+    """values (total, …) and offsets (n + 1,): record i owns values[offsets[i]:offsets[i+1]]."""
+
+    values: NDArray[Any]
+    offsets: NDArray[np.int64]
+    ragged: bool
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> NDArray[Any]:
+        rows = self.values[self.offsets[i] : self.offsets[i + 1]]
+        return rows if self.ragged else rows[0]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+
+def evaluate(f: RecordFunction, texts: Sequence[str], progress: Progress | None = None) -> Features:
+    """f of each text, one at a time."""
+    arrays = []
+    for text in texts:
+        value = np.asarray(f(text))
+        arrays.append(value if f.ragged else value[None])
+        if progress is not None:
+            progress(1)
+    sizes = [len(a) for a in arrays]
+    values = np.concatenate(arrays) if arrays else np.zeros((0,), np.float32)
+    return Features(values, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), f.ragged)
+
+
+class FeatureCache:
+    """Disk cache of `evaluate`; without a folder it keeps values for the process only."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._memory: dict[str, Features] = {}
+        if folder is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                folder.chmod(0o700)
+            except OSError as error:
+                raise StoreError(
+                    f"{folder}: the cache folder cannot be made ({error.strerror}); "
+                    "set RADPRIV_CACHE to a folder of yours"
+                ) from error
+
+    def map(
+        self, f: RecordFunction, texts: Sequence[str], progress: Progress | None = None
+    ) -> Features:
+        if not f.key:
+            return evaluate(f, texts, progress)
+        name = _name(f.key, texts)
+        if name not in self._memory:
+            found = self._read(name, f.ragged)
+            if found is None:
+                found = evaluate(f, texts, progress)
+                self._write(name, found)
+            self._memory[name] = found
+        return self._memory[name]
+
+    def _read(self, name: str, ragged: bool) -> Features | None:
+        if self.folder is None:
+            return None
+        try:
+            values = np.load(self.folder / f"{name}.values.npy", mmap_mode="r", allow_pickle=False)
+            offsets = np.load(self.folder / f"{name}.offsets.npy", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        if len(offsets) == 0 or offsets[-1] != len(values):
+            return None
+        return Features(values, offsets, ragged)
+
+    def _write(self, name: str, features: Features) -> None:
+        if self.folder is None:
+            return
+        pairs = (("values", features.values), ("offsets", features.offsets))
+        for part, array in pairs:
+            target = self.folder / f"{name}.{part}.npy"
+            handle, temporary = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    np.save(file, array, allow_pickle=False)
+                os.replace(temporary, target)
+            except OSError as error:
+                Path(temporary).unlink(missing_ok=True)
+                raise StoreError(
+                    f"{target}: the cache could not be written ({error.strerror}); free space, or "
+                    "set RADPRIV_CACHE to another folder"
+                ) from error
+
+
+def _name(key: str, texts: Sequence[str]) -> str:
+    h = hashlib.sha256(key.encode())
+    for text in texts:
+        raw = text.encode("utf-8", "surrogatepass")
+        h.update(len(raw).to_bytes(8, "little"))
+        h.update(raw)
+    return h.hexdigest()[:40]

@@ -1,0 +1,78 @@
+"""An adapter that cannot move is found on public input (rule 10); no check reads a record."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from radpriv.benchmark.features import RecordFunction, evaluate
+from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
+from radpriv.benchmark.privacy.records import Records
+from radpriv.errors import CellFailed
+
+PUBLIC_SENTENCES = (
+    "The heart is normal in size and the lungs are clear.",
+    "There is a small left pleural effusion with adjacent atelectasis, new since the prior study.",
+    "No pneumothorax. Stable cardiomegaly. A catheter ends in the superior vena cava.",
+)
+
+
+def softmax_cancels(name: str) -> bool:
+    """Attention key biases have gradient 0: they add one constant to every score of a query."""
+    return name.endswith("key.bias")
+
+
+def check_gradients_reach(
+    model: nn.Module, function: RecordFunction, labels: int, device: torch.device
+) -> None:
+    """Before step 0: each trainable tensor, perturbed, must get a gradient from public text.
+
+    Perturbed because some are 0 by construction at the start (LoRA's A while B = 0); the weights
+    are restored bit by bit. CellFailed names the tensor.
+    """
+    params = trainable(model)
+    saved = {n: p.detach().clone() for n, p in params.items()}
+    y = np.indices((len(PUBLIC_SENTENCES), labels)).sum(0) % 2
+    records = Records(
+        np.arange(len(PUBLIC_SENTENCES)),
+        evaluate(function, PUBLIC_SENTENCES),
+        torch.from_numpy(y.astype(np.float32)).to(device),
+        device,
+    )
+    generator = torch.Generator().manual_seed(0)
+    try:
+        with torch.no_grad():
+            for p in params.values():
+                shift = 0.05 * torch.randn(p.shape, generator=generator, dtype=torch.float64)
+                p.add_(shift.to(p))
+        total = clipped_sum(model, records, max_norm=1.0)
+    finally:
+        with torch.no_grad():
+            for n, p in params.items():
+                p.copy_(saved[n])
+    dead = [n for n, t in total.tensors.items() if not t.any() and not softmax_cancels(n)]
+    if dead:
+        raise CellFailed(
+            f"adapter did not move: tensor {dead[0]} gets no gradient from public sentences "
+            f"({len(dead)} of {len(params)} tensors); it is not part of what losses() computes"
+        )
+
+
+def snapshot(model: nn.Module) -> dict[str, Tensor]:
+    return {n: p.detach().clone() for n, p in trainable(model).items()}
+
+
+def check_moved(model: nn.Module, before: dict[str, Tensor]) -> None:
+    """After the first noised update with a non-zero step size: each tensor must have changed."""
+    still = [n for n, p in trainable(model).items() if torch.equal(p.detach(), before[n])]
+    if still:
+        raise CellFailed(
+            f"adapter did not move: tensor {still[0]} is unchanged after the first noised update "
+            f"({len(still)} of {len(before)} tensors); the optimizer may hold stale parameters"
+        )
+
+
+def finite(model: nn.Module) -> bool:
+    """Whether the (noised) weights are finite."""
+    return all(bool(torch.isfinite(p).all()) for p in trainable(model).values())

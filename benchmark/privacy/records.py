@@ -1,0 +1,157 @@
+"""PrivateRecords: the training set as a method sees it, through doors and not through windows.
+
+There is no `len`, no member flag and no list of texts; indices are slots of the universe. `raw()`
+is the one way out, and taking it voids the certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from radpriv.benchmark.datasets.audit import Universe
+from radpriv.benchmark.features import FeatureCache, Features, Progress, RecordFunction
+
+
+@dataclass
+class Diary:
+    """Private diagnostics: written to private/, never to a record, a log or a method."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def note(self, **values: float) -> None:
+        self.rows.append(values)
+
+
+@dataclass(frozen=True)
+class Records:
+    """Some records, in slot order: what a step hands out, or a micro-batch of it.
+
+    labels: float32 (B, L), NaN where not observed.
+    """
+
+    slots: NDArray[np.int64] = field(repr=False)
+    features: Features = field(repr=False)
+    labels: Tensor = field(repr=False)
+    device: torch.device = field(default=torch.device("cpu"), repr=False)
+    diary: Diary = field(default_factory=Diary, repr=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.slots)
+
+    def inputs(self) -> tuple[Tensor, Tensor]:
+        """(values (B, T, …) padded with 0, mask (B, T)); (B, …) and a mask (B, 1) if not ragged."""
+        values, mask = pad([self.features[i] for i in self.slots], self.features.ragged)
+        return values.to(self.device), mask.to(self.device)
+
+    def take(self, index: NDArray[np.int64]) -> Records:
+        return Records(
+            self.slots[index], self.features, self.labels[index], self.device, self.diary
+        )
+
+    def micro_batches(self, tokens: int) -> Iterator[Records]:
+        """Cut by length so that padded size stays at or below `tokens` (one record at least)."""
+        lengths = self.features.lengths[self.slots]
+        order = np.argsort(lengths, kind="stable")
+        start = 0
+        while start < len(order):
+            stop = start + 1
+            while stop < len(order) and lengths[order[stop]] * (stop + 1 - start) <= tokens:
+                stop += 1
+            yield self.take(order[start:stop])
+            start = stop
+
+
+@dataclass(frozen=True)
+class PrivateFeatures:
+    """The result of `train.map`: handed to `run.poisson`, never read by a method."""
+
+    name: str
+    function: RecordFunction
+    _features: Features = field(repr=False)
+    _universe: Universe = field(repr=False)
+    _diary: Diary = field(repr=False)
+
+    def select(self, chosen: NDArray[np.bool_], device: torch.device) -> Records:
+        """Records of the chosen slots that are members."""
+        slots = np.flatnonzero(chosen & self._universe.member)
+        labels = torch.from_numpy(self._universe.y[slots]).to(device)
+        return Records(slots, self._features, labels, device, self._diary)
+
+
+class PrivateRecords:
+    """The door `train` of Method.fit."""
+
+    def __init__(
+        self,
+        universe: Universe,
+        labels: tuple[str, ...],
+        n_public: int,
+        cache: FeatureCache,
+        progress: Progress | None = None,
+    ) -> None:
+        self.labels = labels
+        self.n_public = n_public
+        self.diary = Diary()
+        self.left_waist = False
+        self._universe = universe
+        self._cache = cache
+        self._progress = progress
+
+    def map(self, name: str, f: RecordFunction) -> PrivateFeatures:
+        """f once per record of the whole universe, in slot order, present or absent alike."""
+        features = self._cache.map(f, self._universe.texts, self._progress)
+        return PrivateFeatures(name, f, features, self._universe, self.diary)
+
+    def raw(self) -> RawRecords:
+        """The members themselves. The run has no certificate from here on."""
+        self.left_waist = True
+        return RawRecords(self._universe, self._cache, self._progress)
+
+
+class RawRecords:
+    """What non-private baselines train on. texts, y: members in slot order."""
+
+    def __init__(
+        self, universe: Universe, cache: FeatureCache, progress: Progress | None = None
+    ) -> None:
+        self._universe = universe
+        self._cache = cache
+        self._progress = progress
+        self.slots = np.flatnonzero(universe.member)
+        self.texts = [universe.texts[i] for i in self.slots]
+        self.y = universe.y[self.slots]
+
+    def features(self, f: RecordFunction) -> Features:
+        """Values of f for the whole universe (index them with `slots`); shares the cache."""
+        return self._cache.map(f, self._universe.texts, self._progress)
+
+    def records(
+        self, features: Features, slots: NDArray[np.int64], device: torch.device
+    ) -> Records:
+        """A batch of members for a training loop of the method's own."""
+        labels = torch.from_numpy(self._universe.y[slots]).to(device)
+        return Records(slots, features, labels, device)
+
+
+def pad(arrays: Sequence[NDArray[Any]], ragged: bool) -> tuple[Tensor, Tensor]:
+    """Stack arrays, padding the first axis with zeros where they are ragged; bool mask (B, T)."""
+    if not ragged:
+        stacked = np.stack(arrays) if arrays else np.zeros((0, 1), np.float32)
+        return torch.from_numpy(stacked), torch.ones(len(arrays), 1, dtype=torch.bool)
+    longest = max((len(a) for a in arrays), default=0)
+    tail = arrays[0].shape[1:] if arrays else ()
+    kind = arrays[0].dtype if arrays else np.dtype(np.float32)
+    values = np.zeros((len(arrays), longest, *tail), kind)
+    mask = np.zeros((len(arrays), longest), bool)
+    for i, a in enumerate(arrays):
+        values[i, : len(a)] = a
+        mask[i, : len(a)] = True
+    return torch.from_numpy(values), torch.from_numpy(mask)

@@ -1,0 +1,63 @@
+"""The release: noise for every tensor, the ledger line on disk, then the noisy value."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from radpriv.benchmark.privacy.clipping import ClippedSum, trainable
+from radpriv.benchmark.privacy.streams import gaussians
+from radpriv.errors import PrivacyError
+
+
+@dataclass(frozen=True)
+class Noised:
+    """What the waist lets out: float64 tensors by name. Division is post-processing."""
+
+    tensors: dict[str, Tensor] = field(repr=False)
+
+    def __truediv__(self, divisor: float) -> Noised:
+        return Noised({n: t / divisor for n, t in self.tensors.items()})
+
+    @property
+    def sha256(self) -> str:
+        """Of names and float64 little-endian bytes, in order of name."""
+        h = hashlib.sha256()
+        for name in sorted(self.tensors):
+            array = self.tensors[name].detach().cpu().numpy().astype("<f8")
+            h.update(name.encode() + b"\0" + repr(array.shape).encode() + array.tobytes())
+        return h.hexdigest()
+
+
+def add_noise(value: ClippedSum, sigma: float, key: bytes, step: int, name: str) -> Noised:
+    """value + N(0, (sigma · sensitivity)²) per coordinate, one named stream per tensor.
+
+    Abadi et al. 2016, Algorithm 1: noise is calibrated to the clip, added once per logical batch
+    and in the same way to an empty one.
+    """
+    scale = sigma * value.sensitivity
+    noised = {}
+    for tensor, exact in value.tensors.items():
+        if not torch.isfinite(exact).all():
+            raise PrivacyError(f"release {name}: tensor {tensor} is not finite before the noise")
+        z = gaussians(key, ("noise", step, name, tensor), exact.numel())
+        noise = torch.from_numpy(np.array(z)).view(exact.shape).to(exact.device)
+        noised[tensor] = exact + scale * noise
+    return Noised(noised)
+
+
+def apply(model: nn.Module, optimizer: torch.optim.Optimizer, update: Noised) -> None:
+    """Set each trainable tensor's gradient to the update and step; PrivacyError on a mismatch."""
+    params = trainable(model)
+    if set(params) != set(update.tensors):
+        odd = sorted(set(params) ^ set(update.tensors))
+        raise PrivacyError(f"trainable tensors and noised tensors differ: {', '.join(odd[:3])}")
+    optimizer.zero_grad(set_to_none=True)
+    for name, p in params.items():
+        p.grad = update.tensors[name].to(dtype=p.dtype, device=p.device).view_as(p)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
