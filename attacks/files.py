@@ -1,0 +1,137 @@
+"""Reading finished cells for an attack: outputs and flags, checked before anything is scored.
+
+Files of one cell's folder (all in slot or record order): record.json, test.parquet,
+private/candidates.parquet and private/flags.parquet. A damaged or inconsistent one is an
+AttackError with the file's name; nothing is repaired or guessed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from radpriv.attacks.metrics import Bools
+from radpriv.attacks.view import Matrix, Population
+from radpriv.errors import AttackError
+
+AGAIN = "the cell is damaged: delete its folder and run it again"
+
+
+@dataclass(frozen=True)
+class CellFiles:
+    """One finished cell: its folder and its record.json, already read."""
+
+    folder: Path
+    record: Mapping[str, Any] = field(repr=False)
+
+    @staticmethod
+    def open(folder: Path) -> CellFiles:
+        path = folder / "record.json"
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise AttackError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+        return CellFiles(folder, record)
+
+    @property
+    def cell_id(self) -> str:
+        return str(self.record["cell_id"])
+
+    @property
+    def seed(self) -> int:
+        return int(self.record["cell"]["seed"])
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What one cell says of its candidates and test records, with its flags.
+
+    slots int64 (m,); record, patient: m pseudonyms; labels, logits float32 (m, L); length int32
+    (m,); similarity float32 (m,); member bool (m,).
+    """
+
+    cell: CellFiles
+    slots: NDArray[np.int64]
+    record: tuple[str, ...]
+    patient: tuple[str, ...]
+    labels: Matrix
+    logits: Matrix
+    length: NDArray[np.int32]
+    similarity: NDArray[np.float32]
+    member: Bools
+    population: Population
+
+
+def load(cell: CellFiles) -> Outputs:
+    """Read and check one cell; AttackError names the file at fault."""
+    width = len(cell.record["label_names"])
+    path = cell.folder / "private" / "candidates.parquet"
+    table = _table(path, ("slot", "record", "patient", "labels", "logits", "length", "similarity"))
+    slots = _slots(path, table)
+    test_path = cell.folder / "test.parquet"
+    test = _table(test_path, ("labels", "logits"))
+    return Outputs(
+        cell=cell,
+        slots=slots,
+        record=tuple(table["record"].to_pylist()),
+        patient=tuple(table["patient"].to_pylist()),
+        labels=_matrix(path, table, "labels", width),
+        logits=_matrix(path, table, "logits", width),
+        length=table["length"].to_numpy().astype(np.int32),
+        similarity=table["similarity"].to_numpy().astype(np.float32),
+        member=_flags(cell.folder / "private" / "flags.parquet", slots),
+        population=Population(
+            _matrix(test_path, test, "logits", width), _matrix(test_path, test, "labels", width)
+        ),
+    )
+
+
+def _flags(path: Path, slots: NDArray[np.int64]) -> Bools:
+    table = _table(path, ("slot", "member"))
+    flagged = _slots(path, table)
+    if not np.array_equal(flagged, slots):
+        odd = np.setxor1d(flagged, slots)
+        raise AttackError(
+            f"{path}: {len(odd)} slots stand here or in candidates.parquet but not in both "
+            f"(first: {odd[0]}); {AGAIN}"
+        )
+    return table["member"].to_numpy().astype(np.bool_)
+
+
+def _table(path: Path, columns: tuple[str, ...]) -> pa.Table:
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise AttackError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+    if missing := [name for name in columns if name not in table.column_names]:
+        raise AttackError(f"{path}: column '{missing[0]}' is missing; {AGAIN}")
+    for name in columns:
+        if table[name].null_count:
+            raise AttackError(f"{path}: column '{name}' has empty entries; {AGAIN}")
+    return table.select(list(columns))
+
+
+def _slots(path: Path, table: pa.Table) -> NDArray[np.int64]:
+    slots = table["slot"].to_numpy().astype(np.int64)
+    if (late := np.flatnonzero(np.diff(slots) <= 0)).size:
+        raise AttackError(f"{path}: row {int(late[0]) + 1} is out of slot order; {AGAIN}")
+    return slots
+
+
+def _matrix(path: Path, table: pa.Table, name: str, width: int) -> Matrix:
+    """A list column as float32 (rows, width)."""
+    column = table[name].combine_chunks()
+    flat = column.flatten()
+    lengths = np.diff(column.offsets.to_numpy()) if pa.types.is_list(column.type) else None
+    if len(flat) != width * len(column) or (lengths is not None and (lengths != width).any()):
+        raise AttackError(f"{path}: '{name}' must have {width} entries in every row; {AGAIN}")
+    values = flat.to_numpy(zero_copy_only=False).astype(np.float32)
+    return np.asarray(values.reshape(len(column), width))

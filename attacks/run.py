@@ -1,0 +1,183 @@
+"""One attack on one family of cells: every seed is a target, the others are its references.
+
+Input is files, output is a plain dictionary and a table; nothing is trained, and training imports
+none of this. A result has, per seed, the row of the attack (or of the positive control) and a null
+row: the same scores against coins permuted by a public stream named (family, seed, "null"), so
+that what luck and the metric itself do stands beside what the attack does.
+
+    cells = [CellFiles.open(folder) for folder in folders]        # one family
+    result, rows = attack_family("loss", {}, cells, fingerprint)
+    write_result(temporary_folder, result, rows)                   # the caller renames
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from radpriv.attacks.files import CellFiles, Outputs, load
+from radpriv.attacks.public import public_permutation
+from radpriv.attacks.registry import make_attack
+from radpriv.attacks.summary import Scored, family_row, row
+from radpriv.attacks.view import Reference, Scorer, View
+from radpriv.benchmark.cell import default_delta, digest
+from radpriv.errors import AttackError
+
+SCHEMA = 1
+
+
+def attack_id(
+    name: str, params: Mapping[str, Any], fingerprint: str, targets: Sequence[CellFiles]
+) -> str:
+    """A readable head and 16 hex digits of the SHA-256 of all that decides the result.
+
+    That is: the attack, its version and parameters, `fingerprint` (of the attack's sources), and
+    the input cells with *their* fingerprints, so that a cell computed anew is attacked anew.
+    """
+    attack = make_attack(name, params)
+    family = _family(targets)
+    key = {
+        "attack": name,
+        "version": attack.version,
+        "params": attack.params(),
+        "fingerprint": fingerprint,
+        "cells": [[c.cell_id, c.record["fingerprint"]] for c in family],
+    }
+    first = family[0].cell_id.rsplit("-", 1)[0]
+    head = first.removesuffix(f".s{family[0].seed}")
+    return f"{name}.{head}.k{len(family)}-{digest(key)[:16]}"
+
+
+def attack_family(
+    name: str, params: Mapping[str, Any], targets: Sequence[CellFiles], fingerprint: str
+) -> tuple[dict[str, Any], pa.Table]:
+    """(result.json's content, rows.parquet's content) of one attack on all seeds of a family."""
+    attack = make_attack(name, params)
+    family = _family(targets)
+    outputs = [load(cell) for cell in family]
+    _one_audit_set(outputs)
+    role = "control" if family[0].record.get("role") == "control" else "attack"
+
+    scored: dict[str, list[Scored]] = {role: [], "null": []}
+    rows: list[dict[str, Any]] = []
+    for target in outputs:
+        others = [o for o in outputs if o is not target]
+        answer = attack.score(view_of(target, others))
+        scores, member = Scorer(target.member).join(name, answer)
+        permuted = public_permutation(
+            member.size, str(target.cell.record["family"]), target.cell.seed, "null"
+        )
+        delta, source = _delta(target.cell)
+        for kind, coins in ((role, member), ("null", member[permuted])):
+            scored[kind].append(Scored(scores, coins, delta))
+            head = {
+                "cell_id": target.cell.cell_id,
+                "seed": target.cell.seed,
+                "role": kind,
+                "references": len(others),
+                "delta_source": source,
+            }
+            rows.append({**head, **row(scored[kind][-1])})
+    result = {
+        "schema": SCHEMA,
+        "attack_id": attack_id(name, params, fingerprint, family),
+        "attack": name,
+        "attack_version": attack.version,
+        "params": attack.params(),
+        "fingerprint": fingerprint,
+        "family": family[0].record["family"],
+        "role": role,
+        "cells": sorted(c.cell_id for c in family),
+        "cell_fingerprints": {c.cell_id: c.record["fingerprint"] for c in family},
+        "rows": rows,
+        "summary": {kind: family_row(seeds) for kind, seeds in scored.items()},
+    }
+    return result, score_rows(outputs, scored[role])
+
+
+def view_of(target: Outputs, others: Sequence[Outputs]) -> View:
+    """The target without its flags; the other seeds with theirs."""
+    references = tuple(
+        Reference(o.cell.seed, o.logits, o.labels, o.slots, o.member, o.population) for o in others
+    )
+    return View(
+        logits=target.logits,
+        labels=target.labels,
+        slots=target.slots,
+        length=target.length,
+        similarity=target.similarity,
+        patient=target.patient,
+        references=references,
+        population=target.population,
+    )
+
+
+def score_rows(outputs: Sequence[Outputs], scored: Sequence[Scored]) -> pa.Table:
+    """Columns slot int64, seed int64, score float64; by seed, then by slot. Private data."""
+    slots = np.concatenate([o.slots for o in outputs])
+    seeds = np.concatenate([np.full(o.slots.size, o.cell.seed, dtype=np.int64) for o in outputs])
+    scores = np.concatenate([s.scores for s in scored])
+    return pa.table({"slot": slots, "seed": seeds, "score": scores})
+
+
+def write_result(folder: Path, result: Mapping[str, Any], rows: pa.Table) -> None:
+    """result.json (sorted keys) and private/rows.parquet into an existing temporary folder."""
+    private = folder / "private"
+    try:
+        private.mkdir(mode=0o700, exist_ok=True)
+        pq.write_table(rows, private / "rows.parquet")
+        text = json.dumps(result, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
+        (folder / "result.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AttackError(f"{folder}: cannot be written ({error.strerror or error})") from error
+
+
+def _family(targets: Sequence[CellFiles]) -> list[CellFiles]:
+    """The targets by seed, if they are finished cells of one family and one fingerprint."""
+    if not targets:
+        raise AttackError("an attack needs at least one finished cell: run the suite first")
+    for cell in targets:
+        record = cell.record
+        if record["status"] != "done":
+            raise AttackError(f"{cell.folder}: ended as {record['status']}; leave the cell out")
+        if record["cell"]["audit"]["unit"] != "report":
+            raise AttackError(
+                f"{cell.folder}: its coins were flipped per {record['cell']['audit']['unit']}; "
+                "membership attacks on reports need coins per report"
+            )
+        for name in ("family", "fingerprint", "role"):
+            if record.get(name) != targets[0].record.get(name):
+                raise AttackError(
+                    f"{cell.folder}: its {name} is {record.get(name)}, but "
+                    f"{targets[0].record.get(name)} in {targets[0].folder}; "
+                    "attack one family, computed by one version, at a time"
+                )
+    ordered = sorted(targets, key=lambda c: c.seed)
+    for one, two in zip(ordered, ordered[1:], strict=False):
+        if one.seed == two.seed:
+            raise AttackError(f"{two.folder}: seed {two.seed} was given twice; give each cell once")
+    return ordered
+
+
+def _one_audit_set(outputs: Sequence[Outputs]) -> None:
+    """References are compared record by record, so every seed has the same candidates."""
+    for other in outputs[1:]:
+        if (other.record, other.slots.tolist()) != (outputs[0].record, outputs[0].slots.tolist()):
+            raise AttackError(
+                f"{other.cell.folder / 'private' / 'candidates.parquet'}: other candidates than "
+                f"in {outputs[0].cell.folder}; one family shares its audit set, run it again"
+            )
+
+
+def _delta(cell: CellFiles) -> tuple[float, str]:
+    """The cell's δ and where it is from; a non-private cell claims none, so it gets the default."""
+    budget = cell.record["cell"]["budget"]
+    if budget["epsilon"] == "inf":
+        return default_delta(int(cell.record["cell"]["n_public"])), "default_delta(n_public)"
+    return float(budget["delta"]), "budget"
