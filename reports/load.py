@@ -1,0 +1,288 @@
+"""Reads the results of one plan from a store; the one module of the reports that reads it.
+
+Everything that must not share a table is refused here, in one line that names the cells: mixed
+fingerprints within a family, package versions, device or dtype that differ within a dataset
+(unless allowed, then noted), and results of `--limit` among others (never allowed). A cell that is
+not `done` keeps its place and its reason; it is never averaged around.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from radpriv.errors import ReportError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of a plan. epsilon: inf for a non-private one. reason: why it is not done."""
+
+    dataset: str
+    encoder: str
+    method: str
+    label: str
+    epsilon: float
+    seed: int
+    cell_id: str
+    family: str
+    fingerprint: str
+    status: str
+    role: str
+    reason: str = ""
+
+    @property
+    def done(self) -> bool:
+        return self.status == "done"
+
+    @property
+    def why_missing(self) -> str:
+        return f"{self.status} ({self.reason})" if self.reason else self.status
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Test records of one cell: ids and patients (n,), y and logits float32 (n, labels)."""
+
+    records: tuple[str, ...]
+    patients: tuple[str, ...]
+    y: NDArray[np.float32] = field(repr=False)
+    logits: NDArray[np.float32] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished cell: its record.json, and its scores (None for a control)."""
+
+    entry: Entry
+    record: Mapping[str, Any] = field(repr=False)
+    scores: Scores | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """One result.json: an attack on the cells of one family. rows as in the file."""
+
+    attack_id: str
+    attack: str
+    version: int
+    params: Mapping[str, Any]
+    family: str
+    cells: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a report is made of. `mixed`: sentences about what was allowed to differ."""
+
+    suite: str
+    short_recipe: bool
+    limited: int | None
+    note: str
+    datasets: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    done: Mapping[str, Done]
+    attacks: tuple[AttackResult, ...]
+    mixed: tuple[str, ...]
+
+
+def load(
+    store: Path, suite: str, allow_mixed: bool = False, attack_ids: Collection[str] | None = None
+) -> Results:
+    """The results of `suite`. attack_ids: which attack results to use where several lie there;
+    by default those that the plan lists under "attacks", else every one over the plan's families.
+    """
+    path = store / "plans" / f"{suite}.json"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in (store / "plans").glob("*.json"))) or "none"
+        raise ReportError(f"no plan of '{suite}' in {store} (plans there: {known}); run it first")
+    plan = _json(path)
+    try:
+        entries = tuple(_entry(cell) for cell in plan["cells"])
+        datasets = tuple(plan["datasets"])
+        limited, short = plan["limited"], bool(plan["short_recipe"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReportError(f"{path}: not a plan (field {error}); run the suite again") from error
+    done = {e.cell_id: _done(store, e) for e in entries if e.done}
+    _refuse_limited(done.values(), limited, suite)
+    mixed = [*_mixed_families(entries), *_mixed_tables(done.values(), datasets)]
+    attacks, doubles = _attacks(
+        store, entries, plan.get("attacks") if attack_ids is None else attack_ids
+    )
+    mixed += doubles
+    if mixed and not allow_mixed:
+        raise ReportError(f"{mixed[0]}; run the suite again, or allow mixed results")
+    return Results(
+        plan.get("suite", suite),
+        short,
+        limited,
+        plan.get("note") or "",
+        datasets,
+        entries,
+        done,
+        attacks,
+        tuple(mixed),
+    )
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path}: cannot be read ({error}); run the suite again") from error
+
+
+def _entry(cell: Mapping[str, Any]) -> Entry:
+    axes = cell["axes"]
+    return Entry(
+        dataset=axes["dataset"],
+        encoder=axes["encoder"] or "",
+        method=axes["method"],
+        label=axes.get("label") or axes["method"],
+        epsilon=float(axes["epsilon"]),
+        seed=int(axes["seed"]),
+        cell_id=cell["cell_id"],
+        family=cell["family"],
+        fingerprint=cell["fingerprint"],
+        status=cell["status"],
+        role=cell["role"],
+        reason=cell.get("reason") or "",
+    )
+
+
+def _done(store: Path, entry: Entry) -> Done:
+    folder = store / "cells" / entry.cell_id / entry.fingerprint
+    if not (folder / "record.json").exists():
+        raise ReportError(
+            f"cell {entry.cell_id}: the plan says done, but {folder} has no record.json; "
+            "run the suite again"
+        )
+    record = _json(folder / "record.json")
+    status = record.get("status")
+    if status != "done":
+        raise ReportError(
+            f"cell {entry.cell_id}: the plan says done, its record says {status}; "
+            "run the suite again"
+        )
+    scores = _scores(folder / "test.parquet", record) if entry.role != "control" else None
+    return Done(entry, record, scores)
+
+
+def _scores(path: Path, record: Mapping[str, Any]) -> Scores:
+    labels = len(record["label_names"])
+    try:
+        table = pq.read_table(path, columns=["record", "patient", "labels", "logits"])
+        y, logits = (_matrix(table[name], labels) for name in ("labels", "logits"))
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ReportError(f"{path}: cannot be read ({line}); run the suite again") from error
+    if not len(y):
+        raise ReportError(f"{path}: holds no test record; check the dataset's split")
+    if np.isnan(logits).any():
+        row = int(np.flatnonzero(np.isnan(logits).any(axis=1))[0])
+        raise ReportError(f"{path} row {row}: a logit is NaN in a finished cell; run it again")
+    return Scores(
+        tuple(table["record"].to_pylist()), tuple(table["patient"].to_pylist()), y, logits
+    )
+
+
+def _matrix(column: pa.ChunkedArray, labels: int) -> NDArray[np.float32]:
+    values = np.array(column.to_pylist(), dtype=np.float32)
+    if values.ndim != 2 or values.shape[1] != labels:
+        raise ValueError(f"expected {labels} values a row, found shape {values.shape}")
+    return values
+
+
+def _refuse_limited(done: Iterable[Done], limited: int | None, suite: str) -> None:
+    for cell in done:
+        found = cell.record["cell"].get("limited")
+        if found != limited:
+            raise ReportError(
+                f"cell {cell.entry.cell_id}: limited = {found}, but the plan {suite} has "
+                f"{limited}; limited results never share a table with others"
+            )
+
+
+def _mixed_families(entries: Iterable[Entry]) -> list[str]:
+    families: dict[str, dict[str, str]] = defaultdict(dict)
+    for e in entries:
+        if e.done:
+            families[e.family].setdefault(e.fingerprint, e.cell_id)
+    return [
+        f"family {family} mixes fingerprints: "
+        + ", ".join(f"{cell} ({print_[:8]})" for print_, cell in sorted(found.items()))
+        for family, found in sorted(families.items())
+        if len(found) > 1
+    ]
+
+
+def _mixed_tables(done: Iterable[Done], datasets: Iterable[str]) -> list[str]:
+    """Package versions are compared where two cells both name the package."""
+    cells = list(done)
+    messages = []
+    for dataset in datasets:
+        seen: dict[str, dict[str, str]] = defaultdict(dict)
+        for cell in (c for c in cells if c.entry.dataset == dataset):
+            how = cell.record.get("how") or {}
+            facts = {f"package {p}": v for p, v in (how.get("packages") or {}).items()}
+            facts |= {"device": cell.record["device_kind"], "dtype": cell.record["dtype"]}
+            for name, value in facts.items():
+                seen[name].setdefault(str(value), cell.entry.cell_id)
+        for name, found in sorted(seen.items()):
+            if len(found) > 1:
+                each = ", ".join(f"{value} in {cell}" for value, cell in sorted(found.items()))
+                messages.append(f"the table of {dataset} mixes {name}: {each}")
+    return messages
+
+
+def _attacks(
+    store: Path, entries: Iterable[Entry], wanted: Collection[str] | None
+) -> tuple[tuple[AttackResult, ...], list[str]]:
+    """Results whose input cells are exactly the finished cells of a family of the plan."""
+    families: dict[str, list[str]] = defaultdict(list)
+    for e in entries:
+        if e.done:
+            families[e.family].append(e.cell_id)
+    chosen: dict[tuple[str, str, str], AttackResult] = {}
+    doubles = []
+    for path in sorted((store / "attacks").glob("*/result.json")):
+        if wanted is not None and path.parent.name not in wanted:
+            continue
+        data = _json(path)
+        try:
+            result = AttackResult(
+                data["attack_id"],
+                data["attack"],
+                int(data["attack_version"]),
+                data["params"],
+                data["family"],
+                tuple(data["cells"]),
+                tuple(data["rows"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ReportError(
+                f"{path}: not an attack result (field {error}); run the attack again"
+            ) from error
+        if sorted(families.get(result.family, [])) != sorted(result.cells) or not result.cells:
+            continue
+        key = (result.family, result.attack, json.dumps(result.params, sort_keys=True))
+        if key in chosen:
+            old = chosen[key]
+            doubles.append(
+                f"two results of attack {result.attack} on family {result.family} "
+                f"({result.cells[0]}, …): {old.attack_id} and {result.attack_id}"
+            )
+            if old.version > result.version:
+                continue
+        chosen[key] = result
+    return tuple(chosen[key] for key in sorted(chosen)), doubles
