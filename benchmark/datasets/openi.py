@@ -1,0 +1,179 @@
+"""Open-i: the Indiana University chest X-ray reports, labelled from their human MeSH codes.
+
+    loader = OpenI()                          # findings + impression, the official holdout
+    OpenI(holdout="validation")               # to try settings: the test reports are not there at all
+    dataset = loader.load(Path("data"))       # data/openi/NLMCXR_reports.tgz, read as it lies
+
+What happens to a report, in this order: no text (left out), nobody coded it (left out: unlabelled
+is not negative), copies of one text collapsed to the lowest number, labels by openi_labels.csv,
+split by a public hash of the id. `counts` says how many went which way, and adds up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
+from radpriv.benchmark.datasets.openi_mapping import CHEXPERT, MAPPING, Mapping, read_mapping
+from radpriv.benchmark.datasets.openi_sources import (
+    file_sha256,
+    find_source,
+    read_source,
+    source_sha256,
+)
+from radpriv.benchmark.datasets.openi_xml import Report
+from radpriv.errors import SuiteError
+
+TEXTS = ("findings+impression", "findings", "impression")
+HOLDOUTS = ("test", "validation")
+TEST_SHARE = 0.2
+
+CARD = Card(
+    title="Open-i: Indiana University chest X-ray reports",
+    licence="CC BY-NC-ND 4.0 (stated in each file); the text is read where it lies and never "
+    "redistributed, neither as it is nor adapted",
+    access="open: NLMCXR_reports.tgz from NLM's Open-i service (openi.nlm.nih.gov)",
+    release="open",
+    labels_from="human MeSH codes (major), mapped to the 14 CheXpert names by openi_labels.csv; "
+    "every label is observed. No Finding: coded 'normal' and nothing else, so here it never stands "
+    "beside Support Devices, which CheXpert would allow",
+    unit_note="reports with equal text (letters and digits, case ignored) are one unit: the claim "
+    "for unit 'report' covers the whole group of copies. There are no patient ids: each unit counts "
+    "as its own patient, and a patient with several different reports is not recognised",
+    known_errors=(
+        "'open' releases record numbers, labels, logits and metrics; no text",
+        "XXXX stands for scrubbed words in about half of the reports; ordinary words went too",
+        "near-duplicates that differ in a word are kept and may lie on both sides of the split",
+        "codes follow the whole study, so a few labels cannot be read from the text alone",
+        "Consolidation, Pneumonia, Pneumothorax, Pleural Other and Enlarged Cardiomediastinum are "
+        "rare: their metrics are unstable",
+    ),
+)
+
+
+@datasets.register("openi")
+@dataclass(frozen=True)
+class OpenI(Loader):
+    """text: which sections make the text.
+
+    holdout: "test" is the arrangement whose numbers are reported. "validation" drops the test rows
+    and calls a fifth of the training rows "test", so that settings are chosen without them.
+    """
+
+    name = "openi"
+    card = CARD
+    labels = CHEXPERT
+
+    text: str = "findings+impression"
+    holdout: str = "test"
+
+    def __post_init__(self) -> None:
+        for option, value, known in (
+            ("text", self.text, TEXTS),
+            ("holdout", self.holdout, HOLDOUTS),
+        ):
+            if value not in known:
+                raise SuiteError(
+                    f"dataset 'openi': option '{option}' = {value!r}: one of {', '.join(known)}"
+                )
+
+    def find(self, data: Path | None) -> Path | None:
+        return find_source(data)
+
+    def identity(self, data: Path | None) -> dict[str, Any]:
+        return {
+            "loader": self.name,
+            "options": self.options(),
+            "source_sha256": source_sha256(find_source(data)),
+            "mapping_sha256": file_sha256(MAPPING),
+        }
+
+    def load(self, data: Path | None) -> Dataset:
+        return self.arrange(read_source(find_source(data)), read_mapping(MAPPING))
+
+    def arrange(self, reports: list[Report], mapping: Mapping) -> Dataset:
+        """Rows from parsed reports; `load` without the files."""
+        counts = {"reports": len(reports), "without_text": 0, "unlabelled": 0}
+        groups: dict[str, list[Report]] = {}
+        for report in sorted(reports, key=lambda report: report.number):
+            text = self._text(report)
+            counts["without_text"] += not text
+            counts["unlabelled"] += bool(text) and not report.indexed
+            if text and report.indexed:
+                groups.setdefault(normalise(text), []).append(report)
+        kept = list(groups.values())
+        counts["copies"] = sum(len(group) - 1 for group in kept)
+        counts["copies_coded_differently"] = sum(
+            len({mapping.labels(report.codes) for report in group}) > 1 for group in kept
+        )
+        counts["with_unknown_codes"] = sum(
+            any(not mapping.knows(code) for report in group for code in report.codes)
+            for group in kept
+        )
+        rows = [(f"CXR{group[0].number:04d}", group) for group in kept]
+        split = {i: self._split(i) for i, _ in rows}
+        rows = [(i, group) for i, group in rows if split[i] != "held back"]
+        counts["held_back"] = len(kept) - len(rows)
+        return self._dataset(rows, split, mapping, counts)
+
+    def _dataset(
+        self,
+        rows: list[tuple[str, list[Report]]],
+        split: Map[str, str],
+        mapping: Mapping,
+        counts: Map[str, int],
+    ) -> Dataset:
+        rows = sorted(rows, key=lambda row: row[0])
+        ids = tuple(i for i, _ in rows)
+        y = np.zeros((len(rows), len(CHEXPERT)), np.float32)
+        for row, (_, group) in zip(y, rows):
+            row[:] = [name in group_labels(group, mapping) for name in CHEXPERT]
+        return Dataset(
+            name=self.name,
+            labels=CHEXPERT,
+            card=CARD,
+            ids=ids,
+            patients=ids,
+            splits=tuple(split[i] for i in ids),
+            texts=tuple(self._text(group[0]) for _, group in rows),
+            y=y,
+            counts=dict(counts),
+        )
+
+    def _text(self, report: Report) -> str:
+        chosen = {"findings": report.findings, "impression": report.impression}
+        sections = (chosen[name] for name in self.text.split("+"))
+        return " ".join(section for section in sections if normalise(section))
+
+    def _split(self, record: str) -> str:
+        if hashed(f"radpriv/openi/split/{record}") < TEST_SHARE:
+            return "test" if self.holdout == "test" else "held back"
+        if self.holdout == "test":
+            return "train"
+        return "test" if hashed(f"radpriv/openi/validation/{record}") < TEST_SHARE else "train"
+
+
+def group_labels(group: list[Report], mapping: Mapping) -> frozenset[str]:
+    """Labels of a group of copies: what any copy has.
+
+    No Finding says that nothing else is there, so it gives way to a finding that another copy has.
+    """
+    found = frozenset().union(*(mapping.labels(report.codes) for report in group))
+    return found - {"No Finding"} if found - {"No Finding", "Support Devices"} else found
+
+
+def normalise(text: str) -> str:
+    """The form in which two texts count as copies; empty if there is no letter or digit."""
+    return re.sub(r"\W+", " ", text.lower()).strip()
+
+
+def hashed(name: str) -> float:
+    """A public number in [0, 1) that belongs to `name`: the first 53 bits of its SHA-256."""
+    return (int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 11) * 2.0**-53

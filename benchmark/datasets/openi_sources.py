@@ -1,0 +1,70 @@
+"""Where Open-i lies under the data folder, in which of its three forms, and its SHA-256.
+
+Looked for in `data/openi/` and `data/` itself, in this order: NLM's archive NLMCXR_reports.tgz, its
+unpacked ecgen-radiology/*.xml, the re-issue indiana_reports.csv.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from radpriv.benchmark.datasets.openi_csv import read_csv
+from radpriv.benchmark.datasets.openi_xml import Report, read_archive, read_folder, report_files
+from radpriv.errors import DataError
+
+ARCHIVE = "NLMCXR_reports.tgz"
+FOLDER = "ecgen-radiology"
+CSV = "indiana_reports.csv"
+
+
+def find_source(data: Path | None) -> Path:
+    """The archive, folder or CSV; DataError that says what is missing and how to get it."""
+    get = (
+        f"get {ARCHIVE} from NLM (openi.nlm.nih.gov, Indiana University chest X-rays, reports), "
+        f"put it under openi/ there as it is"
+    )
+    if data is None:
+        raise DataError(
+            f"Open-i: no data folder given; {get}, and name the folder by --data or RADPRIV_DATA"
+        )
+    if not data.is_dir():
+        raise DataError(f"Open-i: the data folder {data} does not exist; make it, then {get}")
+    for name in (ARCHIVE, FOLDER, CSV):
+        for place in (data / "openi" / name, data / name):
+            if (name == FOLDER and place.is_dir() and report_files(place)) or (
+                name != FOLDER and place.is_file()
+            ):
+                return place
+    raise DataError(f"Open-i: {data} holds neither openi/{ARCHIVE} nor {FOLDER}/ nor {CSV}; {get}")
+
+
+def read_source(source: Path) -> list[Report]:
+    """All reports, by number; DataError if the source is damaged."""
+    if source.is_dir():
+        return read_folder(source, report_files(source))
+    return read_csv(source) if source.name == CSV else read_archive(source)
+
+
+def source_sha256(source: Path) -> str:
+    """SHA-256 of the file, or of the list of (name, SHA-256) of the folder's reports."""
+    if not source.is_dir():
+        return file_sha256(source)
+    lines = [f"{file.name} {file_sha256(file)}\n" for file in report_files(source)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, remembered in this process by path, size and time of change."""
+    try:
+        stat = path.stat()
+        return _file_sha256(str(path), stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+@lru_cache(maxsize=1 << 14)
+def _file_sha256(path: str, size: int, mtime_ns: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
