@@ -1,7 +1,7 @@
 """Open-i: the Indiana University chest X-ray reports, labelled from their human MeSH codes.
 
     loader = OpenI()                          # findings + impression, the official holdout
-    OpenI(holdout="validation")               # to try settings: the test reports are not there at all
+    OpenI(holdout="validation")               # to try settings: no test report is there
     dataset = loader.load(Path("data"))       # data/openi/NLMCXR_reports.tgz, read as it lies
 
 What happens to a report, in this order: no text (left out), nobody coded it (left out: unlabelled
@@ -45,8 +45,8 @@ CARD = Card(
     "every label is observed. No Finding: coded 'normal' and nothing else, so here it never stands "
     "beside Support Devices, which CheXpert would allow",
     unit_note="reports with equal text (letters and digits, case ignored) are one unit: the claim "
-    "for unit 'report' covers the whole group of copies. There are no patient ids: each unit counts "
-    "as its own patient, and a patient with several different reports is not recognised",
+    "for unit 'report' covers the whole group of copies. There are no patient ids: each unit "
+    "counts as its own patient, and a patient with several different reports is not recognised",
     known_errors=(
         "'open' releases record numbers, labels, logits and metrics; no text",
         "XXXX stands for scrubbed words in about half of the reports; ordinary words went too",

@@ -11,6 +11,7 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree
@@ -129,7 +130,7 @@ def _in_order(path: Path, reports: Iterable[Report]) -> list[Report]:
     ordered = sorted(reports, key=lambda report: report.number)
     if not ordered:
         raise DataError(f"{path}: holds no report (no ecgen-radiology/N.xml); {_AGAIN}")
-    for one, two in zip(ordered, ordered[1:]):
+    for one, two in pairwise(ordered):
         if one.number == two.number:
             raise DataError(f"{path}: report {one.number} occurs twice; {_AGAIN}")
     return ordered
