@@ -117,11 +117,15 @@ class Store:
         """
         return folders_in(self.root / "cells" / self.cell_id(text))
 
-    def cell_id(self, text: str) -> str:
-        """The one cell id, finished or tried, that is `text` or starts with it."""
+    def known(self) -> list[str]:
+        """Ids of the cells that were finished, tried or begun, sorted."""
         places = [self.root / part for part in ("cells", "attempts", "work")]
-        known = sorted({folder.name for place in places for folder in folders_in(place)})
-        known = [name for name in known if name != "attacks"]
+        names = {folder.name for place in places for folder in folders_in(place)}
+        return sorted(names - {"attacks"})
+
+    def cell_id(self, text: str) -> str:
+        """The one cell id in `known` that is `text` or starts with it."""
+        known = self.known()
         hits = [name for name in known if name == text] or [
             name for name in known if text and name.startswith(text)
         ]

@@ -28,17 +28,17 @@ def explain(
     """Hit or miss and every reason; then the attempts that failed, with theirs.
 
     text: a cell id or the start of one.  current: how it would be computed now; None: unknown.
-    planned: the `Cell.as_dict()` that would be asked, which lets a cell that is not stored be
-    compared with the nearest one that is. StoreError for a text that fits nothing or too much.
+    planned: the `Cell.as_dict()` that would be asked for under `text`; a cell that is not stored
+    is then compared with the nearest one that is. Without it, StoreError for a text that fits no
+    cell or several.
     """
-    try:
+    if planned is None:
         cell_id = store.cell_id(text)
-    except StoreError:
-        if planned is None:
-            raise
-        return _never_run(store, text, planned)
-    if planned is not None and not cell_id.endswith(f"-{digest(planned)[:16]}"):
-        return _never_run(store, text, planned)
+    else:
+        same = [name for name in store.known() if name.endswith(f"-{digest(planned)[:16]}")]
+        if not same:
+            return _never_run(store, text, planned)
+        cell_id = same[0]
     stored, lines = _open_all(store, cell_id)
     if not stored and planned is not None:
         lines += _never_run(store, cell_id, planned)
