@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -113,7 +114,7 @@ def _table(path: Path, columns: tuple[str, ...]) -> pa.Table:
         raise AttackError(f"{path}: cannot be read ({error}); {AGAIN}") from error
     if missing := [name for name in columns if name not in table.column_names]:
         raise AttackError(f"{path}: column '{missing[0]}' is missing; {AGAIN}")
-    for name in columns:
+    for name in set(columns) - {"similarity"}:
         if table[name].null_count:
             raise AttackError(f"{path}: column '{name}' has empty entries; {AGAIN}")
     return table.select(list(columns))
@@ -130,8 +131,7 @@ def _matrix(path: Path, table: pa.Table, name: str, width: int) -> Matrix:
     """A list column as float32 (rows, width)."""
     column = table[name].combine_chunks()
     flat = column.flatten()
-    lengths = np.diff(column.offsets.to_numpy()) if pa.types.is_list(column.type) else None
-    if len(flat) != width * len(column) or (lengths is not None and (lengths != width).any()):
+    if (pc.list_value_length(column).to_numpy(zero_copy_only=False) != width).any():
         raise AttackError(f"{path}: '{name}' must have {width} entries in every row; {AGAIN}")
     values = flat.to_numpy(zero_copy_only=False).astype(np.float32)
     return np.asarray(values.reshape(len(column), width))

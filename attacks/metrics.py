@@ -96,7 +96,7 @@ def resolvable(non_members: int, fpr: float) -> bool:
 
 
 def advantage(scores: ArrayLike, member: ArrayLike) -> float:
-    """max (TPR − FPR) over thresholds. Chosen on the same records, so it is above 0 on null data."""
+    """max (TPR − FPR) over thresholds; chosen on the same records, so above 0 on null data."""
     alarms, hits = roc(scores, member)
     return float((hits - alarms).max())
 

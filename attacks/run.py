@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def _family(targets: Sequence[CellFiles]) -> list[CellFiles]:
                     "attack one family, computed by one version, at a time"
                 )
     ordered = sorted(targets, key=lambda c: c.seed)
-    for one, two in zip(ordered, ordered[1:], strict=False):
+    for one, two in pairwise(ordered):
         if one.seed == two.seed:
             raise AttackError(f"{two.folder}: seed {two.seed} was given twice; give each cell once")
     return ordered
