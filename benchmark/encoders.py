@@ -11,7 +11,7 @@ dtype is float32, set explicitly (transformers ≥ 5 otherwise takes a checkpoin
 from __future__ import annotations
 
 import hashlib
-import importlib
+import importlib.util
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -40,7 +40,10 @@ FILES = (
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """Where an encoder comes from. weights_sha256: of model.safetensors, checked where given."""
+    """Where an encoder comes from. package: an installed package with its files in model/.
+
+    weights_sha256: of model.safetensors, checked where given.
+    """
 
     hub_id: str
     revision: str
@@ -145,14 +148,13 @@ def resolve(name: str, pretrained_on: str = "") -> Encoder:
 
 
 def _packaged(name: str, spec: EncoderSpec) -> Path:
-    try:
-        module = importlib.import_module(spec.package)
-    except ImportError as error:
+    found = importlib.util.find_spec(spec.package)
+    if found is None or found.origin is None:
         raise EncoderError(
             f"encoder '{name}' is not installed: python -m pip install 'radpriv[offline]', or put "
             f"{spec.hub_id} into a folder and give --encoder FOLDER"
-        ) from error
-    return Path(module.get_model_path())
+        )
+    return Path(found.origin).parent / "model"
 
 
 def _local_or_hub(name: str, spec: EncoderSpec) -> Path:

@@ -21,7 +21,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -86,9 +86,14 @@ class Registry(Generic[T]):
         return {point.name: point.value for point in entry_points(group=self.group)}
 
     def _unknown(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self.names(), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        hint = did_you_mean(name, self.names())
         return f"no {self.kind} is called '{name}'{hint} (known: {', '.join(self.names())})"
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """A clause that suggests the nearest known name, or nothing."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _origin(item: object) -> str:

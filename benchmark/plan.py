@@ -1,0 +1,92 @@
+"""A plan: which cells a suite asks for, under which fingerprint, and how far they are.
+
+Attacks and reports find their cells here, without the data. It is written before the first cell
+runs and after each one ends, so a killed run leaves a true plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from radpriv.benchmark.cell import digest
+from radpriv.benchmark.fingerprint import Fingerprint, fingerprint
+from radpriv.benchmark.job import Job
+from radpriv.benchmark.store import Store
+from radpriv.benchmark.suite import Overrides, Suite
+
+EXTRA_PACKAGES = ("tokenizers", "safetensors", "numpy", "dp-accounting", "opacus", "torch")
+
+
+@dataclass
+class Planned:
+    """One job, its fingerprint and its status: planned, done, diverged, over_budget or failed."""
+
+    job: Job
+    how: Fingerprint
+    status: str = "planned"
+    sentence: str = ""
+
+
+def fingerprint_of(job: Job, device: str, plugins: Sequence[Path] = ()) -> Fingerprint:
+    """How this job would be computed here."""
+    method, loader = type(job.method).__module__, type(job.loader).__module__
+    files = {name: path for path in plugins if (name := plugin_module(path)) in (method, loader)}
+    roots = ["radpriv.benchmark.runner", method, loader]
+    return fingerprint(
+        [r for r in roots if r not in files],
+        device=device,
+        dtype="float32",
+        plugin_files=files,
+        extra_packages=EXTRA_PACKAGES,
+    )
+
+
+def plugin_module(path: Path) -> str:
+    """The module name under which the registry imports this file."""
+    from radpriv.benchmark.registry import import_file
+
+    return import_file(path)
+
+
+def make_plan(jobs: Sequence[Job], device: str, plugins: Sequence[Path] = ()) -> list[Planned]:
+    return [Planned(job, fingerprint_of(job, device, plugins)) for job in jobs]
+
+
+def plan_name(suite: Suite, overrides: Overrides) -> str:
+    """The suite's name, with a hash of what the command line replaced."""
+    if not overrides.any:
+        return suite.name
+    what = [list(overrides.methods), overrides.encoder, overrides.pretrained_on, overrides.limit]
+    return f"{suite.name}+{digest(what)[:8]}"
+
+
+def write_plan(
+    store: Store, name: str, suite: Suite, overrides: Overrides, planned: Sequence[Planned]
+) -> dict[str, Any]:
+    """Write store/plans/<name>.json and return its content."""
+    plan = {
+        "schema": 1,
+        "suite": name,
+        "asked": dict(overrides.asked),
+        "short_recipe": suite.short_recipe,
+        "limited": overrides.limit,
+        "note": suite.note or None,
+        "datasets": sorted({p.job.cell.dataset for p in planned}),
+        "cells": [
+            {
+                "axes": p.job.axes,
+                "cell_id": p.job.cell.id,
+                "family": p.job.cell.family,
+                "fingerprint": p.how.digest,
+                "status": p.status,
+                "sentence": p.sentence,
+                "role": p.job.role,
+            }
+            for p in planned
+        ],
+    }
+    store.write_plan(name, plan)
+    return plan

@@ -1,0 +1,159 @@
+"""run_cell: the whole life of one cell.
+
+    finished = run_cell(job, context)
+
+Looks the cell up, takes its lock, trains through the waist, scores candidates and test records, and
+renames the result into the store. What is private goes to private/; record.json holds public facts
+and DP outputs only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from radpriv.benchmark import record
+from radpriv.benchmark.datasets.base import Dataset, make_loader
+from radpriv.benchmark.features import FeatureCache
+from radpriv.benchmark.fingerprint import Fingerprint
+from radpriv.benchmark.job import Job
+from radpriv.benchmark.method import Fitted
+from radpriv.benchmark.privacy.ledger import Ledger
+from radpriv.benchmark.privacy.records import PrivateRecords
+from radpriv.benchmark.privacy.run import Diverged, Run
+from radpriv.benchmark.privacy.streams import named_key, secret_key
+from radpriv.benchmark.store import Finished, Store, atomic_write, write_json, write_parquet
+from radpriv.errors import CellFailed
+
+
+@dataclass
+class Context:
+    """Where a run finds data, puts results and tells its progress (kind, amount)."""
+
+    store: Store
+    cache: FeatureCache
+    data: Path | None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    progress: Callable[[str, float], None] = lambda kind, amount: None
+
+
+def run_cell(job: Job, how: Fingerprint, context: Context) -> Finished:
+    """The finished cell, from the store or computed; CellFailed or another RadprivError."""
+    found = context.store.lookup(job.cell.id, how.digest) if how.cached else None
+    if found is not None:
+        return found
+    with context.store.begin(job.cell.id, how.digest) as work:
+        if work.done is not None and how.cached:
+            return work.done
+        started = time.time()
+        _train_and_score(job, how, context, work.folder)
+        write_json(work.folder / "provenance.json", record.provenance(started, context.device))
+        return work.finish()
+
+
+def _train_and_score(job: Job, how: Fingerprint, context: Context, folder: Path) -> None:
+    dataset = job.dataset(context.data)
+    universe = job.universe(dataset)
+    key, commitment = _run_key(job, folder)
+    train = PrivateRecords(
+        universe,
+        dataset.labels,
+        job.cell.n_public,
+        context.cache,
+        lambda n: context.progress("mapped", n),
+    )
+    run = Run(
+        budget=job.cell.budget,
+        n_public=job.cell.n_public,
+        labels=len(dataset.labels),
+        key=key,
+        suite_key=job.suite_key,
+        seed=job.cell.seed,
+        ledger=Ledger(folder / "ledger.jsonl"),
+        device=context.device,
+        public=lambda name: _public(name, job),
+        universe_size=len(universe),
+        progress=lambda n: context.progress("passes", n),
+    )
+    fitted, status = None, "done"
+    try:
+        fitted = job.method.fit(train, job.encoder, job.cell.budget, run)
+    except Diverged:
+        status = "diverged"
+    claim = record.Claims.of(job, run, train)
+    if claim.over_budget:
+        status = "over_budget"
+    values = record.build(job, how, dataset, run, claim, fitted, status, commitment, context.device)
+    if status == "done" and fitted is not None:
+        _write_scores(job, fitted, dataset, universe, context, folder)
+        fitted.save(folder / "model")
+    write_parquet(folder / "private" / "diagnostics.parquet", record.diary_table(train.diary))
+    (folder / "ledger.jsonl").touch()
+    write_json(folder / "record.json", values)
+
+
+def _write_scores(
+    job: Job, fitted: Fitted, dataset: Dataset, universe: Any, context: Context, folder: Path
+) -> None:
+    rows = dataset.rows("test")
+    texts = [dataset.texts[r] for r in rows]
+    tick = lambda n: context.progress("mapped", n)  # noqa: E731
+    test = _logits(fitted, texts, np.arange(len(rows)), context.cache, tick)
+    slots = np.flatnonzero(universe.candidate)
+    audit = _logits(fitted, universe.texts, slots, context.cache, tick)
+    for name, logits in (("test records", test), ("audit candidates", audit)):
+        if bad := int((~np.isfinite(logits)).any(1).sum()):
+            raise CellFailed(f"logits of {bad} of {len(logits)} {name} are not finite")
+    key = job.audit_key if not dataset.card.gated else context.store.secret()
+    write_parquet(folder / "test.parquet", record.test_table(dataset, rows, test, key))
+    private = folder / "private"
+    candidates = record.candidates_table(universe, slots, audit, key)
+    write_parquet(private / "candidates.parquet", candidates)
+    write_parquet(private / "flags.parquet", record.flags_table(universe, slots))
+
+
+def _logits(
+    fitted: Fitted, texts: Any, rows: np.ndarray, cache: FeatureCache, progress: Any
+) -> np.ndarray:
+    """Logits of some rows of texts; the frozen part comes from the cache of all of them."""
+    if len(rows) == 0:
+        return np.zeros((0, len(fitted.labels)), np.float32)
+    if fitted.frozen is None:
+        logits = fitted.logits([texts[r] for r in rows])
+    else:
+        features = cache.map(fitted.frozen, texts, progress)
+        logits = fitted.score([features[r] for r in rows])
+    if logits.shape != (len(rows), len(fitted.labels)):
+        raise CellFailed(f"logits have shape {logits.shape}, not {(len(rows), len(fitted.labels))}")
+    return np.asarray(logits, np.float32)
+
+
+def _run_key(job: Job, folder: Path) -> tuple[bytes, str | None]:
+    """The run key; in secret mode from the operating system, kept in private/, committed to."""
+    cell = job.cell
+    if cell.noise_mode == "secret":
+        key = secret_key()
+        atomic_write(folder / "private" / "run_key", key)
+        return key, hashlib.sha256(key).hexdigest()
+    axes = [cell.dataset, cell.encoder, cell.method, dict(cell.params), cell.n_public, cell.limited]
+    budget = [cell.budget.epsilon, cell.budget.delta, cell.budget.unit]
+    return named_key(job.suite_key, *axes, *budget, cell.audit.canaries, cell.seed), None
+
+
+def _public(name: str, job: Job) -> Dataset:
+    """A declared public dataset; one calibrated on the private one is refused (rule 9)."""
+    if name not in job.method.public:
+        raise CellFailed(f"method '{job.cell.method}' asks for public data '{name}', not declared")
+    loader = make_loader(name, {})
+    if job.cell.dataset in loader.card.calibrated_on or name == job.cell.dataset:
+        raise CellFailed(f"public data '{name}' was calibrated on '{job.cell.dataset}'")
+    with warnings.catch_warnings():
+        return loader.load(None)

@@ -1,0 +1,234 @@
+"""The arc behind the command line: suite → cells → store → attack → report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from radpriv.benchmark.plan import Planned, make_plan, plan_name
+from radpriv.benchmark.store import Store
+from radpriv.benchmark.suite import Overrides, Suite, expand, read_suite
+from radpriv.errors import DataError, RadprivError, StoreError, SuiteError
+
+
+@dataclass
+class Request:
+    """What the user asked for."""
+
+    suite: str
+    data: Path | None
+    store: Path
+    methods: list[str] = field(default_factory=list)
+    encoder: str = ""
+    pretrained_on: str = ""
+    limit: int | None = None
+    device: str = "auto"
+
+    def load(self) -> tuple[Suite, Overrides, list[Path]]:
+        """The suite with the overrides applied; plug-in files are imported and replaced by names."""
+        from radpriv.benchmark.method import methods
+
+        names, plugins = [], []
+        for value in self.methods:
+            if value.endswith(".py"):
+                names += methods.load_file(value)
+                plugins.append(Path(value))
+            else:
+                names.append(value)
+        asked = {
+            "suite": self.suite,
+            "methods": self.methods,
+            "encoder": self.encoder,
+            "pretrained_on": self.pretrained_on,
+        }
+        overrides = Overrides(tuple(names), self.encoder, self.pretrained_on, self.limit, asked)
+        return overrides.apply(read_suite(self.suite)), overrides, plugins
+
+
+@dataclass
+class Outcome:
+    """Tables and paths of a report, and what failed on the way."""
+
+    report: Any
+    failed: list[Planned] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        failures = {p.job.cell.id: f"{p.status}: {p.sentence}" for p in self.failed}
+        return {**self.report.as_dict(), "failed": failures}
+
+    def print(self, console: Console) -> None:
+        self.report.print(console)
+
+
+def run(request: Request, console: Console, debug: bool = False) -> Outcome:
+    """Everything: plan, run, attack, report."""
+    from radpriv.benchmark.executors.local import LocalExecutor
+    from radpriv.benchmark.features import FeatureCache
+    from radpriv.benchmark.runner import Context
+    from radpriv.benchmark.stage import run_plan
+    from radpriv.progress import Watch
+
+    suite, overrides, plugins = request.load()
+    if request.data is not None and not request.data.is_dir():
+        raise DataError(f"{request.data}: no such folder; give the folder that holds the data")
+    jobs = expand(suite, request.data, overrides)
+    device = choose_device(request.device)
+    planned = make_plan(jobs, device.type, plugins)
+    store = Store(request.store)
+    for path in plugins:
+        store.keep_source(path)
+    name = plan_name(suite, overrides)
+    used = sorted({p.job.cell.dataset for p in planned})
+    console.print(
+        f"[bold]{name}[/]: {len(planned)} cells on {', '.join(used)}, device {device.type}, "
+        f"store {request.store}",
+        highlight=False,
+    )
+    for line in _instead(suite, used, request.data):
+        console.print(line, highlight=False)
+    for p in planned:
+        if p.how.why_not_cached:
+            console.print(f"not cached: {p.job.label}: {p.how.why_not_cached}", markup=False)
+    with Watch(planned, console) as watch:
+        context = Context(
+            store, FeatureCache(cache_folder()), request.data, device, progress=watch.tick
+        )
+        run_plan(
+            name,
+            suite,
+            overrides,
+            planned,
+            context,
+            LocalExecutor(),
+            watch.before,
+            watch.after,
+            debug,
+        )
+    failed = [p for p in planned if p.status != "done"]
+    if len(failed) == len(planned):
+        raise StoreError(f"no cell finished; the first: {failed[0].sentence or failed[0].status}")
+    _attack(store, name, "loss", console)
+    return Outcome(_report(store, name, allow_mixed=False), failed)
+
+
+def attack(request: Request, name: str, console: Console) -> Outcome:
+    """The attack stage alone, then the report of what is stored."""
+    suite, overrides, _ = request.load()
+    store = Store(request.store)
+    plan = plan_name(suite, overrides)
+    _attack(store, plan, name, console)
+    return Outcome(_report(store, plan, allow_mixed=False))
+
+
+def report(request: Request, allow_mixed: bool) -> Outcome:
+    """The report alone."""
+    suite, overrides, _ = request.load()
+    store = Store(request.store)
+    return Outcome(_report(store, plan_name(suite, overrides), allow_mixed))
+
+
+def _attack(store: Store, plan: str, name: str, console: Console) -> None:
+    from radpriv.attacks.stage import attack_plan
+
+    results = attack_plan(store, store.read_plan(plan), name)
+    console.print(f"attack {name}: {len(results)} families", highlight=False)
+
+
+def _report(store: Store, plan: str, allow_mixed: bool) -> Any:
+    from radpriv.reports.write import write_report
+
+    store.read_plan(plan)
+    return write_report(store.root, plan, allow_mixed=allow_mixed)
+
+
+def _instead(suite: Suite, used: Sequence[str], data: Path | None) -> list[str]:
+    """Says which dataset stands in for one that was not found, and how to get that one."""
+    from radpriv.benchmark.datasets.base import make_loader
+
+    lines = []
+    for axis in suite.datasets:
+        if axis.name not in used and axis.otherwise is not None:
+            try:
+                make_loader(axis.name, axis.options).find(data)
+            except DataError as error:
+                lines.append(f"{axis.name} not found, using {axis.otherwise.name}: {error}")
+    return lines
+
+
+def why(text: str, store_root: Path, data: Path | None) -> list[str]:
+    """Why this cell would be served or computed, against the suite that planned it as it is now."""
+    from radpriv.benchmark.why import explain
+
+    store = Store(store_root)
+    for path in sorted((store.root / "plans").glob("[!.]*.json")):
+        plan = store.read_plan(path.stem)
+        for entry in plan["cells"]:
+            if entry["cell_id"].startswith(text):
+                job = _job_now(plan, entry, data)
+                if job is None:
+                    break
+                return explain(store, entry["cell_id"], job.how, job.job.cell.as_dict())
+    return explain(store, text)
+
+
+def _job_now(plan: dict[str, Any], entry: dict[str, Any], data: Path | None) -> Planned | None:
+    """The job with the same axes that the plan's suite asks for now; None where it asks for none."""
+    asked = plan["asked"]
+    request = Request(
+        asked["suite"], data, Path(), asked["methods"], asked["encoder"], asked["pretrained_on"],
+        plan["limited"],
+    )  # fmt: skip
+    try:
+        suite, overrides, plugins = request.load()
+        jobs = expand(suite, data, overrides)
+    except RadprivError:
+        return None
+    for job in jobs:
+        if job.axes == entry["axes"]:
+            return make_plan([job], choose_device("auto").type, plugins)[0]
+    return None
+
+
+def names() -> dict[str, dict[str, str]]:
+    """Every name radpriv knows, with a line about it."""
+    from radpriv.attacks.registry import attacks
+    from radpriv.benchmark.datasets import datasets
+    from radpriv.benchmark.encoders import encoders
+    from radpriv.benchmark.method import methods
+    from radpriv.benchmark.suite import shipped
+
+    def first(item: Any) -> str:
+        module = __import__("sys").modules[item.__module__]
+        return (module.__doc__ or "").strip().split("\n")[0]
+
+    return {
+        "suites": {n: read_suite(n).note.split(".")[0] for n in shipped()},
+        "datasets": {n: datasets.get(n).card.title for n in datasets.names()},
+        "encoders": {n: encoders.get(n).hub_id for n in encoders.names()},
+        "methods": {n: first(methods.get(n)) for n in methods.names()},
+        "attacks": {n: first(attacks.get(n)) for n in attacks.names()},
+    }
+
+
+def choose_device(name: str) -> Any:
+    """torch.device for auto, cpu or cuda."""
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise SuiteError(f"--device {name}: give auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SuiteError("--device cuda: no CUDA device is available here; use cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def cache_folder() -> Path:
+    """RADPRIV_CACHE, or radpriv/ in the user's cache folder: private data, deletable."""
+    if folder := os.environ.get("RADPRIV_CACHE"):
+        return Path(folder)
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "radpriv"

@@ -1,0 +1,178 @@
+"""The command `radpriv`: a thin shell over the stages. The one module that imports all folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from radpriv.errors import RadprivError, UnknownNameError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Measure what privacy costs, and what it buys, for models of radiology reports.",
+)
+out = Console(soft_wrap=False)
+err = Console(stderr=True)
+
+SuiteName = Annotated[str, typer.Argument(help="name of a shipped suite, or a TOML file")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", envvar="RADPRIV_DATA", help="folder with source data")
+]
+StoreOption = Annotated[
+    Path, typer.Option("--store", envvar="RADPRIV_STORE", help="folder for results")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON on stdout")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+MethodOption = Annotated[
+    list[str] | None,
+    typer.Option("--method", help="name or plug-in file; replaces that axis"),
+]
+EncoderOption = Annotated[
+    str, typer.Option("--encoder", help="name, folder, or hub-id@revision; replaces that axis")
+]
+PretrainedOption = Annotated[
+    str, typer.Option("--pretrained-on", help="what --encoder was pretrained on")
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", help="N reports, one seed, at most 20 steps: a smoke test")
+]
+DEFAULT_STORE = Path("radpriv-store")
+
+
+@app.command()
+def run(
+    suite: SuiteName,
+    data: DataOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    method: MethodOption = None,
+    encoder: EncoderOption = "",
+    pretrained_on: PretrainedOption = "",
+    limit: LimitOption = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda or auto")] = "auto",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """The whole arc: train what is missing, attack it, report."""
+    from radpriv import arc
+
+    request = arc.Request(suite, data, store, method or [], encoder, pretrained_on, limit, device)
+    outcome = arc.run(request, err, debug)
+    _show(outcome, as_json)
+    if outcome.failed:
+        err.print(f"[red]{len(outcome.failed)} cells did not finish[/]; they are missing above")
+        raise typer.Exit(1)
+
+
+@app.command()
+def attack(
+    suite: SuiteName,
+    store: StoreOption = DEFAULT_STORE,
+    method: MethodOption = None,
+    encoder: EncoderOption = "",
+    pretrained_on: PretrainedOption = "",
+    limit: LimitOption = None,
+    name: Annotated[str, typer.Option("--attack", help="name of an attack")] = "loss",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Attack finished cells of a suite again, from the store, without the data."""
+    from radpriv import arc
+
+    request = arc.Request(suite, None, store, method or [], encoder, pretrained_on, limit)
+    _show(arc.attack(request, name, err), as_json)
+
+
+@app.command()
+def report(
+    suite: SuiteName,
+    store: StoreOption = DEFAULT_STORE,
+    method: MethodOption = None,
+    encoder: EncoderOption = "",
+    pretrained_on: PretrainedOption = "",
+    limit: LimitOption = None,
+    allow_mixed: Annotated[
+        bool, typer.Option("--allow-mixed", help="accept results of several versions in a table")
+    ] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write tables, figure and page of a suite again, from the store, without the data."""
+    from radpriv import arc
+
+    request = arc.Request(suite, None, store, method or [], encoder, pretrained_on, limit)
+    _show(arc.report(request, allow_mixed), as_json)
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[
+        str, typer.Argument(help="suites, datasets, encoders, methods or attacks")
+    ] = "",
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """What radpriv knows by name."""
+    from radpriv import arc
+
+    known = arc.names()
+    if kind and kind not in known:
+        raise UnknownNameError(f"no kind is called '{kind}' (known: {', '.join(known)})")
+    chosen = {kind: known[kind]} if kind else known
+    if as_json:
+        print(json.dumps(chosen, indent=1, ensure_ascii=False))
+        return
+    for title, entries in chosen.items():
+        out.print(f"[bold]{title}[/]")
+        for entry, line in entries.items():
+            out.print(f"  {entry:<18} [dim]{line}[/]", highlight=False)
+
+
+@app.command()
+def why(
+    cell: Annotated[str, typer.Argument(help="cell id, or the start of one")],
+    data: DataOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Why a cell is served from the store, or would be computed."""
+    from radpriv import arc
+
+    lines = arc.why(cell, store, data)
+    if as_json:
+        print(json.dumps(lines, indent=1, ensure_ascii=False))
+        return
+    for line in lines:
+        out.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _show(outcome: Any, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(outcome.as_dict(), indent=1, sort_keys=True, ensure_ascii=False))
+        return
+    outcome.print(out)
+
+
+def main() -> None:
+    """Entry point: one sentence and status 2 for what the user can mend; --debug for more."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        app(standalone_mode=True)
+    except RadprivError as error:
+        if "--debug" in sys.argv:
+            raise
+        err.print("[red]radpriv:[/] ", end="")
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted[/]; finished cells are kept, run again to go on")
+        sys.exit(130)
