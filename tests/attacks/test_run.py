@@ -121,7 +121,7 @@ def test_an_attack_that_reads_one_column_misses_what_the_control_must_show(
 
 
 def test_null_rows_are_the_same_scores_against_permuted_coins(family: list[CellFiles]) -> None:
-    first, rows = attack_family("loss", {}, family, "f")
+    first, _ = attack_family("loss", {}, family, "f")
     again, _ = attack_family("loss", {}, family[::-1], "f")
     assert first == again
     nulls = [r for r in first["rows"] if r["role"] == "null"]
@@ -138,17 +138,20 @@ def test_tpr_is_left_out_where_non_members_are_too_few(family: list[CellFiles]) 
         assert 0 <= row["tpr_at_fpr"]["0.05"]["value"] <= 1
 
 
-def test_a_non_private_cell_gets_the_default_delta_and_says_so(
-    family: list[CellFiles], control: list[CellFiles] | None, write_cell: WriteCell
+def test_a_private_cell_is_audited_at_the_delta_of_its_budget(
+    write_cell: WriteCell, untrained: Seeds
 ) -> None:
-    result, _ = attack_family("loss", {}, family, "f")
-    assert {(r["delta"], r["delta_source"]) for r in result["rows"]} == {(1e-5, "budget")}
+    cell = CellFiles.open(write_cell(0, *untrained[0]))
+    asked = {**cell.record["cell"], "budget": {"epsilon": 1.0, "delta": 1e-6}}
+    changed = CellFiles(cell.folder, {**cell.record, "cell": asked})
+    result, _ = attack_family("loss", {}, [changed], "f")
+    assert {(r["delta"], r["delta_source"]) for r in result["rows"]} == {(1e-6, "budget")}
 
 
-def test_delta_of_a_control_at_infinite_epsilon_is_the_default(control: list[CellFiles]) -> None:
+def test_a_non_private_cell_gets_the_default_delta_and_says_so(control: list[CellFiles]) -> None:
     result, _ = attack_family("loss", {}, control, "f")
     assert {(r["delta"], r["delta_source"]) for r in result["rows"]} == {
-        (1e-5, "default_delta(n_public)")
+        (1e-5, "default_delta(n_public)")  # n_public = 3,000: 1/30,000, rounded down
     }
 
 

@@ -57,7 +57,6 @@ def test_one_run_bound(benchmark: Benchmark) -> None:
     assert 1.0 < benchmark(one_run.epsilon_lower, M, R, V, DELTA) < 1.4
 
 
-@pytest.mark.slow
 @pytest.mark.benchmark(group="one-run bound, m = 10,000, r = 1,000")
 def test_one_run_bound_by_a_loop(benchmark: Benchmark) -> None:
     found = benchmark.pedantic(loop_bound, rounds=1)  # type: ignore[attr-defined]
