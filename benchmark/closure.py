@@ -81,8 +81,12 @@ def closure(
         if not _ours(root, prefix) or find(root) is None:
             raise StoreError(f"fingerprint: no module is called '{root}'; reinstall {prefix}")
         waiting.append(root)
-    for name, path in (plugins or {}).items():
-        waiting += _visit(found, name, Path(path), None, prefix)
+    for _, path in sorted((plugins or {}).items()):
+        # Known by the file's name: the registry's is a hash of its text, comments included.
+        label = f"plug-in {Path(path).name}"
+        while label in found.modules:
+            label += "'"
+        waiting += _visit(found, label, Path(path), None, prefix)
     while waiting:
         name = waiting.pop()
         if not _ours(name, prefix):

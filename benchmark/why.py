@@ -111,7 +111,7 @@ def _never_run(store: Store, text: str, planned: Mapping[str, Any]) -> list[str]
     if cells:
         compared = [(axes(c.record.get("cell", {}), planned), c.folder.parent.name) for c in cells]
         nearest, name = min(compared, key=lambda pair: (len(pair[0]), pair[1]))
-        lines.append(f"the nearest stored cell is {name}; it differs in {len(nearest)} fields")
+        lines.append(f"the nearest stored cell is {name}; what differs:")
         lines += nearest
     return lines
 
