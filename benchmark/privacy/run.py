@@ -101,6 +101,10 @@ class Run:
         self._progress = progress
         self._step = 0
 
+    @property
+    def releases(self) -> list[Release]:
+        return list(self._ledger.releases)
+
     def calibrate(self, rate: float, steps: int) -> float:
         """Noise multiplier for `steps` Poisson steps at `rate` within the budget; 0 at ε = inf."""
         b = self.budget
