@@ -129,6 +129,8 @@ def estimate(measured: Measured, pool: Pool | None, deterministic: bool = False)
         flags.append("undefined: neither true nor predicted")
     elif half == 0:
         flags.append("degenerate: every resample agrees")
+    elif np.isnan(half):
+        flags.append("no interval: undefined in almost every resample")
     if pool is None and not deterministic:
         one = k == 1
         flags.append("one seed: no seed variance" if one else "no pool: no seed variance")

@@ -70,7 +70,10 @@ class Done:
 
 @dataclass(frozen=True)
 class AttackResult:
-    """One result.json: an attack on the cells of one family. rows as in the file."""
+    """One result.json: an attack on the cells of one family. rows and summary as in the file.
+
+    rows: one per seed and role.  summary: role ("attack", "null", "control") → mean over seeds.
+    """
 
     attack_id: str
     attack: str
@@ -79,6 +82,7 @@ class AttackResult:
     family: str
     cells: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...] = field(repr=False)
+    summary: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -248,11 +252,11 @@ def _mixed_tables(done: Iterable[Done], datasets: Iterable[str]) -> list[str]:
 def _attacks(
     store: Path, entries: Iterable[Entry], wanted: Collection[str] | None
 ) -> tuple[tuple[AttackResult, ...], list[str]]:
-    """Results whose input cells are exactly the finished cells of a family of the plan."""
-    families: dict[str, list[str]] = defaultdict(list)
+    """Results whose input cells are exactly the finished cells of a family, as computed now."""
+    families: dict[str, dict[str, str]] = defaultdict(dict)
     for e in entries:
         if e.done:
-            families[e.family].append(e.cell_id)
+            families[e.family][e.cell_id] = e.fingerprint
     chosen: dict[tuple[str, str, str], AttackResult] = {}
     doubles = []
     for path in sorted((store / "attacks").glob("*/result.json")):
@@ -268,12 +272,16 @@ def _attacks(
                 data["family"],
                 tuple(data["cells"]),
                 tuple(data["rows"]),
+                data["summary"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ReportError(
                 f"{path}: not an attack result (field {error}); run the attack again"
             ) from error
-        if sorted(families.get(result.family, [])) != sorted(result.cells) or not result.cells:
+        now = families.get(result.family, {})
+        if not now or sorted(now) != sorted(result.cells):
+            continue
+        if data.get("cell_fingerprints", now) != now:
             continue
         key = (result.family, result.attack, json.dumps(result.params, sort_keys=True))
         if key in chosen:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -239,8 +239,7 @@ def _estimated(row: Row, rows: Sequence[Row]) -> Row:
     for metric, measured in row.measured.items():
         pool = pool_seeds([r.measured[metric].values for r in kin])
         estimates[metric] = estimate(measured, pool, deterministic=row.trivial)
-    row.estimates.update(estimates)
-    return row
+    return replace(row, estimates=estimates)
 
 
 def _trivial(

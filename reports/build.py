@@ -1,0 +1,250 @@
+"""A report as data: for each dataset its tables, its claim in plain words, its provenance.
+
+Page, Markdown, CSV and terminal are written from this; nothing is computed after it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from radpriv.reports.leakage import leakage_table
+from radpriv.reports.load import Done, Results
+from radpriv.reports.scores import DatasetScores, best, score
+from radpriv.reports.tables import (
+    Table,
+    delta_name,
+    differences_table,
+    epsilon_name,
+    f1_table,
+    labels_table,
+    missing_table,
+    plus_minus,
+    pool_note,
+    privacy_table,
+    trivial_table,
+)
+
+RELEASE = {
+    "open": "open: everything in this report may be shared",
+    "aggregates": "aggregates: this report may be shared, the per-record files may not",
+    "nothing": "nothing: this report must not leave the machine",
+}
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """One dataset's part of a report. scores: None where no cell is finished."""
+
+    dataset: str
+    title: str
+    scores: DatasetScores | None = field(repr=False)
+    headline: str
+    facts: tuple[tuple[str, str], ...]
+    claim: tuple[str, ...]
+    tables: Mapping[str, Table] = field(repr=False)
+    provenance: tuple[tuple[str, str], ...] = field(repr=False)
+    cells: tuple[tuple[str, str, str], ...] = field(repr=False)
+
+
+def build(results: Results) -> tuple[DatasetReport, ...]:
+    return tuple(dataset_report(results, dataset) for dataset in results.datasets)
+
+
+def marks(results: Results) -> str:
+    """What every title must say of the plan."""
+    said = ["short recipe"] if results.short_recipe else []
+    said += [f"limited to {results.limited} reports"] if results.limited is not None else []
+    said += ["mixed results"] if results.mixed else []
+    return f" ({', '.join(said)})" if said else ""
+
+
+def dataset_report(results: Results, dataset: str) -> DatasetReport:
+    scores = score(results, dataset)
+    done = [d for d in results.done.values() if d.entry.dataset == dataset]
+    tables = _tables(results, dataset, scores)
+    return DatasetReport(
+        dataset,
+        f"{dataset}{marks(results)}",
+        scores,
+        _headline(scores),
+        _facts(done, scores),
+        _claim(scores),
+        tables,
+        _provenance(results, done),
+        tuple(
+            (e.cell_id, e.status if e.done else e.why_missing, e.fingerprint)
+            for e in results.entries
+            if e.dataset == dataset
+        ),
+    )
+
+
+def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dict[str, Table]:
+    leakage = leakage_table(results, dataset, marks(results))
+    if scores is None:
+        return {"leakage": leakage}
+    seeds = ", ".join(str(k) for k in sorted({len(r.seeds) for r in scores.rows}))
+    notes = [
+        "Weighted F1 is scikit-learn's average=\"weighted\" over labels: each label's F1 of the "
+        "positive class, weighted by its observed positives; labels that were not observed are "
+        "skipped. An all-negative classifier scores 0.",
+        "Mean ± half of the 95% interval, t · √(s²/k + v): s² is the seed variance, v the "
+        f"variance over {scores.test_patients:,} test patients (2,000 resamples, the same for "
+        f"every row), k the number of seeds (here {seeds}).",
+        *(
+            pool_note(scores.pools(p), name)
+            for p, name in ((True, "Private"), (False, "Non-private"))
+        ),
+        "prior, all positive and all negative draw no randomness: they stay out of the pools, and "
+        "their interval covers patients only.",
+        "(best), (tied best): highest mean at its ε, and all whose paired difference to it may "
+        "be 0.",
+    ]
+    made = {
+        "weighted": f1_table(scores, "weighted", f"Weighted F1{marks(results)}", notes),
+        "macro": f1_table(
+            scores,
+            "macro",
+            f"Macro F1{marks(results)}",
+            ["Plain mean over labels that are true or predicted at least once."],
+        ),
+        "trivial": trivial_table(scores),
+        "differences": differences_table(scores),
+        "privacy": privacy_table(scores),
+        "labels": labels_table(scores),
+        "leakage": leakage,
+    }
+    missing = missing_table(scores)
+    return made | ({"missing": missing} if missing.rows else {})
+
+
+def _headline(scores: DatasetScores | None) -> str:
+    """One or two sentences that a reader may quote."""
+    if scores is None:
+        return "No cell is finished yet."
+    said = []
+    for epsilon in sorted({r.epsilon for r in scores.rows}):
+        top, ties = best(scores, epsilon)
+        if top is None:
+            continue
+        e = top.estimates["weighted"]
+        where = "Without privacy" if math.isinf(epsilon) else f"At {epsilon_name(epsilon)}"
+        with_ = f", tied with {', '.join(sorted(ties))}" if ties else ""
+        said.append(f"{where} {top.name} reaches {plus_minus(e.mean, e.half)}{with_}.")
+    return " ".join(said) or "No row has all its seeds yet."
+
+
+def _facts(done: Iterable[Done], scores: DatasetScores | None) -> tuple[tuple[str, str], ...]:
+    record = next((d.record for d in done), None)
+    if record is None:
+        return ()
+    card = record["card"]
+    facts = [
+        ("Dataset", card["title"]),
+        ("Licence", card["licence"]),
+        ("Access", card["access"]),
+        ("Release", RELEASE.get(card["release"], card["release"])),
+        ("Labels from", card["labels_from"]),
+        ("Unit", card.get("unit_note") or record["cell"]["budget"]["unit"]),
+    ]
+    if card.get("calibrated_on"):
+        facts.append(("Calibrated on", ", ".join(card["calibrated_on"])))
+    if card.get("known_errors"):
+        facts.append(("Known errors", "; ".join(card["known_errors"])))
+    if record.get("counts"):
+        facts.append(
+            ("Counts", ", ".join(f"{k} {v:,}" for k, v in sorted(record["counts"].items())))
+        )
+    if scores:
+        facts.append(
+            (
+                "Test set",
+                f"{scores.test_records:,} records of "
+                f"{scores.test_patients:,} patients, {len(scores.labels)} labels",
+            )
+        )
+    return tuple((str(k), str(v)) for k, v in facts)
+
+
+def _claim(scores: DatasetScores | None) -> tuple[str, ...]:
+    """What is promised, to whom, and under which assumptions, in plain words."""
+    certified = [
+        record
+        for row in (scores.rows if scores else ())
+        for record in row.records
+        if record.get("claim") and record.get("certificate")
+    ]
+    if not certified:
+        return ("No finished cell makes a privacy claim.",)
+
+    def all_of(values: Iterable[Any]) -> str:
+        return ", ".join(sorted({str(v) for v in values}))
+
+    unit = all_of(r["claim"]["unit"] for r in certified)
+    adjacency = all_of(r["claim"]["adjacency"] for r in certified).replace("_", " or ")
+    deltas = all_of(delta_name(r["claim"]["delta"]) for r in certified)
+    said = [
+        f"Whoever sees a private model can hardly tell whether any one {unit} was in its training "
+        f"set ({adjacency} one {unit}): the odds of any observation change by a factor of at most "
+        f"exp(ε), except with probability about δ = {deltas}.",
+        f"ε is recomputed from the ledger of what was released, by "
+        f"{all_of(r['certificate']['accountant'] for r in certified)}; standing of the claim: "
+        f"{all_of(r['claim']['standing'] for r in certified)}.",
+    ]
+    modes = {r["cell"]["noise_mode"] for r in certified}
+    if "replayable" in modes:
+        said.append(
+            "Noise mode: replayable. The noise can be drawn again from the suite's key, so the "
+            "guarantee holds only against who does not know the key."
+        )
+    if "secret" in modes:
+        said.append("Noise mode: secret. The key came from the operating system and is kept.")
+    pretrained = {r["encoder"]["pretrained_on"] for r in certified if r.get("encoder")}
+    if pretrained:
+        said.append(
+            f"Not covered: what the encoder learned before ({'; '.join(sorted(pretrained))}), the "
+            "test records, and rows without a certificate."
+        )
+    return tuple(said)
+
+
+def _provenance(results: Results, done: Sequence[Done]) -> tuple[tuple[str, str], ...]:
+    gathered: dict[str, set[str]] = {}
+
+    def note(name: str, value: Any) -> None:
+        if value not in (None, ""):
+            gathered.setdefault(name, set()).add(str(value))
+
+    for d in done:
+        how = d.record.get("how") or {}
+        note("python", how.get("python"))
+        note("device", d.record["device_kind"])
+        note("dtype", d.record["dtype"])
+        for name, value in (d.record.get("versions") or {}).items():
+            note(f"version of {name}", value)
+        for name, value in (how.get("packages") or {}).items():
+            note(f"version of {name}", value)
+        encoder = d.record.get("encoder")
+        if encoder:
+            note(
+                f"encoder {encoder['name']}",
+                f"{encoder['revision']}, SHA-256 {encoder['sha256'][:16]}…",
+            )
+        note("seeds", d.entry.seed)
+        if how.get("why_not_cached"):
+            note("not cached because", how["why_not_cached"])
+    families = {d.entry.family for d in done}
+    lines = [("suite", results.suite)]
+    lines += [
+        (name, ", ".join(sorted(v, key=lambda x: (len(x), x))))
+        for name, v in sorted(gathered.items())
+    ]
+    lines += [
+        ("attack", f"{a.attack} version {a.version}: {a.attack_id}")
+        for a in results.attacks
+        if a.family in families
+    ]
+    return tuple(lines)

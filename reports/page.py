@@ -1,0 +1,43 @@
+"""One self-contained HTML page of a report: no script, no request, everything escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from radpriv.reports.build import DatasetReport, marks
+from radpriv.reports.figures import DARK, LIGHT, f1_figure, inline_svg
+from radpriv.reports.load import Results
+from radpriv.reports.render import NUMERIC
+
+
+def page(results: Results, reports: Sequence[DatasetReport]) -> str:
+    """The whole page. Light and dark figures are both in it; a media query shows one."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    text = (files("radpriv.reports") / "templates" / "page.html").read_text(encoding="utf-8")
+    return environment.from_string(text).render(
+        results=results,
+        marks=marks(results),
+        reports=reports,
+        figures=[_figures(i, r) for i, r in enumerate(reports)],
+        numeric=NUMERIC,
+    )
+
+
+def _figures(number: int, report: DatasetReport) -> dict[str, Markup]:
+    if report.scores is None:
+        return {}
+    said = f"Weighted F1 against epsilon on {report.title}; the numbers are in the table of F1."
+    return {
+        theme.name: Markup(
+            inline_svg(
+                f1_figure([(report.scores, report.title)], theme), f"{theme.name}{number}", said
+            )
+        )
+        for theme in (LIGHT, DARK)
+    }

@@ -1,0 +1,146 @@
+"""Writes a report from a store: the one call that the command line makes.
+
+    report = write_report(Path("store"), "quickstart")
+    for table in report.terminal_tables(): console.print(terminal(table))
+    print(report.page)
+
+Each file is written whole or not at all, and equal results give equal bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from radpriv.errors import ReportError
+from radpriv.reports.build import DatasetReport, build, marks
+from radpriv.reports.figures import f1_figure, png, svg
+from radpriv.reports.load import Results, load
+from radpriv.reports.page import page
+from radpriv.reports.render import escaped, markdown, to_csv
+from radpriv.reports.tables import Table
+
+ORDER = ("weighted", "macro", "leakage", "missing", "differences", "privacy", "trivial", "labels")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A written report. folder holds report.md, f1.csv, leakage.csv, index.html and, where a cell
+    is finished, f1.png and f1.svg."""
+
+    suite: str
+    folder: Path
+    page: Path
+    files: tuple[Path, ...]
+    datasets: tuple[DatasetReport, ...] = field(repr=False)
+
+    def terminal_tables(self) -> list[Table]:
+        """The F1 and leakage tables of each dataset, titled with its name."""
+        shown = []
+        for d in self.datasets:
+            for key in ("weighted", "leakage"):
+                table = d.tables.get(key)
+                if table is not None and table.rows:
+                    shown.append(_renamed(table, d.dataset))
+        return shown
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json: every table with its records; infinity is the string "inf"."""
+        return {
+            "suite": self.suite,
+            "page": str(self.page),
+            "files": [str(p) for p in self.files],
+            "datasets": [
+                {
+                    "dataset": d.dataset,
+                    "headline": d.headline,
+                    "claim": list(d.claim),
+                    "tables": {k: _jsonable(d.tables[k].as_dict()) for k in ORDER if k in d.tables},
+                }
+                for d in self.datasets
+            ],
+        }
+
+
+def write_report(
+    store: Path,
+    suite: str,
+    out: Path | None = None,
+    allow_mixed: bool = False,
+    attack_ids: Collection[str] | None = None,
+) -> Report:
+    """Load, compute, write. out: default store/reports/<suite>/. attack_ids: see load.load."""
+    results = load(store, suite, allow_mixed, attack_ids)
+    reports = build(results)
+    folder = store / "reports" / suite if out is None else out
+    contents: dict[str, bytes] = {
+        "report.md": _markdown(results, reports).encode(),
+        "f1.csv": _csv(reports, "weighted"),
+        "leakage.csv": _csv(reports, "leakage"),
+    }
+    drawn = [(r.scores, r.title) for r in reports if r.scores is not None]
+    if drawn:
+        contents["f1.png"] = png(f1_figure(drawn))
+        contents["f1.svg"] = svg(f1_figure(drawn)).encode()
+    contents["index.html"] = page(results, reports).encode()
+    files = tuple(_write(folder / name, data) for name, data in contents.items())
+    return Report(results.suite, folder, folder / "index.html", files, reports)
+
+
+def _csv(reports: tuple[DatasetReport, ...], key: str) -> bytes:
+    return to_csv(r for d in reports if key in d.tables for r in d.tables[key].records).encode()
+
+
+def _markdown(results: Results, reports: tuple[DatasetReport, ...]) -> str:
+    def items(pairs: Iterable[tuple[str, str]]) -> list[str]:
+        return [f"- {escaped(name)}: {escaped(value)}" for name, value in pairs]
+
+    lines = [f"# radpriv report: {escaped(results.suite + marks(results))}", ""]
+    lines += [escaped(results.note), ""] if results.note else []
+    if any(d.scores for d in reports):
+        lines += ["![Weighted F1 against ε](f1.png)", ""]
+    for d in reports:
+        lines += [f"## {escaped(d.dataset)}", "", escaped(d.headline), "", *items(d.facts), ""]
+        lines += ["### What is claimed", "", *(f"- {escaped(s)}" for s in d.claim), ""]
+        lines += [markdown(d.tables[k]) for k in ORDER if k in d.tables]
+        lines += ["### Provenance", "", *items(d.provenance)]
+        lines += items(("mixed", sentence) for sentence in results.mixed)
+        lines += items((cell, f"{status}, {code[:16]}") for cell, status, code in d.cells)
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _renamed(table: Table, dataset: str) -> Table:
+    return replace(table, title=f"{table.title}: {dataset}")
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return "inf" if value > 0 else "-inf"
+    if isinstance(value, dict):
+        return {k: _jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(v) for v in value]
+    return value
+
+
+def _write(path: Path, data: bytes) -> Path:
+    """Through a temporary file of its own name, renamed into place."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be written ({error.strerror or error})") from error
+    return path

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+import warnings
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from radpriv.errors import ReportError
+from radpriv.reports.build import build
+from radpriv.reports.figures import Labels, f1_figure, svg
+from radpriv.reports.load import load
+from radpriv.reports.render import markdown, terminal
+from radpriv.reports.tables import delta_name, plus_minus
+from radpriv.reports.write import write_report
+
+HOSTILE = '<script>alert("x")</script>|$\\frac{1}{2}$'
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects tags, addresses and unbalanced elements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href", "action", "data"):
+                self.addresses.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parsed(path: Path) -> Page:
+    reader = Page()
+    reader.feed(path.read_text(encoding="utf-8"))
+    assert reader.open == []
+    return reader
+
+
+def tables(fake, **options):
+    return build(load(fake.write(), "demo", **options))[0].tables
+
+
+def test_a_report_writes_its_files_and_returns_its_tables(written) -> None:
+    report = written
+    assert report.folder.parts[-3:] == ("store", "reports", "demo")
+    names = {"report.md", "f1.csv", "leakage.csv", "f1.png", "f1.svg", "index.html"}
+    assert {p.name for p in report.folder.iterdir()} == names == {p.name for p in report.files}
+    assert [t.key for t in report.terminal_tables()] == ["weighted", "leakage"]
+    text = json.dumps(report.as_dict(), allow_nan=False)
+    assert "dp_linear_probe" in text
+
+
+def test_equal_results_give_equal_bytes(written, fake) -> None:
+    again = write_report(fake.write(), "demo")
+    assert again.folder != written.folder
+    for a, b in zip(written.files, again.files, strict=True):
+        assert a.read_bytes() == b.read_bytes(), a.name
+
+
+def test_the_csv_holds_what_the_interval_was_made_of(written) -> None:
+    report = written
+    lines = list(csv.DictReader((report.folder / "f1.csv").open()))
+    line = next(
+        x
+        for x in lines
+        if x["method"] == "dp_lora" and x["epsilon"] == "1.0" and x["metric"] == "weighted"
+    )
+    values = [float(v) for v in line["values"].split()]
+    assert float(line["mean"]) == pytest.approx(np.mean(values), abs=1e-15)
+    assert line["df"] == "12" and line["seeds"] == "0 1 2" and len(line["cells"].split()) == 3
+    assert float(line["half_width"]) > 0 and float(line["s2"]) > 0 and float(line["v"]) > 0
+
+
+def test_the_page_asks_for_nothing_from_outside(written) -> None:
+    report = written
+    page = parsed(report.page)
+    assert page.addresses and all(a.startswith("#") for a in page.addresses)
+    text = report.page.read_text()
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", text)
+    assert "script" not in page.tags
+    assert len(page.ids) == len(set(page.ids))
+    assert {a[1:] for a in page.addresses} <= set(page.ids)
+    assert 'scope="row"' in text and text.count('aria-label="Weighted F1 against') == 2
+
+
+def test_a_hostile_label_or_method_name_stays_text_everywhere(fake) -> None:
+    fake.labels = (HOSTILE, *fake.labels[1:])
+    fake.labels_of_methods = {"dp_lora": HOSTILE, "lora": HOSTILE}
+    report = write_report(fake.write(), "demo")
+    assert "script" not in parsed(report.page).tags
+    assert "&lt;script&gt;" in report.page.read_text()
+    assert "<script" not in (report.folder / "report.md").read_text()
+    assert "<script" not in (report.folder / "f1.svg").read_text()
+
+
+def test_a_missing_cell_is_shown_with_its_reason_and_never_averaged_around(fake) -> None:
+    fake.status = {"openi.dp_bow.eps1.cell.s1": "over_budget"}
+    made = tables(fake)
+    line = next(r for r in made["weighted"].rows if r[0].text == "dp_bow")
+    assert line[1].text == "missing: 1 of 3 cells (over_budget)" and line[1].kind == "missing"
+    assert line[2].kind != "missing"
+    assert made["missing"].rows[0][0].text.startswith("openi.dp_bow.eps1.cell.s1")
+    leak = next(r for r in made["leakage"].rows if r[0].text == "dp_bow" and r[1].text == "ε = 1")
+    assert leak[2].kind == "missing"
+    record = next(
+        r for r in made["weighted"].records if r["method"] == "dp_bow" and r["epsilon"] == 1
+    )
+    assert record["mean"] is None and "over_budget" in record["missing"]
+
+
+def test_the_table_says_where_a_linear_model_beats_dp_lora(written) -> None:
+    said = written.datasets[0].tables["weighted"].findings
+    assert any(s.startswith("At ε = 1, dp_linear_probe (minilm) beats dp_lora") for s in said)
+
+
+def test_nothing_is_said_where_dp_lora_is_ahead(fake) -> None:
+    fake.private = {"dp_lora": (1.6, 1.6), "dp_bow": (0.5, 0.5)}
+    assert tables(fake)["weighted"].findings == ()
+
+
+def test_controls_never_enter_the_f1_table(written) -> None:
+    made = written.datasets[0].tables
+    assert not any("control" in str(r["cells"]) for r in made["weighted"].records)
+    assert [r[0].text for r in made["leakage"].rows][-2:] == [
+        "null: coins permuted",
+        "positive control: tfidf, mislabelled",
+    ]
+
+
+def test_an_unresolvable_rate_is_named_and_is_no_number(written) -> None:
+    line = written.datasets[0].tables["leakage"].rows[0]
+    assert line[4].text == "not resolvable" and re.fullmatch(r"0\.\d\d", line[3].text)
+
+
+def test_a_rare_label_shows_the_share_of_undefined_resamples(fake) -> None:
+    fake.records = 60
+    fake.private, fake.non_private = {"dp_lora": (9.0, 9.0)}, {"tfidf": 9.0}
+    made = tables(fake)
+    records = [r for r in made["weighted"].records if r["metric"] == "label:Pneumothorax"]
+    assert records and all(r["undefined_share"] > 0 for r in records if r["label"] == "dp_lora")
+    assert all("nan" not in c.text for t in made.values() for row in t.rows for c in row)
+
+
+def test_short_and_limited_recipes_are_marked_in_table_figure_and_page(fake) -> None:
+    fake.short_recipe, fake.limited = True, 50
+    root = fake.write()
+    report = write_report(root, "demo")
+    assert "(short recipe, limited to 50 reports)" in report.datasets[0].tables["weighted"].title
+    for name in ("f1.svg", "index.html", "report.md"):
+        assert "short recipe" in (report.folder / name).read_text()
+
+
+def test_trivial_rows_are_printed_under_both_definitions(written) -> None:
+    rows = {r[0].text: [c.text for c in r[1:]] for r in written.datasets[0].tables["trivial"].rows}
+    assert rows["all negative"][0] == "0.00 ± 0.00*"
+    assert float(rows["all negative"][2][:4]) > 0.7
+    assert {"prior", "all positive"} < set(rows)
+
+
+def test_the_certificate_shown_is_the_largest_over_seeds(written) -> None:
+    rows = written.datasets[0].tables["privacy"].rows
+    line = next(r for r in rows if r[0].text == "dp_lora (minilm)" and r[1].text == "ε = 10")
+    assert [c.text for c in line[2:6]] == ["9.99", "10⁻⁵", "report", "replayable"]
+
+
+def test_nothing_finished_still_gives_a_page(fake) -> None:
+    fake.status = {
+        f"openi.{m}.eps{e:g}.{role}.s{s}": "planned" for m, e, s, _, role in fake.cells()
+    }
+    report = write_report(fake.write(), "demo")
+    assert "No cell is finished yet." in report.page.read_text()
+    assert not (report.folder / "f1.png").exists()
+
+
+def test_an_unwritable_folder_is_one_line(written, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(ReportError, match="cannot be written"):
+        write_report(written.folder.parents[1], "demo", blocked / "out")
+
+
+def test_figure_and_terminal_make_no_warning(written) -> None:
+    report = written.datasets[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        text = svg(f1_figure([(report.scores, report.title)]))
+        made = terminal(report.tables["weighted"])
+    assert "nan" not in text.lower() and ">dp_lora</text>" in text
+    assert made.row_count == len(report.tables["weighted"].rows)
+
+
+def test_labels_in_the_margin_keep_apart_and_inside() -> None:
+    labels = Labels([(None, y, "", "") for y in (0.99, 0.98, 0.5, 0.97, 0.0)])
+    places = labels.places(0.06, 0.0, 1.0)
+    gaps = np.diff(sorted(places))
+    assert (gaps > 0.0599).all() and max(places) <= 1.0
+    assert np.argsort(places).tolist() == np.argsort([0.99, 0.98, 0.5, 0.97, 0.0]).tolist()
+
+
+def test_markdown_has_as_many_columns_in_each_row(fake) -> None:
+    fake.labels = ("a|b", *fake.labels[1:])
+    for table in tables(fake).values():
+        lines = [x for x in markdown(table).splitlines() if x.startswith("|")]
+        assert len({len(re.findall(r"(?<!\\)\|", x)) for x in lines}) == 1
+
+
+@pytest.mark.parametrize(
+    ("mean", "half", "text"),
+    [(0.784, 0.021, "0.78 ± 0.02"), (0.784, 0.004, "0.78 ± 0.004"), (1.0, 0.0, "1.00 ± 0.00")],
+)
+def test_a_half_width_never_rounds_to_zero(mean: float, half: float, text: str) -> None:
+    assert plus_minus(mean, half) == text
+
+
+def test_delta_is_written_as_a_power_of_ten() -> None:
+    assert [delta_name(x) for x in (1e-5, 2.5e-6, 0.001)] == ["10⁻⁵", "2.5·10⁻⁶", "0.001"]
