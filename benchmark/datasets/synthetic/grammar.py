@@ -99,7 +99,7 @@ def _label(path: Path, entry: dict[str, Any]) -> Label:
     )
     if wrong:
         raise DataError(
-            f"{path}, label {entry.get('name', '?')}: field {wrong[0]} is odd or absent"
+            f"{path}, label {entry.get('name', '?')}: field {wrong[0]} is unknown or absent"
         )
     return Label(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
 

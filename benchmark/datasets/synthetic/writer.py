@@ -34,16 +34,13 @@ class Writer:
             parts.append(f"COMPARISON: {self._sentence('no_comparison')}")
         concluding = self._chance("impression")
         late = [x for x in self.there if concluding and self._chance("impression_only")]
-        findings = self._present([x for x in self.there if x not in late])
+        findings = [self._positive(x) for x in self.there if x not in late]
         findings += self._absent() + self._boilerplate()
         parts.append("FINDINGS: " + " ".join(self.draw.shuffled(findings)))
         if concluding:
             parts.append("IMPRESSION: " + " ".join(self._impression(late)))
         text = " ".join(parts)
         return self._typo(text) if self._chance("typo") else text
-
-    def _present(self, labels: list[Label]) -> list[str]:
-        return [self._positive(label) for label in labels]
 
     def _positive(self, label: Label) -> str:
         shape = self.grammar.shape
@@ -65,10 +62,10 @@ class Writer:
         sentences = []
         before = self.visit.before or frozenset()
         for label in self.gone:
-            if label.name in before and self._chance("resolved"):
-                sentences.append(self._sentence("resolved", a=self._name(label)))
-            elif self._chance("remote"):
-                sentences.append(self._sentence("remote", a=self._name(label)))
+            kind = "resolved" if label.name in before else "remote"
+            if self._chance(kind):
+                sentences.append(self._sentence(kind, a=self._name(label)))
+                self.untold = [other for other in self.untold if other is not label]
         while self.untold:
             if len(self.untold) >= 2 and self._chance("list"):
                 size = 3 if len(self.untold) >= 3 and self.draw.chance(0.6) else 2
@@ -97,7 +94,7 @@ class Writer:
             sentences.append(self._sentence(kind, f=finding))
         if not any(label.finding for label in self.there):
             sentences.append(self._sentence("clear"))
-        elif not sentences or self.draw.chance(0.3):
+        elif len(self.gone) >= 2 and (not sentences or self.draw.chance(0.3)):
             names = [self._name(x) for x in self._take_gone(2)]
             sentences.append(self._sentence("no_two", **dict(zip("ab", names))))
         return sentences
