@@ -22,13 +22,18 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import CodeType
 from typing import Generic, TypeVar
 
 from radpriv.errors import PluginError, UnknownNameError
 
 T = TypeVar("T")
+
+PLUGIN = "radpriv_plugin_"
+"""How the module of a plug-in file is called, before the hash of its content."""
 
 
 class Registry(Generic[T]):
@@ -41,31 +46,32 @@ class Registry(Generic[T]):
 
     def register(self, name: str) -> Callable[[T], T]:
         def bind(item: T) -> T:
-            known = self._items.get(name)
-            if known is not None and _origin(known) != _origin(item):
-                raise PluginError(
-                    f"two {self.kind}s are called '{name}': {_origin(known)} and {_origin(item)}; "
-                    "rename one"
-                )
+            if (known := self._known().get(name)) is not None and _origin(known) != _origin(item):
+                raise self._collision(name, _origin(known), _origin(item))
+            if _origin(item).startswith(PLUGIN) and name in (declared := self._declared()):
+                raise self._collision(name, declared[name], _origin(item))
             self._items[name] = item
             return item
 
         return bind
 
     def names(self) -> list[str]:
-        return sorted({*self._items, *self._declared()})
+        return sorted({*self._known(), *self._declared()})
 
     def get(self, name: str) -> T:
-        if name not in self._items and name in (declared := self._declared()):
+        if name not in self._known() and name in (declared := self._declared()):
             module = declared[name]
             try:
                 importlib.import_module(module)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise PluginError(
-                    f"{self.kind} '{name}': its module {module} raised "
-                    f"{type(error).__name__} when imported: {error}"
+                    f"{self.kind} '{name}': its module {module} {_raised(error)}"
                 ) from error
-        if name not in self._items:
+            if name not in self._items:
+                raise PluginError(
+                    f"{self.kind} '{name}': its module {module} registers nothing of that name"
+                )
+        if name not in self._known():
             raise UnknownNameError(self._unknown(name))
         return self._items[name]
 
@@ -80,10 +86,20 @@ class Registry(Generic[T]):
             )
         return new
 
+    def _known(self) -> dict[str, T]:
+        """What is registered, less what a module left behind whose import failed later."""
+        return {n: i for n, i in self._items.items() if _module(i) in sys.modules}
+
     def _declared(self) -> dict[str, str]:
-        if self.group is None:
-            return {}
-        return {point.name: point.value for point in entry_points(group=self.group)}
+        """The module of each name in the entry points, a radpriv plug-in package's too."""
+        found: dict[str, str] = {}
+        for point in entry_points(group=self.group) if self.group else ():
+            if found.setdefault(point.name, point.module) != point.module:
+                raise self._collision(point.name, found[point.name], point.module)
+        return found
+
+    def _collision(self, name: str, one: str, other: str) -> PluginError:
+        return PluginError(f"two {self.kind}s are called '{name}': {one} and {other}; rename one")
 
     def _unknown(self, name: str) -> str:
         hint = did_you_mean(name, self.names())
@@ -96,8 +112,28 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+def _module(item: object) -> str:
+    return str(getattr(item, "__module__", "builtins"))
+
+
 def _origin(item: object) -> str:
-    return f"{getattr(item, '__module__', '?')}.{getattr(item, '__qualname__', repr(item))}"
+    return f"{_module(item)}.{getattr(item, '__qualname__', repr(item))}"
+
+
+def _raised(error: BaseException) -> str:
+    """What went wrong during an import, on one line."""
+    return f"raised {type(error).__name__} when imported: {' '.join(str(error).split())}"
+
+
+class _Bytes(SourceFileLoader):
+    """Runs the bytes that were hashed: no later edit and no cached bytecode gets in between."""
+
+    def __init__(self, name: str, path: Path, source: bytes) -> None:
+        super().__init__(name, str(path))
+        self.source = source
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.source, self.path)
 
 
 def import_file(path: Path) -> str:
@@ -106,22 +142,22 @@ def import_file(path: Path) -> str:
         source = path.read_bytes()
     except OSError as error:
         raise PluginError(f"{path}: cannot be read ({error.strerror}); give a .py file") from error
-    name = f"radpriv_plugin_{hashlib.sha256(source).hexdigest()[:16]}"
+    name = f"{PLUGIN}{hashlib.sha256(source).hexdigest()[:16]}"
     if name in sys.modules:
         return name
-    _refuse_siblings(path, source)
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    loader = _Bytes(name, path, source)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    if spec is None or path.suffix != ".py":
         raise PluginError(f"{path}: not a Python file; give a .py file")
+    _refuse_siblings(path, source)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        loader.exec_module(module)
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise PluginError(
-            f"{path}: raised {type(error).__name__} when imported: {error}"
-        ) from error
+        clash = isinstance(error, PluginError)
+        raise PluginError(f"{path}: {error if clash else _raised(error)}") from error
     return name
 
 
@@ -132,7 +168,8 @@ def _refuse_siblings(path: Path, source: bytes) -> None:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = f" line {line}" if line else ""
-        raise PluginError(f"{path}{where}: not valid Python ({error})") from error
+        why = getattr(error, "msg", error)
+        raise PluginError(f"{path}{where}: not valid Python ({why})") from error
     siblings = {p.stem for p in path.parent.glob("*.py")} - {path.stem}
     siblings |= {p.parent.name for p in path.parent.glob("*/__init__.py")}
     for node in ast.walk(tree):
@@ -142,13 +179,19 @@ def _refuse_siblings(path: Path, source: bytes) -> None:
         elif isinstance(node, ast.ImportFrom):
             names = ["." if node.level else (node.module or "")]
         for name in names:
-            if name == "." or (name.split(".")[0] in siblings and not _installed(name)):
+            if name == "." or (name.split(".")[0] in siblings and not _installed(name, path)):
                 raise PluginError(
                     f"{path} line {node.lineno}: a plug-in is one file, so it cannot import its "
                     f"neighbour '{name}'; move that code into the file, or install it as a package"
                 )
 
 
-def _installed(name: str) -> bool:
+def _installed(name: str, plugin: Path) -> bool:
+    """Whether a module lies elsewhere than beside the plug-in, whose folder may be on sys.path."""
     root = name.split(".")[0]
-    return root in sys.stdlib_module_names or importlib.util.find_spec(root) is not None
+    if root in sys.stdlib_module_names:
+        return True
+    spec = importlib.util.find_spec(root)
+    places = [*(spec.submodule_search_locations or ()), spec.origin or ""] if spec else []
+    beside = plugin.parent.resolve()
+    return bool(places) and all(Path(p).resolve().parent != beside for p in places if p)
