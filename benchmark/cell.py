@@ -21,7 +21,10 @@ UNITS = ("report", "patient")
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spaces; infinity is the string "inf", NaN is refused."""
+    """JSON with sorted keys and no spaces; infinity is the string "inf".
+
+    SuiteError for NaN and -inf: they have no place in what is asked.
+    """
     return json.dumps(
         _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -33,7 +36,9 @@ def digest(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, float) and math.isinf(value) and value > 0:
+    if isinstance(value, float) and not math.isfinite(value):
+        if value != math.inf:
+            raise SuiteError(f"{value} among the parameters: give a number, or inf")
         return "inf"
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
@@ -46,8 +51,11 @@ def default_delta(n_public: int) -> float:
     """The largest power of ten ≤ 1/(10 · n_public)."""
     if n_public < 1:
         raise SuiteError(f"n_public = {n_public}: give a positive number of units")
-    exponent = math.ceil(math.log10(10 * n_public) - 1e-12)
-    return float(f"1e-{exponent}")
+    return float(f"1e-{len(str(10 * n_public - 1))}")  # digits: exact where a logarithm is not
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
 @dataclass(frozen=True)
@@ -60,12 +68,15 @@ class Budget:
     adjacency: str = "add_remove"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.epsilon, int | float) or math.isnan(self.epsilon):
+        if not _number(self.epsilon):
             raise SuiteError(f"epsilon = {self.epsilon!r}: give a positive number, or inf")
         if self.epsilon <= 0:
             raise SuiteError(f"epsilon = {self.epsilon:g}: a budget is positive (or inf)")
-        if self.private and not 0 < self.delta < 1:
+        if self.private and not (_number(self.delta) and 0 < self.delta < 1):
             raise SuiteError(f"delta = {self.delta!r}: give a number between 0 and 1")
+        # 1 and 1.0 are one budget, so they must give one id; without privacy there is no δ.
+        object.__setattr__(self, "epsilon", float(self.epsilon))
+        object.__setattr__(self, "delta", float(self.delta) if self.private else 0.0)
         if self.unit not in UNITS:
             raise SuiteError(f"unit = '{self.unit}': one of {', '.join(UNITS)}")
         if self.adjacency != "add_remove":
@@ -80,15 +91,14 @@ class Budget:
         epsilon: float, n_public: int, delta: float | None = None, unit: str = "report"
     ) -> Budget:
         """The budget for ε with the default δ; δ ≥ 1/n_public would allow publishing a record."""
-        if isinstance(epsilon, int | float) and math.isinf(epsilon) and epsilon > 0:
-            return Budget(math.inf, 0.0, unit)
         chosen = default_delta(n_public) if delta is None else delta
-        if chosen * n_public >= 1:
+        budget = Budget(epsilon, chosen, unit)
+        if budget.delta * n_public >= 1:
             raise SuiteError(
                 f"delta = {chosen:g} is at least 1/n_public ({1 / n_public:.2g}): a method could "
                 "publish a whole record within it; give a smaller delta"
             )
-        return Budget(float(epsilon), chosen, unit)
+        return budget
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,8 @@ class AuditPolicy:
     def __post_init__(self) -> None:
         if self.share is not None and not 0 < self.share <= 1:
             raise SuiteError(f"audit share = {self.share}: give a fraction in (0, 1]")
+        if self.unit not in UNITS:
+            raise SuiteError(f"audit unit = '{self.unit}': one of {', '.join(UNITS)}")
         if self.canaries not in ("natural", "mislabelled"):
             raise SuiteError(f"audit canaries = '{self.canaries}': natural or mislabelled")
 
