@@ -201,7 +201,10 @@ def _claim(scores: DatasetScores | None) -> tuple[str, ...]:
             "guarantee holds only against who does not know the key."
         )
     if "secret" in modes:
-        said.append("Noise mode: secret. The key came from the operating system and is kept.")
+        said.append(
+            "Noise mode: secret. The key came from the operating system and never leaves the "
+            "run's private folder."
+        )
     pretrained = {r["encoder"]["pretrained_on"] for r in certified if r.get("encoder")}
     if pretrained:
         said.append(

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -108,7 +108,11 @@ def svg(figure: Figure, salt: str = "radpriv") -> str:
     import matplotlib
 
     out = io.StringIO()
-    style = {"svg.hashsalt": salt, "svg.fonttype": "none", "font.family": "sans-serif"}
+    style: dict[Any, Any] = {
+        "svg.hashsalt": salt,
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+    }
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with matplotlib.rc_context(style):
         figure.savefig(out, format="svg", metadata=nothing)
@@ -154,8 +158,8 @@ def _panel(axes: Axes, scores: DatasetScores, theme: Theme) -> None:
     _references(axes, scores, shown, theme, labels)
     _private_lines(axes, scores, private, theme, labels)
     _frame(axes, epsilons, high, theme)
-    height = axes.figure.get_size_inches()[1] / max(1, len(axes.figure.axes)) * 0.8 * 72
-    places = labels.places(14.5 / height * high, 0, high)
+    gap = 14.5 / (0.8 * 72 * HEIGHT) * high
+    places = labels.places(gap, 0, high)
     for (x, y, text, colour), place in zip(labels.waiting, places):
         axes.annotate(
             text,

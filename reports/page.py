@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from radpriv.reports.build import DatasetReport, marks
 from radpriv.reports.figures import DARK, LIGHT, f1_figure, inline_svg
@@ -19,6 +19,7 @@ def page(results: Results, reports: Sequence[DatasetReport]) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["soft"] = soft
     text = (files("radpriv.reports") / "templates" / "page.html").read_text(encoding="utf-8")
     return environment.from_string(text).render(
         results=results,
@@ -27,6 +28,11 @@ def page(results: Results, reports: Sequence[DatasetReport]) -> str:
         figures=[_figures(i, r) for i, r in enumerate(reports)],
         numeric=NUMERIC,
     )
+
+
+def soft(text: str) -> Markup:
+    """Escaped, with leave to break the line after an underscore."""
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))
 
 
 def _figures(number: int, report: DatasetReport) -> dict[str, Markup]:

@@ -151,12 +151,12 @@ def best(scores: DatasetScores, epsilon: float) -> tuple[Row | None, frozenset[s
     if len(rows) < 2:
         return (rows[0] if rows else None), frozenset()
     top = max(rows, key=lambda r: r.estimates["weighted"].mean)
-    ties = set()
+    settled = set()
     for d in scores.differences:
-        if d.first.epsilon == epsilon and top.name in (d.first.name, d.second.name):
-            other = d.second if d.first.name == top.name else d.first
-            if not d.resolved:
-                ties.add(other.name)
+        if d.first.epsilon == epsilon and d.resolved and top.name in (d.first.name, d.second.name):
+            settled |= {d.first.name, d.second.name}
+    # A row that was not compared (its seeds differ) has not been beaten either.
+    ties = {r.name for r in rows if r is not top and r.name not in settled}
     return top, frozenset(ties)
 
 

@@ -82,7 +82,9 @@ def plus_minus(mean: float, half: float, digits: int = 2, sign: bool = False) ->
 def f1_table(scores: DatasetScores, metric: str, title: str, notes: Iterable[str] = ()) -> Table:
     """Rows: method × encoder, the trivial ones last; columns: ε. metric: as in Row.estimates."""
     epsilons = sorted({r.epsilon for r in scores.rows} | {math.inf})
-    marks = {e: best(scores, e) for e in epsilons} if metric == "weighted" else {}
+    ranked = [r.epsilon for r in scores.rows if r.estimates and not r.trivial]
+    rivals = {e for e in epsilons if metric == "weighted" and ranked.count(e) > 1}
+    marks = {e: best(scores, e) for e in rivals}
     groups: dict[tuple[bool, str], dict[float, Row]] = {}
     for r in [*scores.rows, *scores.trivial]:
         groups.setdefault((r.trivial, r.name), {})[r.epsilon] = r
@@ -244,6 +246,7 @@ def privacy_table(scores: DatasetScores) -> Table:
         claim, certificates = first.get("claim"), [c.get("certificate") for c in r.records]
         parameters = Cell(f"{first['trainable_parameters']:,}", "number")
         certified = [c for c in certificates if c]
+        facts: tuple[Cell, ...]
         if claim and len(certified) == len(certificates):
             worst = max(float(c["epsilon"]) for c in certified)
             facts = (
@@ -294,7 +297,9 @@ def missing_table(scores: DatasetScores) -> Table:
 def pool_note(pool: Pool | None, kind: str) -> str:
     if pool is None:
         return f"{kind} rows: no seed variance is known (one seed each)"
-    return f"{kind} rows: s = {math.sqrt(pool.s2):.4f}, df = {pool.df}, pooled over {pool.rows}"
+    return (
+        f"{kind} rows: s = {math.sqrt(pool.s2):.4f}, df = {pool.df}, pooled over {pool.rows} rows"
+    )
 
 
 def _numbers(e: Estimate) -> dict[str, Any]:

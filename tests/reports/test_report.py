@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import warnings
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from radpriv.reports.tables import delta_name, plus_minus
 from radpriv.reports.write import write_report
 
 HOSTILE = '<script>alert("x")</script>|$\\frac{1}{2}$'
-VOID = {"meta", "br", "link", "img", "input", "hr"}
+VOID = {"meta", "br", "wbr", "link", "img", "input", "hr"}
 
 
 class Page(HTMLParser):
@@ -140,6 +141,12 @@ def test_nothing_is_said_where_dp_lora_is_ahead(fake) -> None:
     assert tables(fake)["weighted"].findings == ()
 
 
+def test_a_row_without_rivals_is_not_called_the_best(fake) -> None:
+    fake.private, fake.non_private = {"dp_bow": (1.0, 1.5)}, {"tfidf": 1.8, "prior": 0.0}
+    cells = [c for row in tables(fake)["weighted"].rows for c in row]
+    assert len(cells) == 20 and not any(c.kind in ("best", "tie") for c in cells)
+
+
 def test_controls_never_enter_the_f1_table(written) -> None:
     made = written.datasets[0].tables
     assert not any("control" in str(r["cells"]) for r in made["weighted"].records)
@@ -192,6 +199,29 @@ def test_nothing_finished_still_gives_a_page(fake) -> None:
     report = write_report(fake.write(), "demo")
     assert "No cell is finished yet." in report.page.read_text()
     assert not (report.folder / "f1.png").exists()
+
+
+def test_each_dataset_of_a_plan_is_reported_separately(fake) -> None:
+    fake.write()
+    other = replace(fake, suite="other", dataset="synthetic-plain", private={"dp_bow": (1.0, 1.5)})
+    other.write()
+    plans = fake.root / "plans"
+    one, two = (json.loads((plans / f"{s}.json").read_text()) for s in ("demo", "other"))
+    both = {
+        **one,
+        "suite": "both",
+        "datasets": one["datasets"] + two["datasets"],
+        "cells": one["cells"] + two["cells"],
+    }
+    (plans / "both.json").write_text(json.dumps(both))
+    report = write_report(fake.root, "both")
+    assert [d.dataset for d in report.datasets] == ["openi", "synthetic-plain"]
+    alone = write_report(fake.root, "demo").datasets[0]
+    assert report.datasets[0].tables == alone.tables
+    page = parsed(report.page)
+    assert len(page.ids) == len(set(page.ids)) and page.tags.count("figure") == 2
+    lines = list(csv.DictReader((report.folder / "leakage.csv").open()))
+    assert {x["dataset"] for x in lines} == {"openi", "synthetic-plain"}
 
 
 def test_an_unwritable_folder_is_one_line(written, tmp_path: Path) -> None:

@@ -103,3 +103,17 @@ def test_nothing_finished_gives_no_scores(fake) -> None:
         f"openi.{m}.eps{e:g}.{role}.s{s}": "planned" for m, e, s, _, role in fake.cells()
     }
     assert score(load(fake.write(), "demo"), "openi") is None
+
+
+def test_a_row_whose_interval_of_the_difference_holds_zero_is_tied_with_the_best(fake) -> None:
+    scores = scored(fake)
+    for epsilon in (1.0, 10.0):
+        top, ties = best(scores, epsilon)
+        assert top is not None
+        rows = [r for r in scores.rows if r.epsilon == epsilon]
+        assert top.estimates["weighted"].mean == max(r.estimates["weighted"].mean for r in rows)
+        for d in scores.differences:
+            names = {d.first.name, d.second.name}
+            if d.first.epsilon == epsilon and top.name in names:
+                (other,) = names - {top.name}
+                assert (other in ties) == (d.estimate.low <= 0 <= d.estimate.high)
