@@ -198,13 +198,14 @@ def _refuse_constant(name: str) -> Any:
 def write_parquet(path: Path, table: pa.Table) -> None:
     """A table as Parquet whose bytes depend on its columns only (and on pyarrow's version).
 
-    Chunks, metadata and field ids, which record a table's history, are dropped before.
+    Metadata and field ids, which record a table's history, are dropped before; chunks leave no
+    trace in one row group.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = pa.schema([_bare(field) for field in table.schema])
-    flat = table.replace_schema_metadata(None).cast(schema).combine_chunks()
+    flat = table.replace_schema_metadata(None).cast(schema)
     sink = pa.BufferOutputStream()
     pq.write_table(flat, sink, compression="zstd", row_group_size=1 << 20, store_schema=False)
     atomic_write(path, sink.getvalue().to_pybytes())

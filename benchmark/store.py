@@ -144,8 +144,10 @@ class Store:
                 told = read_json(folder / REASON)
                 ledger = folder / LEDGER
                 releases = len(ledger.read_bytes().splitlines()) if ledger.is_file() else 0
-                texts = (str(told.get(key, "")) for key in ("reason", "sentence", "when"))
-                found.append(Attempt(folder, place.name, *texts, releases))
+                reason, sentence, when = (
+                    str(told.get(key, "")) for key in ("reason", "sentence", "when")
+                )
+                found.append(Attempt(folder, place.name, reason, sentence, when, releases))
         return sorted(found, key=lambda attempt: (attempt.when, attempt.folder))
 
     # Plans and plug-ins.

@@ -219,6 +219,12 @@ def test_a_star_import_of_a_package_reaches_its_modules(take: Take) -> None:
     assert {"mini.benchmark.deep.helper", "mini.baselines", "mini.benchmark.base"} <= set(modules)
 
 
+def test_a_relative_import_in_a_package_starts_at_that_package(edit: Edit, take: Take) -> None:
+    edit("benchmark/deep/__init__.py", "from . import inner\nfrom .. import unused\n")
+    edit("benchmark/deep/inner.py", "x = 1\n")
+    assert {"mini.benchmark.deep.inner", "mini.benchmark.unused"} <= set(take().modules)
+
+
 def test_modules_that_import_each_other_are_followed_to_an_end(edit: Edit, take: Take) -> None:
     edit("benchmark/base.py", "import mini.benchmark.runner\none = 1\n")
     assert "mini.benchmark.base" in take().modules

@@ -184,6 +184,26 @@ def test_a_really_full_disk_keeps_what_was_written_before(tiny_disk: Path) -> No
     write_json(tiny_disk / "b.json", {"fill": "x"})
 
 
+def test_content_and_name_are_on_disk_when_a_write_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    original_sync, original_replace = os.fsync, os.replace
+
+    def note_sync(handle: int) -> None:
+        synced.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        original_sync(handle)
+
+    def note_rename(source: Path, target: Path) -> None:
+        synced.append("rename")
+        original_replace(source, target)
+
+    monkeypatch.setattr(atomic.os, "fsync", note_sync)
+    monkeypatch.setattr(atomic.os, "replace", note_rename)
+    atomic_write(tmp_path / "a", b"whole")
+    assert synced == ["file", "rename", "folder"]
+
+
 def test_a_folder_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("")
     with pytest.raises(StoreError, match="store: a file lies where a folder belongs"):
@@ -293,14 +313,19 @@ def same(table: pa.Table) -> pa.Table:
 
 
 def in_chunks(table: pa.Table) -> pa.Table:
-    return pa.concat_tables([table.slice(0, 13), table.slice(13)])
+    return pa.concat_tables([table.slice(0, 13), table.slice(13)])  # one row group either way
 
 
 def with_metadata(table: pa.Table) -> pa.Table:
     return table.replace_schema_metadata({"pandas": "{}", "made": "yesterday"})
 
 
-@pytest.mark.parametrize("history", [same, in_chunks, with_metadata])
+def with_field_ids(table: pa.Table) -> pa.Table:
+    fields = [f.with_metadata({"PARQUET:field_id": str(7 + i)}) for i, f in enumerate(table.schema)]
+    return table.cast(pa.schema(fields))
+
+
+@pytest.mark.parametrize("history", [same, in_chunks, with_metadata, with_field_ids])
 def test_equal_tables_have_equal_bytes_whatever_their_history(
     tmp_path: Path, history: Callable[[pa.Table], pa.Table]
 ) -> None:

@@ -132,13 +132,14 @@ def test_each_killed_run_that_had_released_something_leaves_its_ledger(tmp_path:
     for _ in range(10):
         process = start(release_and_wait, tmp_path, CELLS[0])
         ledger = tmp_path / "work" / CELLS[0] / PRINT / "ledger.jsonl"
-        while not (ledger.is_file() and ledger.stat().st_size) or len(
-            store.attempts(CELLS[0])
-        ) < len(sizes):
+        while len(store.attempts(CELLS[0])) < len(sizes):  # the ledger is the one before
+            time.sleep(0.002)
+        while not (ledger.is_file() and ledger.stat().st_size):
             time.sleep(0.002)
         time.sleep(draw.uniform(0, 0.03))
         os.kill(process.pid or 0, signal.SIGKILL)
         process.join()
+        assert process.exitcode == -signal.SIGKILL
         sizes.append(ledger.stat().st_size)
     with store.begin(CELLS[0], PRINT) as job:
         fill(job, CELLS[0])
