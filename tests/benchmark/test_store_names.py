@@ -1,4 +1,4 @@
-"""What the store finds by name: plans, cells by the start of their id, attacks, plug-ins, secret."""
+"""What the store finds by name: plans, cells by the start of an id, attacks, plug-ins, secret."""
 
 from __future__ import annotations
 
