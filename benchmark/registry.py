@@ -173,11 +173,12 @@ def _refuse_siblings(path: Path, source: bytes) -> None:
     siblings = {p.stem for p in path.parent.glob("*.py")} - {path.stem}
     siblings |= {p.parent.name for p in path.parent.glob("*/__init__.py")}
     for node in ast.walk(tree):
-        names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = ["." if node.level else (node.module or "")]
+        else:
+            continue
         for name in names:
             if name == "." or (name.split(".")[0] in siblings and not _installed(name, path)):
                 raise PluginError(
