@@ -70,8 +70,10 @@ def logistic_regression(
     """One-vs-rest, L2, not private: weight (size, labels) and bias (labels,).
 
     Unobserved labels are skipped; a label with one class only gets its smoothed log odds as bias.
+    One BLAS thread: the vectors are short, and sums are then the same on every machine.
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     weight = np.zeros((x.shape[1], y.shape[1]))
     bias = np.zeros(y.shape[1])
@@ -81,7 +83,8 @@ def logistic_regression(
         if target.all() or not target.any():
             bias[j] = math.log((target.sum() + 0.5) / ((~target).sum() + 0.5))
             continue
-        fitted = LogisticRegression(C=c, max_iter=iterations).fit(x[seen], target)
+        with threadpool_limits(1):
+            fitted = LogisticRegression(C=c, max_iter=iterations).fit(x[seen], target)
         weight[:, j] = fitted.coef_[0]
         bias[j] = fitted.intercept_[0]
     return weight, bias

@@ -40,7 +40,10 @@ class TfIdf(Method):
         counts = words.vectorizer.transform(raw.texts)
         documents = np.bincount(counts.indices, minlength=self.size)
         idf = np.log((1 + len(raw.texts)) / (1 + documents)) + 1.0
-        weight, bias = logistic_regression(_weigh(counts, idf), raw.y, self.c)
+        used = np.flatnonzero(documents)  # elsewhere the penalty keeps weights at exactly 0
+        weight = np.zeros((self.size, len(train.labels)))
+        x = _weigh(counts, idf)[:, used]
+        weight[used], bias = logistic_regression(x, raw.y, self.c)
         return TfIdfFitted(train.labels, words, idf, weight, bias)
 
 

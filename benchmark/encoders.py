@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -36,6 +37,9 @@ FILES = (
     "special_tokens_map.json",
 )
 """Files that decide what an encoder computes; their hash is the encoder's identity."""
+
+
+_TOKENIZING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ class Encoder:
 
     def tokens(self, text: str, max_length: int) -> list[int]:
         """Token ids with special tokens, cut to max_length."""
-        ids = self.tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
+        with _TOKENIZING:  # a fast tokenizer is not safe to share between threads
+            ids = self.tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
         return list(ids)
 
     def model(self) -> nn.Module:

@@ -62,7 +62,12 @@ class Outcome:
         return {**self.report.as_dict(), "failed": failures}
 
     def print(self, console: Console) -> None:
-        self.report.print(console)
+        """Tables of F1 and leakage, then where the page lies."""
+        from radpriv.reports.render import terminal
+
+        for table in self.report.terminal_tables():
+            console.print(terminal(table))
+        console.print(f"report: {self.report.page}", highlight=False, soft_wrap=True)
 
 
 def run(request: Request, console: Console, debug: bool = False) -> Outcome:

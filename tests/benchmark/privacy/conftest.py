@@ -1,0 +1,125 @@
+"""Records and models for the waist's tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from radpriv.benchmark.cell import AuditPolicy, Budget
+from radpriv.benchmark.classifier import Lora, build_classifier
+from radpriv.benchmark.datasets.audit import Universe, draw
+from radpriv.benchmark.datasets.base import Dataset
+from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.features import FeatureCache, evaluate
+from radpriv.benchmark.privacy.clipping import trainable
+from radpriv.benchmark.privacy.ledger import Ledger
+from radpriv.benchmark.privacy.records import PrivateRecords, Records
+from radpriv.benchmark.privacy.run import Run
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def universe(made_up: Dataset) -> Universe:
+    return draw(made_up, AuditPolicy(share=0.5), b"audit", 30, seed=0)
+
+
+@pytest.fixture
+def train(universe: Universe, made_up: Dataset) -> PrivateRecords:
+    return PrivateRecords(universe, made_up.labels, 30, FeatureCache(None))
+
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture
+def make_run(universe: Universe, tmp_path: Path) -> MakeRun:
+    def make(epsilon: float = 8.0, **changes: object) -> Run:
+        values: dict[str, object] = {
+            "budget": Budget.of(epsilon, 30),
+            "n_public": 30,
+            "labels": 3,
+            "key": b"k" * 32,
+            "suite_key": b"suite",
+            "seed": 0,
+            "ledger": Ledger(tmp_path / "ledger.jsonl"),
+            "device": CPU,
+            "public": None,
+            "universe_size": len(universe),
+        }
+        return Run(**{**values, **changes})  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def lora_model(tiny_bert: Encoder) -> tuple[torch.nn.Module, object]:
+    """A LoRA classifier moved off its starting point, so that no gradient is 0 by construction."""
+    return _moved(tiny_bert, Lora(2, 4.0, 2, freeze_a=False))
+
+
+@pytest.fixture
+def moved_classifier() -> Callable[..., tuple[torch.nn.Module, object]]:
+    return _moved
+
+
+@pytest.fixture
+def records_of() -> Callable[..., Records]:
+    return _records_of
+
+
+@pytest.fixture
+def loop_oracle() -> Callable[..., dict[str, torch.Tensor]]:
+    return _loop_oracle
+
+
+@pytest.fixture
+def distance() -> Callable[..., float]:
+    return _distance
+
+
+def _moved(encoder: Encoder, lora: Lora) -> tuple[torch.nn.Module, object]:
+    generator = torch.Generator().manual_seed(3)
+    model, frozen = build_classifier(encoder, 3, lora, 64, generator)
+    with torch.no_grad():
+        for p in trainable(model).values():
+            p.add_(0.3 * torch.randn(p.shape, generator=generator))
+    return model, frozen
+
+
+@pytest.fixture
+def batch(lora_model: tuple[torch.nn.Module, object], made_up: Dataset) -> Records:
+    return _records_of(made_up, lora_model[1])
+
+
+def _records_of(dataset: Dataset, function: object) -> Records:
+    features = evaluate(function, dataset.texts)  # type: ignore[arg-type]
+    return Records(np.arange(len(dataset)), features, torch.from_numpy(dataset.y))
+
+
+def _loop_oracle(
+    model: torch.nn.Module, records: Records, max_norm: float
+) -> dict[str, torch.Tensor]:
+    """The slow, obvious sum: one record, one backward pass, one norm over all tensors, one clip."""
+    params = trainable(model)
+    total = {n: torch.zeros_like(p, dtype=torch.float64) for n, p in params.items()}
+    for i in range(records.size):
+        model.zero_grad()
+        model.losses(records.take(np.array([i]))).sum().backward()  # type: ignore[operator]
+        g = {n: p.grad.double() for n, p in params.items() if p.grad is not None}
+        norm = math.sqrt(sum(float(v.square().sum()) for v in g.values()))
+        if math.isfinite(norm):
+            for n, v in g.items():
+                total[n] += v * min(1.0, max_norm / norm)
+    model.zero_grad()
+    return total
+
+
+def _distance(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
+    assert a.keys() == b.keys()
+    return math.sqrt(sum(float((a[n] - b[n]).square().sum()) for n in a))

@@ -1,0 +1,74 @@
+"""The ledger: written before the value leaves, merged per step, read by a whitelist."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from radpriv.benchmark.privacy.calibration import certify
+from radpriv.benchmark.privacy.ledger import Group, Ledger, Release, groups, read
+from radpriv.errors import PrivacyError
+
+
+def release(step: int, sigma: float = 1.0, rate: float = 0.02, name: str = "g") -> Release:
+    return Release(step, name, 1.0, sigma, rate, "00")
+
+
+def test_equal_steps_are_one_group_and_releases_of_a_step_are_merged() -> None:
+    made = [release(t) for t in range(5)] + [release(4, name="h")]
+    assert groups(made) == (Group(0.02, 1 / math.sqrt(2), 1), Group(0.02, 1.0, 4))
+
+
+def test_two_releases_on_one_sample_cost_more_than_two_steps() -> None:
+    """q = 0.02, sigma = 1, delta = 1e-5: 1.48 merged, 0.52 if booked as two events."""
+    merged = certify(groups([release(0), release(0, name="h")]), 1e-5)
+    booked = certify(groups([release(0), release(1)]), 1e-5)
+    assert merged == pytest.approx(1.48, abs=0.01)
+    assert booked == pytest.approx(0.52, abs=0.01)
+
+
+def test_a_step_that_states_two_rates_is_refused() -> None:
+    with pytest.raises(PrivacyError, match="two rates"):
+        groups([release(0), release(0, rate=0.1, name="h")])
+
+
+def test_a_release_without_noise_makes_epsilon_infinite() -> None:
+    assert math.isinf(certify(groups([release(0), release(0, sigma=0.0, name="h")]), 1e-5))
+
+
+def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    for t in range(3):
+        ledger.append(release(t))
+        assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == t + 1
+    assert read(tmp_path / "ledger.jsonl") == ledger.releases
+
+
+GOOD = asdict(release(0))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        json.dumps({**GOOD, "class": "dp_accounting.dp_event.NoOpDpEvent"}),
+        json.dumps({k: v for k, v in GOOD.items() if k != "rate"}),
+        json.dumps({**GOOD, "rate": 1.5}),
+        json.dumps({**GOOD, "rate": "0.1"}),
+        json.dumps({**GOOD, "noise_multiplier": -1}),
+        json.dumps({**GOOD, "noise_multiplier": 1e999}),
+        json.dumps({**GOOD, "sensitivity": 0}),
+        json.dumps({**GOOD, "step": 1.5}),
+        json.dumps({**GOOD, "step": True}),
+    ],
+)
+def test_a_line_that_is_no_release_is_refused_by_number(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text(json.dumps(GOOD) + "\n" + line + "\n")
+    with pytest.raises(PrivacyError, match="line 2"):
+        read(path)

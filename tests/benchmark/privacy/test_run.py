@@ -1,0 +1,305 @@
+"""One sampler, one release, one ledger."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from radpriv.baselines.linear import LinearModel
+from radpriv.benchmark.datasets.audit import Universe
+from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.privacy import checks
+from radpriv.benchmark.privacy.clipping import ClippedSum, clipped_sum
+from radpriv.benchmark.privacy.ledger import read
+from radpriv.benchmark.privacy.records import PrivateRecords
+from radpriv.benchmark.privacy.release import add_noise, apply
+from radpriv.benchmark.privacy.run import Diverged
+from radpriv.benchmark.privacy.streams import gaussians
+from radpriv.errors import CellFailed, PrivacyError
+
+WORDS = HashedWords(32, 1, True)
+
+
+def linear() -> tuple[LinearModel, torch.optim.Optimizer]:
+    model = LinearModel(32, 3, 1.0).train()
+    return model, torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def drive(run: Any, train: PrivateRecords, rate: float, steps: int, **options: Any) -> list[Any]:
+    """A plain DP-SGD loop; the steps that it saw."""
+    model, optimizer = linear()
+    seen = []
+    for step in run.poisson(train.map("words", WORDS), rate, steps, state=(model, optimizer)):
+        total = clipped_sum(model, step.records, 1.0)
+        noised = step.gaussian("gradient", total, options.get("sigma", 2.0))
+        apply(model, optimizer, noised / step.expected_batch)
+        seen.append((step, total, noised))
+    return seen
+
+
+def test_releases_made_are_releases_in_the_ledger_also_for_empty_batches(
+    make_run: Any, train: PrivateRecords, tmp_path: Path
+) -> None:
+    run = make_run()
+    seen = drive(run, train, rate=0.02, steps=60)
+    assert any(s.records.size == 0 for s, _, _ in seen)
+    book = read(tmp_path / "ledger.jsonl")
+    assert [r.step for r in book] == list(range(60))
+    assert [r.sha256 for r in book] == [noised.sha256 for _, _, noised in seen]
+    assert {(r.rate, r.noise_multiplier, r.sensitivity) for r in book} == {(0.02, 2.0, 1.0)}
+
+
+def test_an_early_exit_books_what_was_released_and_no_more(
+    make_run: Any, train: PrivateRecords, tmp_path: Path
+) -> None:
+    run = make_run()
+    model, optimizer = linear()
+    for step in run.poisson(train.map("words", WORDS), 0.5, 10, state=(model, optimizer)):
+        noised = step.gaussian("gradient", clipped_sum(model, step.records, 1.0), 2.0)
+        apply(model, optimizer, noised / step.expected_batch)
+        if step.index == 3:
+            break
+    assert len(read(tmp_path / "ledger.jsonl")) == 4
+    drive(run, train, 0.5, 2)
+    assert [r.step for r in read(tmp_path / "ledger.jsonl")] == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_ledger_line_is_on_disk_before_the_value_is_out(
+    make_run: Any, train: PrivateRecords, tmp_path: Path
+) -> None:
+    run = make_run()
+    model, optimizer = linear()
+    for step in run.poisson(train.map("words", WORDS), 0.5, 2, state=(model, optimizer)):
+        total = clipped_sum(model, step.records, 1.0)
+        before = len(run.releases)
+        step.gaussian("gradient", total, 2.0)
+        assert len(read(tmp_path / "ledger.jsonl")) == before + 1
+        with torch.no_grad():
+            for p in model.parameters():
+                p.add_(1.0)
+
+
+def test_inclusion_counts_follow_the_exact_probability(
+    make_run: Any, train: PrivateRecords, universe: Universe
+) -> None:
+    run = make_run()
+    mapped = train.map("words", WORDS)
+    sizes = np.array([run._sample(mapped, 0.3).records.size for _ in range(3000)])
+    members = int(universe.member.sum())
+    assert sizes.sum() == pytest.approx(3000 * 0.3 * members, abs=4.5 * math.sqrt(sizes.size * 6))
+    expected = members * 0.3 * 0.7
+    assert sizes.var() == pytest.approx(expected, rel=0.15)
+
+
+def test_removing_a_unit_moves_no_other_coin(
+    make_run: Any, train: PrivateRecords, universe: Universe
+) -> None:
+    gone = int(np.flatnonzero(universe.member)[4])
+    first = [set(make_run()._sample(train.map("w", WORDS), 0.5).records.slots) for _ in range(1)]
+    run, other = make_run(), make_run()
+    mapped = train.map("w", WORDS)
+    smaller = universe.member.copy()
+    smaller[gone] = False
+    object.__setattr__(mapped, "_universe", universe)
+    full = [set(run._sample(mapped, 0.5).records.slots) for _ in range(40)]
+    from dataclasses import replace
+
+    object.__setattr__(mapped, "_universe", replace(universe, member=smaller))
+    less = [set(other._sample(mapped, 0.5).records.slots) for _ in range(40)]
+    assert full[0] == first[0]
+    assert any(gone in s for s in full)
+    assert [s - {gone} for s in full] == less
+
+
+def test_rate_one_takes_every_member(
+    make_run: Any, train: PrivateRecords, universe: Universe
+) -> None:
+    step = make_run()._sample(train.map("w", WORDS), 1.0)
+    assert list(step.records.slots) == list(np.flatnonzero(universe.member))
+
+
+def test_the_divisor_is_a_public_constant(make_run: Any, train: PrivateRecords) -> None:
+    run = make_run()
+    assert {s.expected_batch for s, _, _ in drive(run, train, 0.2, 12)} == {0.2 * 30}
+
+
+def test_realised_noise_has_the_booked_distribution_whatever_the_micro_batch(
+    lora_model: Any, batch: Any
+) -> None:
+    for tokens in (20, 10**6):
+        total = clipped_sum(lora_model[0], batch, 0.5, tokens=tokens)
+        draws: dict[str, list[np.ndarray]] = {}
+        for step in range(200):
+            noised = add_noise(total, 1.5, b"q" * 32, step, "gradient")
+            for name, value in noised.tensors.items():
+                z = (value - total.tensors[name]).flatten().numpy() / (1.5 * 0.5)
+                draws.setdefault(name, []).append(z)
+        assert set(draws) == set(total.tensors)
+        for parts in draws.values():
+            assert stats.kstest(np.concatenate(parts), "norm").pvalue > 1e-5
+        first, second, *_ = (np.concatenate(p)[:1600] for p in draws.values())
+        assert abs(np.corrcoef(first, second)[0, 1]) < 4.5 / math.sqrt(1600)
+
+
+def test_noise_scaled_to_the_mean_would_be_found(lora_model: Any, batch: Any) -> None:
+    total = clipped_sum(lora_model[0], batch, 0.5)
+    broken = np.concatenate(
+        [
+            gaussians(b"q" * 32, ("noise", s, "gradient", n), t.numel()) / batch.size
+            for s in range(50)
+            for n, t in total.tensors.items()
+        ]
+    )
+    assert stats.kstest(broken, "norm").pvalue < 1e-9
+
+
+def test_a_step_cannot_release_after_it_ended_nor_twice_under_one_name(
+    make_run: Any, train: PrivateRecords
+) -> None:
+    run = make_run()
+    step, total, _ = drive(run, train, 0.5, 1)[0]
+    with pytest.raises(PrivacyError, match="has ended"):
+        step.gaussian("late", total, 2.0)
+    model, optimizer = linear()
+    for step in run.poisson(train.map("w", WORDS), 0.5, 1, state=(model, optimizer)):
+        total = clipped_sum(model, step.records, 1.0)
+        noised = step.gaussian("gradient", total, 2.0)
+        with pytest.raises(PrivacyError, match="before"):
+            step.gaussian("gradient", total, 2.0)
+        apply(model, optimizer, noised / step.expected_batch)
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
+def test_a_private_run_releases_nothing_without_noise(
+    make_run: Any, train: PrivateRecords, tmp_path: Path, sigma: float
+) -> None:
+    with pytest.raises(PrivacyError):
+        drive(make_run(), train, 0.5, 1, sigma=sigma)
+    assert not (tmp_path / "ledger.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("rate", "steps"), [(0.0, 1), (1.1, 1), (math.nan, 1), (0.5, 0), (0.5, True)]
+)
+def test_a_rate_or_a_count_that_is_none_is_refused(
+    make_run: Any, train: PrivateRecords, rate: float, steps: int
+) -> None:
+    with pytest.raises(PrivacyError):
+        drive(make_run(), train, rate, steps)
+
+
+def test_extra_steps_are_certified_above_the_budget(make_run: Any, train: PrivateRecords) -> None:
+    run = make_run(epsilon=2.0)
+    sigma = run.calibrate(0.5, 20)
+    drive(run, train, 0.5, 20, sigma=sigma)
+    assert 0.995 * 2.0 <= run.certificate()[0] <= 2.0
+    drive(run, train, 0.5, 4, sigma=sigma)
+    assert run.certificate()[0] > 2.0
+
+
+def test_an_optimizer_with_stale_tensors_ends_the_run(make_run: Any, train: PrivateRecords) -> None:
+    model, _ = linear()
+    stale = torch.optim.SGD(LinearModel(32, 3, 1.0).parameters(), lr=0.1)
+    with pytest.raises(CellFailed, match="adapter did not move"):
+        for step in make_run().poisson(train.map("w", WORDS), 0.5, 3, state=(model, stale)):
+            total = clipped_sum(model, step.records, 1.0)
+            apply(model, stale, step.gaussian("gradient", total, 2.0) / step.expected_batch)
+
+
+def test_a_healthy_optimizer_moves_every_tensor(make_run: Any, train: PrivateRecords) -> None:
+    assert len(drive(make_run(), train, 0.5, 3)) == 3
+
+
+def test_a_tensor_that_the_loss_ignores_is_found_before_the_first_step(
+    make_run: Any, train: PrivateRecords, tmp_path: Path
+) -> None:
+    class Detached(LinearModel):
+        def losses(self, records: Any) -> torch.Tensor:
+            x, _ = records.inputs()
+            with torch.no_grad():
+                base = self.head(x.float())
+            return (base + 0.0 * self.head(x.float())).square().mean(1)
+
+    model = Detached(32, 3, 1.0).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(CellFailed, match="gets no gradient"):
+        for _ in make_run().poisson(train.map("w", WORDS), 0.5, 1, state=(model, optimizer)):
+            raise AssertionError("the step must not be reached")
+    assert not (tmp_path / "ledger.jsonl").exists()
+
+
+def test_the_check_restores_the_weights_bit_by_bit(lora_model: Any) -> None:
+    model, frozen = lora_model
+    before = checks.snapshot(model)
+    checks.check_gradients_reach(model, frozen, 3, torch.device("cpu"))
+    assert all(torch.equal(before[n], p) for n, p in checks.snapshot(model).items())
+
+
+def test_weights_that_become_non_finite_end_as_diverged_with_the_ledger_kept(
+    make_run: Any, train: PrivateRecords, tmp_path: Path
+) -> None:
+    run = make_run()
+    model, optimizer = linear()
+    with pytest.raises(Diverged):
+        for step in run.poisson(train.map("w", WORDS), 0.5, 5, state=(model, optimizer)):
+            noised = step.gaussian("gradient", clipped_sum(model, step.records, 1.0), 2.0)
+            apply(model, optimizer, noised / (0.0 if step.index == 2 else 1.0))
+    assert len(read(tmp_path / "ledger.jsonl")) == 3
+
+
+def test_apply_refuses_another_set_of_tensors() -> None:
+    model, optimizer = linear()
+    noised = add_noise(
+        ClippedSum({"head.weight": torch.zeros(3, 32).double()}, 1.0), 1.0, b"k" * 32, 0, "g"
+    )
+    with pytest.raises(PrivacyError, match=r"head\.bias"):
+        apply(model, optimizer, noised)
+
+
+def test_public_randomness_depends_on_suite_key_seed_and_name_only(make_run: Any) -> None:
+    def first(run: Any, name: str) -> float:
+        return float(torch.rand(1, generator=run.rng(name)))
+
+    assert first(make_run(), "init") == first(make_run(epsilon=1.0, key=b"z" * 32), "init")
+    assert first(make_run(), "init") != first(make_run(), "batches")
+    assert first(make_run(), "init") != first(make_run(seed=1), "init")
+
+
+def test_the_training_set_has_no_length_and_shows_no_member(train: PrivateRecords) -> None:
+    with pytest.raises(TypeError):
+        len(train)  # type: ignore[arg-type]
+    assert not train.left_waist
+    train.raw()
+    assert train.left_waist
+
+
+def test_a_one_step_update_changes_by_at_most_the_clip_over_the_divisor(
+    make_run: Any, train: PrivateRecords, universe: Universe
+) -> None:
+    """Noise off (same stream): one unit moves the update by ≤ max_norm / (rate · n_public)."""
+    from dataclasses import replace
+
+    mapped = train.map("w", WORDS)
+    updates = []
+    gone = int(np.flatnonzero(universe.member)[0])
+    for drop in (False, True):
+        member = universe.member.copy()
+        member[gone] &= not drop
+        object.__setattr__(mapped, "_universe", replace(universe, member=member))
+        model, _ = linear()
+        nn.init.normal_(model.head.weight, generator=torch.Generator().manual_seed(0))
+        step = make_run()._sample(mapped, 1.0)
+        total = clipped_sum(model, step.records, 0.01)
+        noised = add_noise(total, 1.0, b"k" * 32, 0, "g")
+        updates.append((noised / step.expected_batch).tensors)
+    change = math.sqrt(
+        sum(float((updates[0][n] - updates[1][n]).square().sum()) for n in updates[0])
+    )
+    assert 0 < change <= 0.01 / 30 * (1 + 1e-9)

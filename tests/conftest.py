@@ -1,0 +1,108 @@
+"""Fixtures for all tests: tiny random encoders on disk, and a dataset of made-up reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from radpriv.benchmark.datasets.base import Card, Dataset
+from radpriv.benchmark.encoders import Encoder, resolve
+
+WORDS = [
+    "the",
+    "heart",
+    "lungs",
+    "are",
+    "is",
+    "clear",
+    "normal",
+    "no",
+    "small",
+    "left",
+    "right",
+    "pleural",
+    "effusion",
+    "with",
+    "adjacent",
+    "new",
+    "since",
+    "prior",
+    "study",
+    "pneumothorax",
+    "stable",
+    "cardiomegaly",
+    "a",
+    "catheter",
+    "ends",
+    "in",
+    "superior",
+    "vena",
+    "cava",
+    "size",
+    "and",
+    "there",
+    "opacity",
+]
+
+
+def save_encoder(folder: Path, kind: str, layers: int = 3, seed: int = 0) -> Path:
+    """A tiny randomly initialised BERT or ALBERT with a word-level vocabulary."""
+    from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, BertTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ",", *WORDS]
+    (folder / "vocab.txt").write_text("\n".join(vocab) + "\n")
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(seed)
+    sizes = {
+        "vocab_size": len(vocab),
+        "hidden_size": 16,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 64,
+        "num_hidden_layers": layers,
+        "initializer_range": 0.3,
+    }
+    model: torch.nn.Module
+    if kind == "albert":
+        model = AlbertModel(AlbertConfig(embedding_size=8, **sizes))
+    else:
+        model = BertModel(BertConfig(**sizes))
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    folder = save_encoder(tmp_path_factory.mktemp("encoders") / "tiny-bert", "bert")
+    return resolve(str(folder), "nothing: random weights")
+
+
+@pytest.fixture(scope="session")
+def tiny_albert(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    folder = save_encoder(tmp_path_factory.mktemp("encoders") / "tiny-albert", "albert")
+    return resolve(str(folder), "nothing: random weights")
+
+
+@pytest.fixture(scope="session")
+def reports() -> list[str]:
+    """40 texts of 3 to 30 words."""
+    rng = np.random.default_rng(0)
+    return [" ".join(rng.choice(WORDS, size=rng.integers(3, 31))) for _ in range(40)]
+
+
+CARD = Card("made up", "none", "none", "open", "by construction")
+
+
+@pytest.fixture(scope="session")
+def made_up(reports: list[str]) -> Dataset:
+    """40 reports, 30 of them train, 3 labels with some unobserved."""
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, (40, 3)).astype(np.float32)
+    y[rng.random((40, 3)) < 0.1] = np.nan
+    ids = tuple(f"r{i:03d}" for i in range(40))
+    splits = tuple("test" if i % 4 == 0 else "train" for i in range(40))
+    return Dataset("made-up", ("a", "b", "c"), CARD, ids, ids, splits, tuple(reports), y)
