@@ -11,6 +11,7 @@ from radpriv.attacks.run import attack_family, attack_id, write_result
 from radpriv.benchmark.fingerprint import fingerprint
 from radpriv.benchmark.results import Finished
 from radpriv.benchmark.store import Store
+from radpriv.errors import AttackError
 
 
 def families(store: Store, plan: Mapping[str, Any]) -> dict[str, list[CellFiles]]:
@@ -28,22 +29,29 @@ def attack_plan(
     store: Store,
     plan: Mapping[str, Any],
     name: str = "loss",
+    say: Callable[[str], None] = lambda line: None,
     params: Mapping[str, Any] | None = None,
-    progress: Callable[[str], None] = lambda family: None,
 ) -> list[Finished]:
-    """One result per family, served from the store where nothing that it depends on changed."""
+    """One result per family, served from the store where nothing that it depends on changed.
+
+    A family that cannot be attacked (a handful of candidates whose coins all fell alike) is said
+    and left out, and the others go on.
+    """
     module = attacks.get(name).__module__
     how = fingerprint(["radpriv.attacks.run", module], device="cpu", dtype="float64")
     results = []
-    for family, cells in families(store, plan).items():
+    for cells in families(store, plan).values():
         key = attack_id(name, params or {}, how.digest, cells)
         found = store.lookup_attack(key)
         if found is None:
-            result, rows = attack_family(name, params or {}, cells, how.digest)
+            try:
+                result, rows = attack_family(name, params or {}, cells, how.digest)
+            except AttackError as error:
+                say(f"not attacked: {error}")
+                continue
             found = store.finish_attack(
                 key,
                 lambda folder, r=result, t=rows: write_result(folder, r, t),  # type: ignore[misc]
             )
         results.append(found)
-        progress(family)
     return results

@@ -32,7 +32,7 @@ class LinearProbe(Method):
         raw = train.raw()
         function = Pooled(encoder, self.max_length)
         features = raw.features(function)
-        x = np.stack([features[i] for i in raw.slots])
+        x = np.stack([features[int(i)] for i in raw.slots])
         weight, bias = logistic_regression(x, raw.y, self.c)
         return LinearFitted(
             train.labels, function, weight, bias, pooled_spec(encoder, self.max_length)

@@ -169,6 +169,10 @@ class Cell:
     limited: int | None = None
 
     def __post_init__(self) -> None:
+        if self.audit.unit != self.budget.unit:
+            raise SuiteError(
+                f"audit unit '{self.audit.unit}' is not the claim's unit '{self.budget.unit}'"
+            )
         if self.noise_mode not in ("replayable", "secret"):
             raise SuiteError(f"noise mode '{self.noise_mode}': replayable or secret")
 

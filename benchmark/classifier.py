@@ -10,6 +10,7 @@ PEFT wraps the whole Classifier with `modules_to_save=["head"]`, so that
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,18 +29,21 @@ from radpriv.benchmark.privacy.records import Records
 from radpriv.errors import EncoderError
 
 
-class OnePerThread:
+class OnePerThread(abc.ABC):
     """Evaluates a function of one text in as many threads as there are cores, in order.
 
     One text at a time uses one core well and several badly: small products spend their time in
     waking threads.
     """
 
+    @abc.abstractmethod
+    def __call__(self, text: str) -> NDArray[Any]: ...
+
     def each(self, texts: Sequence[str]) -> Iterator[NDArray[Any]]:
         whole = torch.get_num_threads()
         with ThreadPoolExecutor(whole, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             try:
-                yield from pool.map(self.__call__, texts)  # type: ignore[attr-defined]
+                yield from pool.map(self, texts)
             finally:
                 pool.shutdown(cancel_futures=True)
                 torch.set_num_threads(whole)
@@ -145,12 +149,12 @@ class Classifier(nn.Module):
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """Logits (B, labels) from token ids (B, T), or hidden states (B, T, H) after `start`."""
-        return self.head(pool(self.hidden(values, mask), mask))  # type: ignore[no-any-return]
+        return self.head(pool(self.hidden(values, mask), mask))
 
     def hidden(self, values: Tensor, mask: Tensor) -> Tensor:
         if not self.start:
             full = self.encoder(input_ids=values, attention_mask=mask.long())
-            return full.last_hidden_state  # type: ignore[no-any-return]
+            return full.last_hidden_state
         hidden, attention = values, mask[:, None, None, :]
         for layer in stack(self.encoder, self.name)[self.start :]:
             hidden = layer(hidden, attention)

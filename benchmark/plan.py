@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from radpriv.benchmark.cell import digest
+from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.fingerprint import Fingerprint, fingerprint
 from radpriv.benchmark.job import Job
 from radpriv.benchmark.store import Store
@@ -27,14 +28,15 @@ class Planned:
     job: Job
     how: Fingerprint
     status: str = "planned"
-    sentence: str = ""
+    reason: str = ""
 
 
 def fingerprint_of(job: Job, device: str, plugins: Sequence[Path] = ()) -> Fingerprint:
     """How this job would be computed here."""
     method, loader = type(job.method).__module__, type(job.loader).__module__
     files = {name: path for path in plugins if (name := plugin_module(path)) in (method, loader)}
-    roots = ["radpriv.benchmark.runner", method, loader]
+    public = [datasets.get(name).__module__ for name in job.method.public]
+    roots = ["radpriv.benchmark.runner", method, loader, *public]
     return fingerprint(
         [r for r in roots if r not in files],
         device=device,
@@ -82,7 +84,7 @@ def write_plan(
                 "family": p.job.cell.family,
                 "fingerprint": p.how.digest,
                 "status": p.status,
-                "sentence": p.sentence,
+                "reason": p.reason,
                 "role": p.job.role,
             }
             for p in planned

@@ -22,7 +22,6 @@ import torch
 from radpriv.benchmark.cell import Claim
 from radpriv.benchmark.datasets.audit import Universe
 from radpriv.benchmark.datasets.base import Dataset
-from radpriv.benchmark.fingerprint import Fingerprint
 from radpriv.benchmark.job import Job
 from radpriv.benchmark.method import Fitted
 from radpriv.benchmark.privacy.ledger import groups
@@ -31,6 +30,8 @@ from radpriv.benchmark.privacy.run import Run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from radpriv.benchmark.fingerprint import Fingerprint
 
 SCHEMA = 1
 

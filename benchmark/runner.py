@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ import torch
 from radpriv.benchmark import record
 from radpriv.benchmark.datasets.base import Dataset, make_loader
 from radpriv.benchmark.features import FeatureCache
-from radpriv.benchmark.fingerprint import Fingerprint
 from radpriv.benchmark.job import Job
 from radpriv.benchmark.method import Fitted
 from radpriv.benchmark.privacy.ledger import Ledger
@@ -32,6 +31,9 @@ from radpriv.benchmark.privacy.run import Diverged, Run
 from radpriv.benchmark.privacy.streams import named_key, secret_key
 from radpriv.benchmark.store import Finished, Store, atomic_write, write_json, write_parquet
 from radpriv.errors import CellFailed
+
+if TYPE_CHECKING:
+    from radpriv.benchmark.fingerprint import Fingerprint
 
 
 @dataclass

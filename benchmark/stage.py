@@ -35,15 +35,15 @@ def run_plan(
         before(cell)
         try:
             found = executor.submit(run_cell, cell.job, cell.how, context).result()
-            cell.status, cell.sentence = str(found.record["status"]), ""
+            cell.status, cell.reason = str(found.record["status"]), ""
         except StoreError:
             raise
         except RadprivError as error:
-            cell.status, cell.sentence = "failed", str(error)
+            cell.status, cell.reason = "failed", str(error)
         except Exception as error:
             if debug:
                 raise
-            cell.status, cell.sentence = "failed", _where(error)
+            cell.status, cell.reason = "failed", _where(error)
         after(cell)
         write_plan(context.store, name, suite, overrides, planned)
 

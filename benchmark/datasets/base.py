@@ -141,7 +141,12 @@ def build(kind: type[Any], values: Mapping[str, Any], owner: str, word: str) -> 
             raise SuiteError(
                 f"{owner}: {word} '{key}' = {value!r}: expected {type(default).__name__}"
             )
-    return kind(**values)
+    return kind(**{k: _as(v, getattr(kind, k, None)) for k, v in values.items()})
+
+
+def _as(value: Any, default: Any) -> Any:
+    """1 for 1.0 where the default is a float, so that both spellings give one cell id."""
+    return float(value) if isinstance(default, float) else value
 
 
 def _same_kind(value: Any, default: Any) -> bool:

@@ -78,7 +78,7 @@ def read_archive(path: Path) -> list[Report]:
     try:
         with gzip.open(path, "rb") as unzipped:
             watched = _Tail(unzipped)
-            with tarfile.open(fileobj=watched, mode="r|") as archive:
+            with tarfile.open(fileobj=watched, mode="r|") as archive:  # type: ignore[call-overload]
                 reports = _in_order(path, _members(path, archive))
             watched.drain()  # reaches the checksum, and the blocks that end a whole archive
     except (EOFError, zlib.error, tarfile.TarError, gzip.BadGzipFile) as error:

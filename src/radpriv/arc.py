@@ -30,7 +30,7 @@ class Request:
     device: str = "auto"
 
     def load(self) -> tuple[Suite, Overrides, list[Path]]:
-        """The suite with the overrides applied; plug-in files are imported and replaced by names."""
+        """The suite with the overrides applied; plug-in files are imported and become names."""
         from radpriv.benchmark.method import methods
 
         names, plugins = [], []
@@ -58,7 +58,7 @@ class Outcome:
     failed: list[Planned] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        failures = {p.job.cell.id: f"{p.status}: {p.sentence}" for p in self.failed}
+        failures = {p.job.cell.id: f"{p.status}: {p.reason}" for p in self.failed}
         return {**self.report.as_dict(), "failed": failures}
 
     def print(self, console: Console) -> None:
@@ -116,7 +116,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
         )
     failed = [p for p in planned if p.status != "done"]
     if len(failed) == len(planned):
-        raise StoreError(f"no cell finished; the first: {failed[0].sentence or failed[0].status}")
+        raise StoreError(f"no cell finished; the first: {failed[0].reason or failed[0].status}")
     _attack(store, name, "loss", console)
     return Outcome(_report(store, name, allow_mixed=False), failed)
 
@@ -140,7 +140,9 @@ def report(request: Request, allow_mixed: bool) -> Outcome:
 def _attack(store: Store, plan: str, name: str, console: Console) -> None:
     from radpriv.attacks.stage import attack_plan
 
-    results = attack_plan(store, store.read_plan(plan), name)
+    found = store.read_plan(plan)
+    results = attack_plan(store, found, name, lambda line: console.print(line, markup=False))
+    store.write_plan(plan, {**found, "attacks": sorted(r.folder.name for r in results)})
     console.print(f"attack {name}: {len(results)} families", highlight=False)
 
 
@@ -182,7 +184,7 @@ def why(text: str, store_root: Path, data: Path | None) -> list[str]:
 
 
 def _job_now(plan: dict[str, Any], entry: dict[str, Any], data: Path | None) -> Planned | None:
-    """The job with the same axes that the plan's suite asks for now; None where it asks for none."""
+    """The job with these axes that the plan's suite asks for now, or None."""
     asked = plan["asked"]
     request = Request(
         asked["suite"], data, Path(), asked["methods"], asked["encoder"], asked["pretrained_on"],

@@ -74,7 +74,7 @@ class Watch:
         self.left = self.left[1:]
         seconds = time.monotonic() - self.cell_started
         mark = "[green]✓[/]" if cell.status == "done" else f"[red]{cell.status}[/]"
-        note = f" {cell.sentence}" if cell.sentence else ""
+        note = f" {cell.reason}" if cell.reason else ""
         self.bar.update(self.task, completed=self.done)
         self.console.print(
             f"{mark} {self.done}/{self.total} {cell.job.cell.id.rsplit('-', 1)[0]} "

@@ -101,7 +101,8 @@ def _label(path: Path, entry: dict[str, Any]) -> Label:
         raise DataError(
             f"{path}, label {entry.get('name', '?')}: field {wrong[0]} is unknown or absent"
         )
-    return Label(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+    return Label(**values)
 
 
 def _check(path: Path, grammar: Grammar) -> None:

@@ -35,7 +35,7 @@ def test_noise_multipliers_are_those_of_a_fine_pld(
 
 
 def gaussian_epsilon(sigma: float, steps: int, delta: float) -> float:
-    """Closed form for unsampled Gaussians (Balle & Wang 2018, Theorem 8): one with sigma/sqrt(T)."""
+    """Unsampled Gaussians (Balle & Wang 2018, Theorem 8): as one with sigma / sqrt(steps)."""
     s = sigma / math.sqrt(steps)
 
     def excess(e: float) -> float:
