@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -28,6 +28,7 @@ from radpriv.errors import DataError, SuiteError
 
 CONTROL_C = 1e4
 """Inverse L2 strength of the positive control: `tfidf` over-fitted on mislabelled candidates."""
+MOST_SEEDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -105,15 +106,15 @@ def parse(text: str, where: str, name: str) -> Suite:
     """A suite from TOML. `where` names it in errors."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SuiteError(f"{where}: not valid TOML ({error})") from error
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
+        raise SuiteError(f"{where}: not valid TOML ({' '.join(str(error).split())})") from error
     raw.setdefault("name", name)
     raw.setdefault("key", f"radpriv/{raw['name']}")
     raw.setdefault("audit_key", f"radpriv/{raw['name']}/audit")
     seeds = raw.get("seeds", 1)
-    if isinstance(seeds, int) and not isinstance(seeds, bool):
-        if seeds < 1:
-            raise SuiteError(f"{where}: seeds = {seeds}: give a positive count or a list")
+    if _is_int(seeds):
+        if not 1 <= seeds <= MOST_SEEDS:
+            raise SuiteError(f"{where}: seeds = {seeds}: a count from 1 to {MOST_SEEDS}, or a list")
         raw["seeds"] = list(range(seeds))
     values = _checked(Suite, raw, where)
     values["datasets"] = tuple(_dataset(d, where) for d in _list(raw, "datasets", where))
@@ -122,24 +123,62 @@ def parse(text: str, where: str, name: str) -> Suite:
         for m in _list(raw, "methods", where)
     )
     suite = Suite(**values)
-    for epsilon in suite.epsilons:
+    for epsilon in (*suite.epsilons, *(e for m in suite.methods for e in m.epsilons)):
         try:
             Budget(float(epsilon), 1e-5)
-        except (SuiteError, TypeError, ValueError) as error:
+        except (SuiteError, OverflowError) as error:
             raise SuiteError(f"{where}: {error}") from error
     if suite.noise not in ("auto", "replayable", "secret"):
         raise SuiteError(f"{where}: noise = '{suite.noise}': auto, replayable or secret")
     for seed in suite.seeds:
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise SuiteError(f"{where}: seeds = {list(suite.seeds)}: give counts")
+        if seed < 0:
+            raise SuiteError(f"{where}: seeds = {list(suite.seeds)}: none may be negative")
     return suite
+
+
+def _is_anything(value: Any) -> bool:
+    return True
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or _is_int(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _all(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+_KINDS: Mapping[Any, tuple[str, Callable[[Any], bool]]] = {
+    "str": ("text", _is_text),
+    "bool": ("true or false", lambda value: isinstance(value, bool)),
+    "int": ("a whole number", _is_int),
+    "float | None": ("a number", _is_number),
+    "Mapping[str, Any]": ("a table", _is_table),
+    "DatasetAxis | None": ("a table", _is_table),
+    "tuple[str, ...]": ("a list of texts", _all(_is_text)),
+    "tuple[int, ...]": ("a list of whole numbers", _all(_is_int)),
+    "tuple[float, ...]": ("a list of numbers", _all(_is_number)),
+}
+"""What a TOML value must be, by the annotation of its field."""
 
 
 def _dataset(raw: Mapping[str, Any], where: str) -> DatasetAxis:
     values = _checked(DatasetAxis, raw, f"{where}: datasets")
-    if isinstance(raw.get("otherwise"), Mapping):
+    if "otherwise" in raw:
         values["otherwise"] = _dataset(raw["otherwise"], where)
-    if not isinstance(values["n_public"], int) or values["n_public"] < 1:
+    if values["n_public"] < 1:
         raise SuiteError(f"{where}: n_public = {values['n_public']!r}: give a positive count")
     return DatasetAxis(**values)
 
@@ -155,14 +194,14 @@ def _checked(kind: type[Any], raw: Mapping[str, Any], where: str) -> dict[str, A
     known = kind.__dataclass_fields__
     for key in raw:
         if key not in known:
-            raise SuiteError(f"{where}: unknown key '{key}'{did_you_mean(key, list(known))}")
+            raise SuiteError(f"{where}: unknown key {key!r}{did_you_mean(key, list(known))}")
     for key, f in known.items():
         required = "MISSING" in repr(f.default) and "MISSING" in repr(f.default_factory)
         if required and key not in raw:
             raise SuiteError(f"{where}: key '{key}' is missing")
-        default = f.default if "MISSING" not in repr(f.default) else None
-        if key in raw and isinstance(default, str | bool) and type(raw[key]) is not type(default):
-            raise SuiteError(f"{where}: {key} = {raw[key]!r}: expected {type(default).__name__}")
+        expected, fits = _KINDS.get(f.type, ("", _is_anything))
+        if key in raw and not fits(raw[key]):
+            raise SuiteError(f"{where}: {key} = {raw[key]!r}: expected {expected}")
     return {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
 
 
@@ -206,6 +245,10 @@ def expand(suite: Suite, data: Path | None, overrides: Overrides | None = None) 
         if suite.control:
             made += [maker.control(seed) for seed in suite.seeds]
         jobs.update((job.cell.id, job) for job in made)
+    if not jobs:
+        raise SuiteError(
+            f"suite '{suite.name}' asks for no cell: a private method needs a finite epsilon"
+        )
     return sorted(jobs.values(), key=lambda j: (j.passes, j.cell.id))
 
 
