@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +107,44 @@ def made_up(reports: list[str]) -> Dataset:
     ids = tuple(f"r{i:03d}" for i in range(40))
     splits = tuple("test" if i % 4 == 0 else "train" for i in range(40))
     return Dataset("made-up", ("a", "b", "c"), CARD, ids, ids, splits, tuple(reports), y)
+
+
+TINY = {
+    "dp_lora": "rank = 2, top_layers = 1, rate = 0.5, steps = 4, max_length = 32",
+    "lora": "rank = 2, top_layers = 1, batch = 8, steps = 5, max_length = 32",
+    "dp_linear_probe": "steps = 6, max_length = 32",
+    "linear_probe": "max_length = 32",
+    "dp_bow": "size = 128, steps = 6",
+    "tfidf": "size = 4096",
+    "prior": "",
+}
+"""Every shipped method, with parameters that make it quick."""
+
+WriteSuite = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def write_suite(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Encoder) -> WriteSuite:
+    """Writes a suite over 120 synthetic reports and the tiny encoder, `tiny.toml`; its path.
+
+    methods: names, all shipped ones by default. top: other keys, each value as TOML text.
+    """
+
+    def write(*methods: str, **top: str) -> Path:
+        keys = {
+            "epsilons": "[1.0, inf]",
+            "encoders": f'["{tiny_bert.folder}"]',
+            "pretrained_on": '"nothing: random weights"',
+            **top,
+        }
+        lines = [f"{key} = {value}" for key, value in keys.items()]
+        lines += ["[[datasets]]", 'name = "synthetic-plain"', "n_public = 90"]
+        lines += ["options = { reports = 120 }"]
+        for name in methods or TINY:
+            params = TINY.get(name, "")
+            lines += ["[[methods]]", f'name = "{name}"', f"params = {{ {params} }}"]
+        path = tmp_path_factory.mktemp("suite") / "tiny.toml"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return write

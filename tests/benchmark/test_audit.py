@@ -1,0 +1,138 @@
+"""The audit set: coins are fair, independent and never balanced; the rest is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from radpriv.benchmark.cell import AuditPolicy
+from radpriv.benchmark.datasets.audit import Universe, draw, prf
+from radpriv.benchmark.datasets.base import Card, Dataset
+from radpriv.errors import DataError
+
+CARD = Card("made up", "none", "none", "open", "by construction")
+SEEDS = 60
+
+
+@pytest.fixture(scope="module")
+def large() -> Dataset:
+    """1,200 rows of two labels, every sixth of them test, some labels unobserved."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, (1200, 2)).astype(np.float32)
+    y[rng.random(y.shape) < 0.2] = np.nan
+    ids = tuple(f"r{i:04d}" for i in range(1200))
+    splits = tuple("test" if i % 6 == 0 else "train" for i in range(1200))
+    return Dataset("made-up", ("a", "b"), CARD, ids, ids, splits, ids, y)
+
+
+@pytest.fixture(scope="module")
+def coins(large: Dataset) -> np.ndarray:
+    """bool (seeds, candidates)."""
+    drawn = [draw(large, AuditPolicy(share=0.4), b"audit", 1000, s) for s in range(SEEDS)]
+    return np.array([u.member[u.candidate] for u in drawn])
+
+
+def test_candidates_are_the_same_for_every_seed(large: Dataset) -> None:
+    sets = {
+        draw(large, AuditPolicy(share=0.4), b"audit", 1000, s).candidate.tobytes() for s in range(9)
+    }
+    assert len(sets) == 1
+    other = draw(large, AuditPolicy(share=0.4), b"another key", 1000, 0)
+    assert other.candidate.tobytes() not in sets
+
+
+def test_coins_are_fair_for_each_seed_and_each_unit(coins: np.ndarray) -> None:
+    seeds, units = coins.shape
+    assert stats.binomtest(int(coins.sum()), coins.size).pvalue > 1e-4
+    by_seed = [stats.binomtest(int(n), units).pvalue for n in coins.sum(1)]
+    by_unit = [stats.binomtest(int(n), seeds).pvalue for n in coins.sum(0)]
+    assert min(by_seed) > 1e-4 / seeds and min(by_unit) > 1e-4 / units
+
+
+def test_counts_of_members_spread_as_independent_coins_do(coins: np.ndarray) -> None:
+    """A balanced draw has no spread at all, per seed or per unit: both would give variance 0."""
+    seeds, units = coins.shape
+    for counts, n in ((coins.sum(1), units), (coins.sum(0), seeds)):
+        dispersion = (counts.astype(float) - n / 2).var() * len(counts) / (n / 4)
+        low, high = stats.chi2.ppf([1e-5, 1 - 1e-5], len(counts))
+        assert low < dispersion < high
+    assert len(set(coins.sum(1))) > 5
+
+
+def test_coins_of_two_seeds_or_two_units_are_uncorrelated(coins: np.ndarray) -> None:
+    for table in (coins, coins.T[:60]):
+        correlation = np.corrcoef(table.astype(float))[np.triu_indices(len(table), 1)]
+        z = correlation * np.sqrt(table.shape[1])
+        assert np.abs(z).max() < 5.5 and abs(z.mean()) < 5 / np.sqrt(len(z))
+        assert z.std() == pytest.approx(1.0, abs=0.15)
+
+
+def test_members_are_all_non_candidates_and_the_candidates_whose_coin_says_so(
+    large: Dataset,
+) -> None:
+    universe = draw(large, AuditPolicy(share=0.4), b"audit", 1000, 3)
+    assert universe.member[~universe.candidate].all()
+    for slot in np.flatnonzero(universe.candidate):
+        coin = prf(b"audit", "member", 3, universe.ids[slot]) < 0.5
+        assert universe.member[slot] == coin
+
+
+def test_a_coin_depends_on_its_own_unit_alone(large: Dataset) -> None:
+    def coin(universe: Universe) -> dict[str, tuple[bool, bool]]:
+        return {
+            i: (bool(c), bool(m))
+            for i, c, m in zip(universe.ids, universe.candidate, universe.member)
+        }
+
+    keep = np.arange(len(large)) != 7
+    less = replace(
+        large,
+        ids=tuple(np.array(large.ids)[keep]),
+        patients=tuple(np.array(large.patients)[keep]),
+        splits=tuple(np.array(large.splits)[keep]),
+        texts=tuple(np.array(large.texts)[keep]),
+        y=large.y[keep],
+    )
+    policy = AuditPolicy(share=0.4)
+    whole, part = coin(draw(large, policy, b"k", 1000, 0)), coin(draw(less, policy, b"k", 1000, 0))
+    assert {i: whole[i] for i in part} == part and len(part) == len(whole) - 1
+
+
+def test_mislabelling_flips_observed_labels_of_candidates_and_nothing_else(
+    large: Dataset,
+) -> None:
+    plain = draw(large, AuditPolicy(share=0.4), b"audit", 1000, 0)
+    flipped = draw(large, AuditPolicy(share=0.4, canaries="mislabelled"), b"audit", 1000, 0)
+    c = plain.candidate
+    np.testing.assert_array_equal(flipped.candidate, c)
+    np.testing.assert_array_equal(flipped.member, plain.member)
+    np.testing.assert_array_equal(flipped.y[~c], plain.y[~c])
+    np.testing.assert_array_equal(flipped.y[c], 1 - plain.y[c])
+    assert np.isnan(plain.y[c]).any()
+    assert {k for k, f in zip(flipped.kinds, c) if f} == {"mislabelled"}
+    assert {k for k, f in zip(plain.kinds, c) if not f} == {""}
+    np.testing.assert_array_equal(large.y[large.rows("train")], plain.y)
+
+
+def test_test_records_are_never_in_the_universe(large: Dataset) -> None:
+    universe = draw(large, AuditPolicy(share=1.0), b"audit", 1000, 0)
+    assert set(universe.ids).isdisjoint(large.ids[r] for r in large.rows("test"))
+    assert len(universe) == 1000 and universe.candidate.all()
+
+
+@pytest.mark.parametrize(
+    ("n_public", "expected"), [(100, 20), (2400, 480), (5000, 1000), (50_000, 1000)]
+)
+def test_the_default_audit_set_is_a_fifth_but_at_most_a_thousand_units(
+    n_public: int, expected: int
+) -> None:
+    assert AuditPolicy().rate(n_public) * n_public == pytest.approx(expected)
+
+
+def test_an_empty_training_split_is_refused(large: Dataset) -> None:
+    empty = replace(large, splits=tuple("test" for _ in large.ids))
+    with pytest.raises(DataError, match="training split is empty"):
+        draw(empty, AuditPolicy(), b"k", 1000, 0)
