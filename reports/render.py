@@ -6,14 +6,12 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from radpriv.reports.tables import Table
+from radpriv.reports.terminal import NUMERIC, TerminalTable
 
-if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
-NUMERIC = frozenset({"number", "best", "tie", "missing", "absent"})
+__all__ = ["NUMERIC", "escaped", "markdown", "terminal", "to_csv"]
 
 
 def markdown(table: Table) -> str:
@@ -48,22 +46,9 @@ def to_csv(records: Iterable[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def terminal(table: Table) -> RichTable:
-    """For rich's console; notes are left to the page, findings become the caption."""
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    caption = Text("\n".join(table.findings)) if table.findings else None
-    made = RichTable(title=Text(table.title), caption=caption, caption_justify="left")
-    for i, name in enumerate(table.columns):
-        numeric = any(row[i].kind in NUMERIC for row in table.rows)
-        made.add_column(Text(name), justify="right" if numeric and i else "left")
-    styles = {"best": "bold green", "tie": "bold", "missing": "red", "absent": "dim"}
-    for n, row in enumerate(table.rows):
-        if table.apart and n == len(table.rows) - table.apart:
-            made.add_section()
-        made.add_row(*(Text(c.text, style=styles.get(c.kind, "")) for c in row))
-    return made
+def terminal(table: Table) -> TerminalTable:
+    """For rich's console, at whatever width it has; notes are left to the page."""
+    return TerminalTable(table)
 
 
 def escaped(text: str) -> str:

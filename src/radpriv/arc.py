@@ -65,8 +65,10 @@ class Outcome:
         """Tables of F1 and leakage, then where the page lies."""
         from radpriv.reports.render import terminal
 
+        if not console.is_terminal and not os.environ.get("COLUMNS"):
+            console.width = 120  # a pipe has no width of its own, and rich would take 80
         for table in self.report.terminal_tables():
-            console.print(terminal(table))
+            console.print(terminal(table), "")
         console.print(f"report: {self.report.page}", highlight=False, soft_wrap=True)
 
 
