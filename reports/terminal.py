@@ -9,15 +9,14 @@ on one line. What a short form means stands below; long reasons move there too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.text import Text
+
+from radpriv.reports.grid import Grid
 from radpriv.reports.tables import NON_PRIVATE, Cell, Table
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.text import Text
 
 NUMERIC = frozenset({"number", "best", "tie", "missing", "absent"})
 STYLES = {"best": "bold green", "tie": "bold", "missing": "red", "absent": "dim"}
@@ -68,20 +67,24 @@ class TerminalTable:
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
-        from rich.text import Text
-
         width = options.max_width
-        yield Text(self.table.title, style="bold")
+        yield from self._lines([self.table.title], "bold", console, width)
         if self.table.rows:
-            yield Text()
             grids = [self.grid(layout) for layout in LAYOUTS]
             grid = next((g for g in grids if g.natural <= width), grids[-1])
-            yield grid.rich(width)
-            yield Text()
-            yield from (Text(line, style="red") for line in self.reasons)
-        yield from map(Text, self.table.findings)
-        if self.table.rows and (said := self.legend(grid)):
-            yield Text(said, style="dim")
+            yield from (Text(), grid.rich(width), Text())
+            yield from self._lines(self.reasons, "red", console, width)
+        yield from self._lines(self.table.findings, "", console, width)
+        if self.table.rows:
+            yield from self._lines([self.legend(grid)], "dim", console, width)
+
+    @staticmethod
+    def _lines(texts: Sequence[str], style: str, console: Console, width: int) -> Iterator[Text]:
+        """Each text wrapped between words, without the blanks that wrapping leaves behind."""
+        for text in filter(None, texts):
+            for line in Text(text, style).wrap(console, width):
+                line.rstrip()
+                yield line
 
     @property
     def encoders(self) -> list[str]:
@@ -105,13 +108,13 @@ class TerminalTable:
     def reasons(self) -> list[str]:
         """Long reasons for what is missing, each once per row."""
         said = []
-        for n, row in enumerate(self.table.rows):
+        for row in self.table.rows:
             for column, cell in zip(self.table.columns, row):
                 if cell.kind == "missing" and len(cell.text) > LONGEST_REASON:
                     budget = self.table.columns[1] == "budget"
                     where = row[1].text if budget else column
                     text = cell.text.removeprefix("missing: ")
-                    said.append(f"missing: {' '.join(self.named(n)).strip()}, {where}: {text}")
+                    said.append(f"missing: {row[0].text}, {where}: {text}")
         return said
 
     def legend(self, grid: Grid) -> str:
@@ -154,89 +157,6 @@ class TerminalTable:
             self.table.apart,
             layout.gap,
         )
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Words and styles of a table, ready to be laid out. apart: rows at the end behind a rule."""
-
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    styles: tuple[tuple[str, ...], ...]
-    numeric: tuple[bool, ...]
-    apart: int
-    gap: int
-
-    @property
-    def natural(self) -> int:
-        """Width at which no cell needs a second line."""
-        return sum(map(self._longest, range(len(self.headings)))) + self._gaps
-
-    @property
-    def _gaps(self) -> int:
-        return self.gap * (len(self.headings) - 1)
-
-    def _longest(self, column: int) -> int:
-        from rich.cells import cell_len
-
-        texts = [self.headings[column], *(row[column] for row in self.rows)]
-        return max(cell_len(line) for text in texts for line in text.split("\n"))
-
-    def _least(self, column: int, whole: bool) -> int:
-        """Width that breaks no word; whole: nor any number of the rows that are not apart."""
-        from rich.cells import cell_len
-
-        body = self.rows[: len(self.rows) - self.apart]
-        texts = [self.headings[column], *(row[column] for row in self.rows)]
-        words = [cell_len(word) for text in texts for word in text.split()]
-        kept = [cell_len(row[column]) for row in body] if whole and self.numeric[column] else []
-        return self._longest(0) if column == 0 else max([*words, *kept])
-
-    def widths(self, width: int) -> list[int]:
-        """One per column; the widest gives first, and none more than it can without need."""
-        columns = range(len(self.headings))
-        made = [self._longest(i) for i in columns]
-        for floors in (
-            [self._least(i, True) for i in columns],
-            [self._least(i, False) for i in columns],
-            [1 for _ in columns],
-        ):
-            while sum(made) + self._gaps > width:
-                free = [i for i in columns if made[i] > floors[i]]
-                if not free:
-                    break
-                made[max(free, key=lambda i: (made[i] - floors[i], made[i]))] -= 1
-        return made
-
-    def rich(self, width: int) -> RenderableType:
-        from rich import box
-        from rich.table import Table as RichTable
-
-        made = RichTable(
-            box=box.HORIZONTALS,
-            show_edge=False,
-            pad_edge=False,
-            padding=(0, self.gap - 1, 0, 0),
-        )
-        for i, (heading, size) in enumerate(zip(self.headings, self.widths(width))):
-            made.add_column(
-                _text(heading, "bold"),
-                justify="right" if self.numeric[i] and i else "left",
-                width=size,
-                overflow="fold",
-                vertical="bottom" if i else "top",
-            )
-        for n, (row, styles) in enumerate(zip(self.rows, self.styles)):
-            if self.apart and n == len(self.rows) - self.apart:
-                made.add_section()
-            made.add_row(*(_text(text, style) for text, style in zip(row, styles)))
-        return made
-
-
-def _text(text: str, style: str) -> Text:
-    from rich.text import Text
-
-    return Text(text, style=style)
 
 
 def _heading(text: str, short: bool) -> str:

@@ -101,7 +101,7 @@ def arm(event: str, count: int) -> None:
 
     real_write, real_table = os.write, pq.write_table
     if event == "torn Parquet file":
-        os.write = torn_write  # type: ignore[assignment]
+        os.write = torn_write
     elif event == "torn attack table":
         pq.write_table = torn_table
     else:

@@ -143,7 +143,7 @@ def test_a_long_reason_moves_below_the_table() -> None:
     lines = shown(broken, 80)
     assert "missing" in next(line for line in lines if line.startswith("dp_lora")).split()
     said = " ".join(lines[6:])
-    assert f"missing: dp_lora minilm, ε = 1: {MISSING.removeprefix('missing: ')}" in said
+    assert f"missing: dp_lora (minilm), ε = 1: {MISSING.removeprefix('missing: ')}" in said
 
 
 def test_a_name_longer_than_the_terminal_is_broken_but_all_there() -> None:
