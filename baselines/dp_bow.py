@@ -19,12 +19,12 @@ from radpriv.benchmark.privacy.run import Run
 class DPBagOfWords(Method):
     """size hashed columns of 1..ngrams, presence only, each text scaled to L2 norm 1."""
 
-    size: int = 4096
+    size: int = 2048
     ngrams: int = 2
-    rate: float = 0.5
+    rate: float = 0.2
     steps: int = 100
-    max_norm: float = 1.0
-    lr: float = 1.0
+    max_norm: float = 0.05
+    lr: float = 0.3
 
     private = True
     uses_encoder = False

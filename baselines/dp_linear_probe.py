@@ -1,4 +1,4 @@
-"""DP linear probe: a linear head on frozen features of an encoder, trained by DP-Adam."""
+"""DP linear probe: a linear head on frozen, publicly centred features, trained by DP-Adam."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from radpriv.baselines.linear import fit_dp_linear
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.classifier import Pooled
+from radpriv.benchmark.classifier import Pooled, center_of
 from radpriv.benchmark.encoders import Encoder
 from radpriv.benchmark.fitted import LinearFitted
 from radpriv.benchmark.method import Method, methods
@@ -18,11 +18,11 @@ from radpriv.benchmark.privacy.run import Run
 @methods.register("dp_linear_probe")
 @dataclass(frozen=True)
 class DPLinearProbe(Method):
-    """Defaults chosen on `synthetic-plain`. Features have norm 1 after scaling by 1/sqrt(size)."""
+    """Defaults chosen on `synthetic-plain`. Features are scaled by 1/sqrt(size)."""
 
-    rate: float = 0.5
-    steps: int = 100
-    max_norm: float = 1.0
+    rate: float = 0.2
+    steps: int = 150
+    max_norm: float = 0.05
     lr: float = 1.0
     max_length: int = 256
 
@@ -38,6 +38,7 @@ class DPLinearProbe(Method):
             Pooled(encoder, self.max_length),
             pooled_spec(encoder, self.max_length),
             size=encoder.hidden_size,
+            center=center_of(encoder, self.max_length).numpy(),
             scale=1.0 / math.sqrt(encoder.hidden_size),
             rate=self.rate,
             steps=self.steps,

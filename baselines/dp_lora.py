@@ -30,11 +30,11 @@ class DPLoRA(Method):
 
     rank: int = 8
     alpha: float = 2.0
-    top_layers: int = 2
+    top_layers: int = 1
     freeze_a: bool = True
     max_length: int = 128
-    rate: float = 0.2
-    steps: int = 150
+    rate: float = 0.15
+    steps: int = 80
     max_norm: float = 1.0
     lr: float = 0.02
     head_lr: float = 0.05

@@ -20,18 +20,19 @@ from radpriv.benchmark.privacy.run import Run
 
 
 class LinearModel(nn.Module):
-    """One linear layer on fixed features, from zero. An input of n values is scaled by `scale`."""
+    """One linear layer on (features - center) · scale, from zero; center is a public constant."""
 
-    def __init__(self, size: int, labels: int, scale: float) -> None:
+    def __init__(self, size: int, labels: int, scale: float, center: Tensor | None = None) -> None:
         super().__init__()
         self.head = nn.Linear(size, labels)
         self.scale = scale
+        self.center = torch.zeros(size) if center is None else center
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
     def losses(self, records: Records) -> Tensor:
         x, _ = records.inputs()
-        logits: Tensor = self.head(x.float() * self.scale)
+        logits: Tensor = self.head((x.float() - self.center.to(x.device)) * self.scale)
         return masked_bce(logits, records.labels)
 
 
@@ -47,9 +48,12 @@ def fit_dp_linear(
     steps: int,
     max_norm: float,
     lr: float,
+    center: NDArray[Any] | None = None,
 ) -> LinearFitted:
     """DP-Adam on a linear head (Abadi et al. 2016 with Adam's step); linear decay of the step."""
-    model = LinearModel(size, len(train.labels), scale).train().to(run.device)
+    middle = np.zeros(size, np.float32) if center is None else center
+    model = LinearModel(size, len(train.labels), scale, torch.from_numpy(middle))
+    model.train().to(run.device)
     records = train.map("features", function)
     sigma = run.calibrate(rate, steps)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
@@ -60,7 +64,7 @@ def fit_dp_linear(
         apply(model, optimizer, update / step.expected_batch)
         schedule.step()
     weight = model.head.weight.detach().cpu().numpy().T * scale
-    bias = model.head.bias.detach().cpu().numpy()
+    bias = model.head.bias.detach().cpu().numpy() - middle @ weight
     return LinearFitted(train.labels, function, weight, bias, spec)
 
 

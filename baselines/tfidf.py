@@ -25,7 +25,7 @@ from radpriv.benchmark.privacy.run import Run
 class TfIdf(Method):
     """c: inverse strength of L2. Words are hashed into `size` columns, so none is stored."""
 
-    c: float = 30.0
+    c: float = 1000.0
     size: int = 65536
     ngrams: int = 2
 

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from radpriv.benchmark.encoders import Encoder
 from radpriv.benchmark.privacy.records import Records
+from radpriv.benchmark.public import PUBLIC_SENTENCES
 from radpriv.errors import EncoderError
 
 
@@ -135,7 +136,12 @@ def shares_layers(model: nn.Module) -> bool:
 
 
 class Classifier(nn.Module):
-    """encoder → masked mean → layer norm → head. start: layers already applied to its input."""
+    """encoder → masked mean → layer norm → minus center → head.
+
+    start: layers already applied to its input. center: (hidden,), public, see `center_of`.
+    """
+
+    center: Tensor
 
     def __init__(self, encoder: nn.Module, labels: int, start: int = 0, name: str = "") -> None:
         super().__init__()
@@ -143,13 +149,15 @@ class Classifier(nn.Module):
         self.start = start
         self.name = name
         size = int(encoder.config.hidden_size)  # type: ignore[union-attr,arg-type]
+        self.register_buffer("center", torch.zeros(size), persistent=False)
         self.head = nn.Linear(size, labels)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """Logits (B, labels) from token ids (B, T), or hidden states (B, T, H) after `start`."""
-        return self.head(pool(self.hidden(values, mask), mask))
+        pooled = pool(self.hidden(values, mask), mask) - self.center
+        return self.head(pooled)  # type: ignore[no-any-return]
 
     def hidden(self, values: Tensor, mask: Tensor) -> Tensor:
         if not self.start:
@@ -208,7 +216,21 @@ def untrained(
         if top_layers > depth:
             raise EncoderError(f"encoder '{encoder.name}' has {depth} layers, not {top_layers}")
         start = depth - top_layers
-    return Classifier(model, labels, start, encoder.name), FrozenPart(encoder, start, max_length)
+    base = Classifier(model, labels, start, encoder.name)
+    base.center.copy_(center_of(encoder, max_length))
+    return base, FrozenPart(encoder, start, max_length)
+
+
+@lru_cache(maxsize=16)
+def center_of(encoder: Encoder, max_length: int) -> Tensor:
+    """(hidden,): mean of `Pooled` over a few fixed public sentences of the field.
+
+    Sentence vectors share a large common part; taking a public estimate of it away leaves more of
+    a clipped gradient to what tells reports apart (error grows with the diameter of the features
+    and not with their norm: 2307.11106).
+    """
+    pooled = Pooled(encoder, max_length)
+    return torch.from_numpy(np.mean([pooled(s) for s in PUBLIC_SENTENCES], axis=0))
 
 
 def _config(base: Classifier, encoder: Encoder, lora: Lora) -> Any:

@@ -44,7 +44,9 @@ _TOKENIZING = threading.Lock()
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """Where an encoder comes from. package: an installed package with its files in model/.
+    """Where an encoder comes from. revision: a commit, "" where none is pinned.
+
+    package: an installed package with its files in model/.
 
     weights_sha256: of model.safetensors, checked where given.
     """
@@ -64,6 +66,10 @@ encoders.register("bert-small")(
     EncoderSpec(
         "prajjwal1/bert-small", "0ec5f86f27c1a77d704439db5e01c307ea11b9d4", BOOKS_AND_WIKIPEDIA
     )
+)
+# No commit of this one could be verified: a local folder, or a commit of the user's choice.
+encoders.register("bert-medium")(
+    EncoderSpec("google/bert_uncased_L-8_H-512_A-8", "", BOOKS_AND_WIKIPEDIA)
 )
 encoders.register("albert-base-v2")(
     EncoderSpec(
@@ -139,7 +145,9 @@ def resolve(name: str, pretrained_on: str = "") -> Encoder:
     if name in encoders.names():
         spec = encoders.get(name)
         folder = _packaged(name, spec) if spec.package else _local_or_hub(name, spec)
-        return _checked(name, folder, spec.revision, spec.pretrained_on, spec.weights_sha256)
+        return _checked(
+            name, folder, spec.revision or "local", spec.pretrained_on, spec.weights_sha256
+        )
     path, _, revision = name.partition("@")
     if Path(path).is_dir():
         folder = Path(path)
@@ -166,6 +174,11 @@ def _local_or_hub(name: str, spec: EncoderSpec) -> Path:
     root = os.environ.get("RADPRIV_ENCODERS")
     if root and (Path(root) / name / "config.json").is_file():
         return Path(root) / name
+    if not spec.revision:
+        raise EncoderError(
+            f"encoder '{name}' has no pinned revision: put its files into "
+            f"$RADPRIV_ENCODERS/{name}/, or give --encoder {spec.hub_id}@<commit>"
+        )
     return _hub(name, spec.hub_id, spec.revision)
 
 

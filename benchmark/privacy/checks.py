@@ -9,13 +9,8 @@ from torch import Tensor, nn
 from radpriv.benchmark.features import RecordFunction, evaluate
 from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
 from radpriv.benchmark.privacy.records import Records
+from radpriv.benchmark.public import PUBLIC_SENTENCES
 from radpriv.errors import CellFailed
-
-PUBLIC_SENTENCES = (
-    "The heart is normal in size and the lungs are clear.",
-    "There is a small left pleural effusion with adjacent atelectasis, new since the prior study.",
-    "No pneumothorax. Stable cardiomegaly. A catheter ends in the superior vena cava.",
-)
 
 
 def softmax_cancels(name: str) -> bool:

@@ -26,6 +26,9 @@ from radpriv.errors import PrivacyError
 TOKENS = 4096
 """Padded tokens in one micro-batch: a matter of speed and memory, never of the result."""
 
+ELEMENTS = 2**22
+"""Per-record gradient elements in one micro-batch (float64: 32 MiB), likewise."""
+
 
 class LossModel(Protocol):
     """A torch module with `losses(records) -> (B,)`."""
@@ -69,8 +72,9 @@ def clipped_sum(
         raise PrivacyError("the model has no trainable tensor")
     totals = {n: torch.zeros_like(p, dtype=torch.float64) for n, p in params.items()}
     loss_sum, clipped = 0.0, 0
+    most = max(1, ELEMENTS // sum(p.numel() for p in params.values()))
     with per_record_gradients(model):
-        for part in records.micro_batches(tokens):
+        for part in records.micro_batches(tokens, most):
             gradients, losses = _gradients(model, params, part)
             norms = torch.stack([g.square().sum(1) for g in gradients.values()]).sum(0).sqrt()
             finite = torch.isfinite(norms)

@@ -56,14 +56,17 @@ class Records:
             self.slots[index], self.features, self.labels[index], self.device, self.diary
         )
 
-    def micro_batches(self, tokens: int) -> Iterator[Records]:
-        """Cut by length so that padded size stays at or below `tokens` (one record at least)."""
+    def micro_batches(self, tokens: int, most: int = 4096) -> Iterator[Records]:
+        """Cut by length so that padded size stays at or below `tokens` (one record at least).
+
+        most: records in one micro-batch at the most.
+        """
         lengths = self.features.lengths[self.slots]
         order = np.argsort(lengths, kind="stable")
         start = 0
         while start < len(order):
-            stop = start + 1
-            while stop < len(order) and lengths[order[stop]] * (stop + 1 - start) <= tokens:
+            stop, last = start + 1, min(len(order), start + most)
+            while stop < last and lengths[order[stop]] * (stop + 1 - start) <= tokens:
                 stop += 1
             yield self.take(order[start:stop])
             start = stop
