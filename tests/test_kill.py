@@ -265,6 +265,9 @@ def trial_in(folder: Path, suite: Path) -> Trial:
     return Trial(folder, suite)
 
 
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/fd").is_dir(), reason="finds the files of a write in Linux's /proc"
+)
 QUICK: tuple[Place, ...] = (
     ("torn Parquet file", 6),
     ("before rename", 5),
@@ -303,12 +306,14 @@ def killed_at(places: tuple[Place, ...], folder: Path, suite: Path) -> None:
             check_end(trial, reference)
 
 
+@needs_proc
 def test_a_run_killed_in_a_parquet_write_a_rename_and_an_attack_ends_as_if_never_killed(
     tmp_path: Path, suite: Path
 ) -> None:
     killed_at(QUICK, tmp_path, suite)
 
 
+@needs_proc
 @pytest.mark.slow
 def test_a_run_killed_at_each_kind_of_place_ends_as_if_never_killed(
     tmp_path: Path, suite: Path
