@@ -1,0 +1,224 @@
+"""The shipped methods: what each declares, and that each learns what it should."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from radpriv.baselines.dp_bow import DPBagOfWords
+from radpriv.baselines.dp_linear_probe import DPLinearProbe
+from radpriv.baselines.dp_lora import DPLoRA, two_rate_adam
+from radpriv.baselines.linear import LinearModel, logistic_regression
+from radpriv.baselines.linear_probe import LinearProbe
+from radpriv.baselines.lora import LoRA
+from radpriv.baselines.prior import Prior
+from radpriv.baselines.tfidf import TfIdf
+from radpriv.benchmark.cell import AuditPolicy, Budget
+from radpriv.benchmark.datasets.audit import Universe, draw
+from radpriv.benchmark.datasets.base import Card, Dataset
+from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.features import FeatureCache
+from radpriv.benchmark.method import Method, methods
+from radpriv.benchmark.privacy import calibration
+from radpriv.benchmark.privacy.ledger import Ledger
+from radpriv.benchmark.privacy.records import PrivateRecords
+from radpriv.benchmark.privacy.run import Run
+
+SHIPPED: dict[str, Method] = {
+    "dp_lora": DPLoRA(rank=2, top_layers=1, rate=0.5, steps=15, max_length=32),
+    "lora": LoRA(rank=2, top_layers=1, batch=16, steps=60, max_length=32),
+    "dp_linear_probe": DPLinearProbe(steps=30, max_length=32),
+    "linear_probe": LinearProbe(max_length=32),
+    "dp_bow": DPBagOfWords(size=64, ngrams=1, steps=40),
+    "tfidf": TfIdf(size=4096),
+    "prior": Prior(),
+}
+CARD = Card("made up", "none", "none", "open", "by construction")
+
+
+@pytest.fixture(scope="module")
+def simple() -> Dataset:
+    """300 reports of which the first label is told by one word; the second is always negative."""
+    rng = np.random.default_rng(0)
+    there = rng.random(300) < 0.5
+    words = np.array(["heart", "lungs", "are", "clear", "normal", "size", "study", "stable"])
+    texts = [
+        " ".join([*rng.choice(words, 4), *(["effusion"] * 3 if t else ["no", "small"])])
+        for t in there
+    ]
+    y = np.stack([there, np.zeros(300)], 1).astype(np.float32)
+    y[::7, 0] = np.nan
+    ids = tuple(f"r{i:03d}" for i in range(300))
+    return Dataset("simple", ("a", "b"), CARD, ids, ids, ("train",) * 300, tuple(texts), y)
+
+
+@pytest.fixture
+def fit(simple: Dataset, tiny_bert: Encoder, tmp_path: Path) -> Callable[..., Any]:
+    """Fits a method on the simple dataset: (fitted, run, train, universe)."""
+
+    def fitted(method: Method, epsilon: float = 8.0) -> tuple[Any, Run, PrivateRecords, Universe]:
+        universe = draw(simple, AuditPolicy(share=0.3), b"audit", 300, 0)
+        train = PrivateRecords(universe, simple.labels, 300, FeatureCache(None))
+        budget = Budget.of(epsilon if method.private else math.inf, 300)
+        run = Run(
+            budget=budget,
+            n_public=300,
+            labels=2,
+            key=b"k" * 32,
+            suite_key=b"suite",
+            seed=0,
+            ledger=Ledger(tmp_path / "ledger.jsonl"),
+            device=torch.device("cpu"),
+            public=lambda name: simple,
+            universe_size=len(universe),
+        )
+        encoder = tiny_bert if method.uses_encoder else None
+        return method.fit(train, encoder, budget, run), run, train, universe
+
+    return fitted
+
+
+def test_every_shipped_method_is_registered_and_says_whether_it_is_private() -> None:
+    assert set(SHIPPED) <= set(methods.names())
+    for name, method in SHIPPED.items():
+        assert isinstance(method, methods.get(name))
+        assert method.private == name.startswith("dp_")
+        assert method.uses_encoder == (name not in ("dp_bow", "tfidf", "prior"))
+        assert method.units == {"report"} and method.public == ()
+        assert (type(method).__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_a_method_stays_in_the_waist_exactly_if_it_is_private(
+    name: str, fit: Callable[..., Any]
+) -> None:
+    method = SHIPPED[name]
+    _, run, train, _ = fit(method)
+    assert train.left_waist == (not method.private)
+    steps = getattr(method, "steps", 0)
+    assert len(run.releases) == (steps if method.private else 0)
+    if method.private:
+        assert 0.995 * 8 <= run.certificate()[0] <= 8
+    assert not run.disclosed
+
+
+@pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"prior"}))
+def test_a_method_learns_what_one_word_tells_where_noise_is_small(
+    name: str, fit: Callable[..., Any], simple: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "calibrate", lambda *_: 0.01)
+    fitted, *_ = fit(SHIPPED[name])
+    logits = fitted.logits(simple.texts)
+    assert logits.shape == (300, 2) and logits.dtype == np.float32 and np.isfinite(logits).all()
+    seen = ~np.isnan(simple.y[:, 0])
+    right = (logits[seen, 0] > 0) == (simple.y[seen, 0] > 0)
+    assert right.mean() > 0.9
+    assert (logits[:, 1] < 0).mean() > 0.9
+
+
+def test_the_prior_is_the_smoothed_log_odds_of_the_observed_members(
+    fit: Callable[..., Any],
+) -> None:
+    fitted, _, _, universe = fit(Prior())
+    y = universe.y[universe.member]
+    expected = []
+    for column in y.T:
+        positive = sum(1 for v in column if v == 1)
+        seen = sum(1 for v in column if v == v)
+        expected.append(math.log((positive + 0.5) / (seen - positive + 0.5)))
+    np.testing.assert_allclose(fitted.logits(["x", "y"]), [expected] * 2, rtol=1e-6)
+
+
+def test_expected_passes_count_what_is_stepped_through_an_encoder() -> None:
+    assert DPLoRA(rate=0.1, steps=25).record_passes(2400) == pytest.approx(6000)
+    assert LoRA(batch=32, steps=187).record_passes(10**6) == 32 * 187
+    for name in ("dp_linear_probe", "linear_probe", "dp_bow", "tfidf", "prior"):
+        assert SHIPPED[name].record_passes(2400) == 0
+
+
+def test_a_limited_method_has_at_most_twenty_steps_and_else_the_same_parameters() -> None:
+    for method in SHIPPED.values():
+        small = method.limited()
+        assert getattr(small, "steps", 0) <= 20
+        assert {**small.params(), "steps": 0} == {**method.params(), "steps": 0}
+    assert DPLoRA(steps=7).limited().params()["steps"] == 7
+
+
+def test_dp_lora_and_lora_start_from_one_initialisation(
+    fit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import radpriv.baselines.dp_lora as dp_module
+    import radpriv.baselines.lora as plain_module
+
+    starts = []
+    for module, method in ((dp_module, DPLoRA), (plain_module, LoRA)):
+        build = module.build_classifier
+
+        def keep(*args: Any, build: Any = build) -> Any:
+            model, frozen = build(*args)
+            starts.append({n: p.clone() for n, p in model.named_parameters() if "lora_A" in n})
+            return model, frozen
+
+        monkeypatch.setattr(module, "build_classifier", keep)
+        fit(method(rank=2, top_layers=1, steps=1, max_length=32))  # type: ignore[call-arg]
+    assert starts[0] and starts[0].keys() == starts[1].keys()
+    assert all(torch.equal(starts[0][n], starts[1][n]) for n in starts[0])
+
+
+def test_the_head_has_a_step_size_of_its_own_and_every_trained_tensor_has_one(
+    tiny_bert: Encoder,
+) -> None:
+    from radpriv.benchmark.classifier import Lora, build_classifier
+
+    model, _ = build_classifier(tiny_bert, 2, Lora(2, 2.0, 1, True), 32, torch.Generator())
+    optimizer = two_rate_adam(model, 0.01, 0.05)
+    rate = {id(p): g["lr"] for g in optimizer.param_groups for p in g["params"]}
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    assert {id(p) for p in trained.values()} == set(rate)
+    assert {rate[id(p)] for n, p in trained.items() if "head" in n} == {0.05}
+    assert {rate[id(p)] for n, p in trained.items() if "lora" in n} == {0.01}
+
+
+def test_logistic_regression_skips_what_was_not_observed() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3))
+    y = (x[:, :1] + 0.3 * rng.normal(size=(80, 1)) > 0).astype(np.float32)
+    whole = logistic_regression(x[:60], y[:60], 1.0)
+    hidden = y.copy()
+    hidden[60:] = np.nan
+    part = logistic_regression(x, hidden, 1.0)
+    np.testing.assert_allclose(part[0], whole[0])
+    np.testing.assert_allclose(part[1], whole[1])
+
+
+def test_a_label_of_one_class_gets_its_smoothed_log_odds() -> None:
+    x = np.eye(4)
+    y = np.array([[0, 1, np.nan]] * 4, np.float32)
+    weight, bias = logistic_regression(x, y, 1.0)
+    assert not weight.any()
+    np.testing.assert_allclose(bias, [math.log(0.5 / 4.5), math.log(4.5 / 0.5), 0.0])
+
+
+def test_the_saved_weight_of_a_scaled_linear_model_takes_unscaled_features() -> None:
+    model = LinearModel(4, 2, scale=0.25)
+    with torch.no_grad():
+        model.head.weight.normal_(generator=torch.Generator().manual_seed(0))
+    x = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
+    folded = x.numpy() @ (model.head.weight.detach().numpy().T * 0.25)
+    np.testing.assert_allclose(model.head(x * 0.25).detach().numpy(), folded, atol=1e-6)
+
+
+def test_tfidf_gives_a_word_that_no_member_uses_no_weight(fit: Callable[..., Any]) -> None:
+    fitted, _, _, universe = fit(TfIdf(size=4096, ngrams=1))
+    used = fitted.words.vectorizer.transform(
+        [t for t, m in zip(universe.texts, universe.member) if m]
+    )
+    unused = np.setdiff1d(np.arange(4096), used.indices)
+    assert len(unused) > 4000 and not fitted.weight[unused].any()
+    np.testing.assert_array_equal(fitted.logits(["zyzzyvaquux"])[0], fitted.bias)
