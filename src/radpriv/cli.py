@@ -64,7 +64,11 @@ def run(
     from radpriv import arc
 
     request = arc.Request(suite, data, store, method or [], encoder, pretrained_on, limit, device)
-    outcome = arc.run(request, err, debug)
+    try:
+        outcome = arc.run(request, err, debug)
+    except KeyboardInterrupt:  # here, since click would end the program without a word
+        err.print("[yellow]interrupted[/]; finished cells are kept, run again to go on")
+        raise typer.Exit(130) from None
     _show(outcome, as_json)
     if outcome.failed:
         err.print(f"[red]{len(outcome.failed)} cells did not finish[/]; they are missing above")
