@@ -34,7 +34,7 @@ class DPLoRA(Method):
     freeze_a: bool = True
     max_length: int = 128
     rate: float = 0.15
-    steps: int = 80
+    steps: int = 100
     max_norm: float = 1.0
     lr: float = 0.02
     head_lr: float = 0.05

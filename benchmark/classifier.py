@@ -157,7 +157,7 @@ class Classifier(nn.Module):
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """Logits (B, labels) from token ids (B, T), or hidden states (B, T, H) after `start`."""
         pooled = pool(self.hidden(values, mask), mask) - self.center
-        return self.head(pooled)  # type: ignore[no-any-return]
+        return self.head(pooled)
 
     def hidden(self, values: Tensor, mask: Tensor) -> Tensor:
         if not self.start:
