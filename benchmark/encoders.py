@@ -107,13 +107,27 @@ class Encoder:
         return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
 
     @cached_property
-    def hidden_size(self) -> int:
+    def config(self) -> Any:
         from transformers import AutoConfig
 
-        return int(AutoConfig.from_pretrained(self.folder, local_files_only=True).hidden_size)
+        return AutoConfig.from_pretrained(self.folder, local_files_only=True)
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self.config.hidden_size)
+
+    @property
+    def positions(self) -> int:
+        """The longest input that it has position embeddings for."""
+        return int(getattr(self.config, "max_position_embeddings", 0) or 2**31)
 
     def tokens(self, text: str, max_length: int) -> list[int]:
-        """Token ids with special tokens, cut to max_length."""
+        """Token ids with special tokens, cut to max_length; EncoderError if it reads fewer."""
+        if max_length > self.positions:
+            raise EncoderError(
+                f"encoder '{self.name}' reads at most {self.positions} tokens, and max_length is "
+                f"{max_length}: lower the method's max_length"
+            )
         with _TOKENIZING:  # a fast tokenizer is not safe to share between threads
             ids = self.tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
         return list(ids)

@@ -76,6 +76,7 @@ def build(
 ) -> dict[str, Any]:
     """record.json: public facts and DP outputs, nothing that depends on a member otherwise."""
     cell, encoder = job.cell, job.encoder
+    shown = status == "done"  # otherwise a learned threshold may be covered by no budget
     made = groups(run.releases)
     return {
         "schema": SCHEMA,
@@ -86,7 +87,7 @@ def build(
         "role": job.role,
         "cell": cell.as_dict(),
         "label_names": list(dataset.labels),
-        "thresholds": [float(t) for t in fitted.thresholds] if fitted else None,
+        "thresholds": [float(t) for t in fitted.thresholds] if fitted and shown else None,
         "claim": asdict(claims.claim) if claims.claim else None,
         "certificate": claims.certificate,
         "ledger": {"releases": len(run.releases), "groups": [asdict(g) for g in made]},

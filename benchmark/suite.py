@@ -232,7 +232,7 @@ class Overrides:
 
 
 def expand(suite: Suite, data: Path | None, overrides: Overrides | None = None) -> list[Job]:
-    """All jobs, cheapest first; SuiteError, DataError or EncoderError for what is wrong."""
+    """All jobs in the suite's order; SuiteError, DataError or EncoderError for what is wrong."""
     limit = overrides.limit if overrides else None
     found: dict[str, Encoder] = {}
     for name in suite.encoders:
@@ -249,7 +249,7 @@ def expand(suite: Suite, data: Path | None, overrides: Overrides | None = None) 
         raise SuiteError(
             f"suite '{suite.name}' asks for no cell: a private method needs a finite epsilon"
         )
-    return sorted(jobs.values(), key=lambda j: (j.passes, j.cell.id))
+    return list(jobs.values())
 
 
 def locate(axis: DatasetAxis, data: Path | None) -> tuple[DatasetAxis, Loader, dict[str, Any]]:
@@ -289,7 +289,7 @@ class _Maker:
 
     def control(self, seed: int) -> Job:
         """The positive control: it must leak, or the attack is broken."""
-        axis = MethodAxis("tfidf", label="positive control")
+        axis = MethodAxis("tfidf", label="tfidf, over-fitted")
         method: Method = build(
             methods.get("tfidf"), {"c": CONTROL_C}, "method 'tfidf'", "parameter"
         )

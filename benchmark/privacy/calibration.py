@@ -20,8 +20,8 @@ TOLERANCE = 0.002
 
 
 def discretization(epsilon: float) -> float:
-    """Interval of the loss grid for an ε near this one."""
-    return min(1e-3, epsilon / 1000)
+    """Interval of the loss grid for an ε near this one: fine for a small one, coarse above 10."""
+    return min(1e-3, epsilon / 1000) * max(1.0, epsilon / 10)
 
 
 @lru_cache(maxsize=4096)

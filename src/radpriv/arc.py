@@ -77,7 +77,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     from radpriv.benchmark.executors.local import LocalExecutor
     from radpriv.benchmark.features import FeatureCache
     from radpriv.benchmark.runner import Context
-    from radpriv.benchmark.stage import run_plan
+    from radpriv.benchmark.stage import cheapest_first, run_plan
     from radpriv.progress import Watch
 
     suite, overrides, plugins = request.load()
@@ -101,7 +101,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     for p in planned:
         if p.how.why_not_cached:
             console.print(f"not cached: {p.job.label}: {p.how.why_not_cached}", markup=False)
-    with Watch(planned, console) as watch:
+    with Watch(cheapest_first(planned), console) as watch:
         context = Context(
             store, FeatureCache(cache_folder()), request.data, device, progress=watch.tick
         )
@@ -174,30 +174,36 @@ def why(text: str, store_root: Path, data: Path | None) -> list[str]:
     from radpriv.benchmark.why import explain
 
     store = Store(store_root)
-    for path in sorted((store.root / "plans").glob("[!.]*.json")):
-        plan = store.read_plan(path.stem)
-        for entry in plan["cells"]:
-            if entry["cell_id"].startswith(text):
-                job = _job_now(plan, entry, data)
-                if job is None:
-                    break
-                return explain(store, entry["cell_id"], job.how, job.job.cell.as_dict())
-    return explain(store, text)
+    plans = [store.read_plan(p.stem) for p in sorted((store.root / "plans").glob("[!.]*.json"))]
+    entries = [(plan, e) for plan in plans for e in plan["cells"] if e["cell_id"].startswith(text)]
+    if len({entry["cell_id"] for _, entry in entries}) != 1:
+        return explain(store, text)
+    plan, entry = entries[0]
+    try:
+        now = _job_now(plan, entry, data)
+    except RadprivError as error:
+        head = f"cannot tell what suite '{plan['suite']}' would ask for now: {error}"
+        return [head, *explain(store, entry["cell_id"])]
+    if now is None:
+        head = f"suite '{plan['suite']}' asks for no such cell any more"
+        return [head, *explain(store, entry["cell_id"])]
+    return explain(store, entry["cell_id"], now.how, now.job.cell.as_dict())
 
 
 def _job_now(plan: dict[str, Any], entry: dict[str, Any], data: Path | None) -> Planned | None:
     """The job with these axes that the plan's suite asks for now, or None."""
     asked = plan["asked"]
     request = Request(
-        asked["suite"], data, Path(), asked["methods"], asked["encoder"], asked["pretrained_on"],
-        plan["limited"],
-    )  # fmt: skip
-    try:
-        suite, overrides, plugins = request.load()
-        jobs = expand(suite, data, overrides)
-    except RadprivError:
-        return None
-    for job in jobs:
+        suite=asked["suite"],
+        data=data,
+        store=Path(),
+        methods=asked["methods"],
+        encoder=asked["encoder"],
+        pretrained_on=asked["pretrained_on"],
+        limit=plan["limited"],
+    )
+    suite, overrides, plugins = request.load()
+    for job in expand(suite, data, overrides):
         if job.axes == entry["axes"]:
             return make_plan([job], choose_device("auto").type, plugins)[0]
     return None

@@ -8,28 +8,37 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
     from radpriv.benchmark.plan import Planned
 
-FIXED_S = 2.0
-"""Seconds of a cell that trains nothing with an encoder, before any was timed."""
+CHEAP_S = 5.0
+"""Seconds of a cell that steps through no encoder, before one was timed."""
+
+TRAINING_RATE = 100.0
+"""Records per second of a training step, before one was timed."""
 
 
 class Watch:
-    """A progress bar on a terminal, one line per cell elsewhere."""
+    """A progress bar on a terminal, one line per cell elsewhere.
+
+    Time left = record passes left ÷ the rate last measured in a training + cells left × the mean
+    time of cells that step through no encoder.
+    """
 
     def __init__(self, planned: Sequence[Planned], console: Console) -> None:
         self.console = console
         self.left = list(planned)
         self.total = len(self.left)
         self.done = 0
-        self.passes = 0.0
-        self.rate = 0.0
+        self.rate: float | None = None
+        self.training_rate = TRAINING_RATE
+        self.cheap: list[float] = []
+        self.cell_started = self.last_line = time.monotonic()
+        self.passed = 0.0
         self.mapped = 0
-        self.started = self.cell_started = self.last_line = time.monotonic()
-        self.training = 0.0
         self.first_tick: float | None = None
         self.bar = Progress(
             TextColumn("[bold]{task.completed:.0f}/{task.total:.0f} cells"),
@@ -51,7 +60,7 @@ class Watch:
 
     def before(self, cell: Planned) -> None:
         self.cell_started = time.monotonic()
-        self.training, self.mapped, self.first_tick = 0.0, 0, None
+        self.passed, self.mapped, self.first_tick, self.rate = 0.0, 0, None, None
         self._show(cell)
 
     def tick(self, kind: str, amount: float) -> None:
@@ -61,31 +70,34 @@ class Watch:
             if self.first_tick is None:
                 self.first_tick = now
             else:
-                self.training += amount
-                self.rate = self.training / max(now - self.first_tick, 1e-6)
+                self.passed += amount
+                self.rate = self.passed / max(now - self.first_tick, 1e-6)
+                if self.left[0].job.passes:
+                    self.training_rate = self.rate
         else:
             self.mapped += int(amount)
-            if self.mapped > 1:
-                self.rate = self.mapped / max(now - self.cell_started, 1e-6)
+            self.rate = self.mapped / max(now - self.cell_started, 1e-6)
         self._show(self.left[0])
 
     def after(self, cell: Planned) -> None:
         self.done += 1
         self.left = self.left[1:]
         seconds = time.monotonic() - self.cell_started
+        if not cell.job.passes:
+            self.cheap.append(seconds)
         mark = "[green]✓[/]" if cell.status == "done" else f"[red]{cell.status}[/]"
-        note = f" {cell.reason}" if cell.reason else ""
+        note = f" {escape(cell.reason)}" if cell.reason else ""
         self.bar.update(self.task, completed=self.done)
+        self.passed = 0.0
         self.console.print(
-            f"{mark} {self.done}/{self.total} {cell.job.cell.id.rsplit('-', 1)[0]} "
+            f"{mark} {self.done}/{self.total} {_head(cell)} "
             f"[dim]{seconds:.1f} s{self._speed()}{self._time_left()}[/]{note}",
             highlight=False,
             soft_wrap=True,
         )
 
     def _show(self, cell: Planned) -> None:
-        head = cell.job.cell.id.rsplit("-", 1)[0]
-        text = f"{head}{self._speed()}{self._time_left()}"
+        text = f"{_head(cell)}{self._speed()}{self._time_left()}"
         if self.console.is_terminal:
             self.bar.update(self.task, description=text)
         elif time.monotonic() - self.last_line > 30:
@@ -96,11 +108,13 @@ class Watch:
         return f" · {self.rate:,.0f} records/s" if self.rate else ""
 
     def _time_left(self) -> str:
-        if not self.rate:
+        if not self.left:
             return ""
-        waiting = self.left[1:] if self.training else self.left
-        passes = sum(c.job.passes for c in waiting)
-        if self.training and self.left:
-            passes += max(self.left[0].job.passes - self.training, 0)
-        seconds = passes / self.rate + FIXED_S * len(self.left)
+        passes = max(sum(c.job.passes for c in self.left) - self.passed, 0)
+        cheap = sum(self.cheap) / len(self.cheap) if self.cheap else CHEAP_S
+        seconds = passes / self.training_rate + cheap * len(self.left)
         return f" · about {seconds / 60:.0f} min left" if seconds >= 60 else " · under 1 min left"
+
+
+def _head(cell: Planned) -> str:
+    return cell.job.cell.id.rsplit("-", 1)[0]
