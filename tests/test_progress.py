@@ -1,0 +1,69 @@
+"""What a long run says while it runs."""
+
+from __future__ import annotations
+
+import io
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from radpriv import progress
+from radpriv.progress import Watch
+
+
+def planned(name: str, passes: float, status: str = "done", reason: str = "") -> Any:
+    cell = SimpleNamespace(id=f"{name}-0123")
+    return SimpleNamespace(
+        job=SimpleNamespace(cell=cell, passes=passes), status=status, reason=reason
+    )
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_each_cell_says_how_many_are_done_how_fast_and_how_long_the_rest_takes(
+    clock: list[float],
+) -> None:
+    out = io.StringIO()
+    cells = [planned("a", 0), planned("b", 6000), planned("c", 6000)]
+    with Watch(cells, Console(file=out, width=200)) as watch:
+        for cell, seconds, passes in ((cells[0], 4.0, 0.0), (cells[1], 60.0, 6000.0)):
+            watch.before(cell)
+            if passes:
+                watch.tick("passes", 0.0)
+                clock[0] += seconds
+                watch.tick("passes", passes)
+            else:
+                clock[0] += seconds
+            watch.after(cell)
+    lines = [line for line in out.getvalue().splitlines() if "/3" in line]
+    assert re.search(r"1/3 a 4\.0 s .*about 2 min left", lines[0])
+    assert re.search(r"2/3 b 60\.0 s .*100 records/s .*about 1 min left", lines[1])
+
+
+def test_a_cheap_cell_does_not_spoil_the_estimate(clock: list[float]) -> None:
+    cells = [planned("cheap", 0), planned("dear", 60_000)]
+    watch = Watch(cells, Console(file=io.StringIO()))
+    watch.before(cells[0])
+    watch.tick("passes", 0.0)
+    clock[0] += 1
+    watch.tick("passes", 1e6)
+    watch.after(cells[0])
+    assert watch._time_left() == " · about 10 min left"
+
+
+def test_a_failure_is_said_in_full_and_its_brackets_are_no_markup(clock: list[float]) -> None:
+    out = io.StringIO()
+    cell = planned("a", 0, "failed", "tensor [red]x[/] is missing")
+    watch = Watch([cell], Console(file=out, width=200))
+    watch.before(cell)
+    watch.after(cell)
+    assert "failed 1/1 a" in out.getvalue()
+    assert "tensor [red]x[/] is missing" in out.getvalue()
