@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from radpriv.benchmark.classifier import FrozenPart, Pooled, untrained
 from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.features import RecordFunction, evaluate
+from radpriv.benchmark.features import RecordFunction
 from radpriv.benchmark.method import Fitted
 from radpriv.benchmark.privacy.records import pad
 from radpriv.errors import StoreError
@@ -42,11 +42,6 @@ class LinearFitted(Fitted):
         self.bias = np.ascontiguousarray(bias, np.float32)
         self.trainable_parameters = self.weight.size + self.bias.size
         self._spec = spec
-
-    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        assert self.frozen is not None
-        features = evaluate(self.frozen, texts)
-        return self.score([features[i] for i in range(len(features))])
 
     def score(self, features: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         out = np.empty((len(features), len(self.labels)), np.float32)
@@ -79,11 +74,6 @@ class LoraFitted(Fitted):
         self.frozen = frozen
         self.model = model
         self.trainable_parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        assert self.frozen is not None
-        features = evaluate(self.frozen, texts)
-        return self.score([features[i] for i in range(len(features))])
 
     def score(self, features: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         out = np.empty((len(features), len(self.labels)), np.float32)

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from radpriv.benchmark.features import RecordFunction, evaluate
 from radpriv.benchmark.registry import Registry
+from radpriv.errors import CellFailed
 
 if TYPE_CHECKING:
     from radpriv.benchmark.cell import Budget
     from radpriv.benchmark.encoders import Encoder
-    from radpriv.benchmark.features import RecordFunction
     from radpriv.benchmark.privacy.records import PrivateRecords
     from radpriv.benchmark.privacy.run import Run
 
@@ -45,13 +46,16 @@ class Fitted(abc.ABC):
     frozen: RecordFunction | None = None
     trainable_parameters: int = 0
 
-    @abc.abstractmethod
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """float32 (n, labels)."""
+        """float32 (n, labels); here from `frozen` and `score`, else to be overridden."""
+        if self.frozen is None:
+            raise CellFailed(f"{type(self).__name__} gives neither logits() nor a frozen part")
+        features = evaluate(self.frozen, texts)
+        return self.score([features[i] for i in range(len(features))])
 
     def score(self, features: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         """Logits from the values of `frozen`, one array per text."""
-        raise NotImplementedError(f"{type(self).__name__} declares no frozen part")
+        raise CellFailed(f"{type(self).__name__} declares a frozen part and has no score()")
 
     @abc.abstractmethod
     def save(self, folder: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from radpriv import cli
 from radpriv.benchmark.datasets.base import Card, Dataset
 from radpriv.benchmark.encoders import Encoder, resolve
+from radpriv.benchmark.registry import PLUGIN
 
 WORDS = [
     "the",
@@ -148,3 +152,58 @@ def write_suite(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Encoder) ->
         return path
 
     return write
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """The one line of a refused command."""
+        assert self.code == 2, (self.out, self.err)
+        lines = self.err.strip().split("\n")
+        assert lines[-1].startswith("radpriv: "), self.err
+        assert not [line for line in lines[:-1] if line.startswith("radpriv:")]
+        assert "Traceback" not in self.err + self.out and self.out == ""
+        return lines[-1]
+
+    @property
+    def only_line(self) -> str:
+        """The same, where nothing else may be on stderr."""
+        assert len(self.err.strip().split("\n")) == 1, self.err
+        return self.sentence
+
+
+Radpriv = Callable[..., Result]
+
+
+@pytest.fixture
+def radpriv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Radpriv:
+    """Runs the command in this process, with a store and a cache of its own and no data."""
+    for name in ("RADPRIV_DATA", "RADPRIV_ENCODERS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RADPRIV_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RADPRIV_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("COLUMNS", "400")
+
+    def call(*args: str | Path) -> Result:
+        capsys.readouterr()
+        for module in [m for m in sys.modules if m.startswith(PLUGIN)]:
+            del sys.modules[module]  # a process of its own would not know them
+        monkeypatch.setattr(sys, "argv", ["radpriv", *map(str, args)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capsys.readouterr()
+        return Result(code, out, err)
+
+    return call
