@@ -215,10 +215,18 @@ def test_the_id_changes_with_every_field_and_the_family_with_all_but_the_seed(na
 )
 def test_the_id_changes_with_every_part_of_the_budget(budget: Budget) -> None:
     assert CELL.budget == Budget(1.0, 1e-5)
-    assert replace(CELL, budget=budget).id != CELL.id
+    audit = replace(CELL.audit, unit=budget.unit)
+    changed, same = replace(CELL, budget=budget, audit=audit), CELL.audit == audit
+    assert changed.id != CELL.id
+    assert same == (budget.unit == CELL.budget.unit)
 
 
-@pytest.mark.parametrize("part", [{"share": 0.1}, {"unit": "patient"}, {"canaries": "mislabelled"}])
+def test_coins_are_flipped_for_the_unit_of_the_claim() -> None:
+    with pytest.raises(SuiteError, match="audit unit 'patient' is not the claim's unit 'report'"):
+        replace(CELL, audit=replace(CELL.audit, unit="patient"))
+
+
+@pytest.mark.parametrize("part", [{"share": 0.1}, {"canaries": "mislabelled"}])
 def test_the_id_changes_with_every_part_of_the_audit_policy(
     part: dict[str, Any],
 ) -> None:

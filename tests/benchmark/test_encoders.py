@@ -29,12 +29,30 @@ def change_weight(folder: Path) -> None:
 
 
 def test_every_known_encoder_says_where_it_comes_from_and_what_it_saw() -> None:
-    assert {"minilm", "bert-small", "albert-base-v2"} <= set(encoders.names())
+    assert {"minilm", "bert-small", "bert-medium", "albert-base-v2"} <= set(encoders.names())
     for name in encoders.names():
         spec = encoders.get(name)
-        assert len(spec.revision) == 40 and set(spec.revision) <= set("0123456789abcdef")
+        if name != "bert-medium":  # no commit of it could be verified
+            assert len(spec.revision) == 40 and set(spec.revision) <= set("0123456789abcdef")
         assert spec.pretrained_on and spec.hub_id
         assert not spec.package or len(spec.weights_sha256) == 64
+
+
+def test_an_encoder_without_a_pinned_commit_comes_from_a_folder_or_a_commit_of_the_users(
+    tiny_bert: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RADPRIV_ENCODERS", raising=False)
+    with pytest.raises(EncoderError, match=r"no pinned revision.*RADPRIV_ENCODERS.*@<commit>"):
+        resolve("bert-medium")
+    shutil.copytree(tiny_bert.folder, tmp_path / "bert-medium")
+    monkeypatch.setenv("RADPRIV_ENCODERS", str(tmp_path))
+    assert resolve("bert-medium").sha256 == tiny_bert.sha256
+
+
+def test_an_input_longer_than_the_encoder_reads_is_one_sentence(tiny_bert: Encoder) -> None:
+    assert len(tiny_bert.tokens("the heart is normal", 64)) == 6
+    with pytest.raises(EncoderError, match="reads at most 64 tokens, and max_length is 65"):
+        tiny_bert.tokens("the heart is normal", 65)
 
 
 def test_an_unknown_name_gets_the_nearest_one() -> None:
