@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -24,7 +25,7 @@ TRAINING_RATE = 100.0
 class Watch:
     """A progress bar on a terminal, one line per cell elsewhere.
 
-    Time left = record passes left ÷ the rate last measured in a training + cells left × the mean
+    Time left = record passes left ÷ the rate last measured in a training + cells left × the median
     time of cells that step through no encoder.
     """
 
@@ -111,7 +112,7 @@ class Watch:
         if not self.left:
             return ""
         passes = max(sum(c.job.passes for c in self.left) - self.passed, 0)
-        cheap = sum(self.cheap) / len(self.cheap) if self.cheap else CHEAP_S
+        cheap = median([CHEAP_S, CHEAP_S, *self.cheap])  # the first one maps every record
         seconds = passes / self.training_rate + cheap * len(self.left)
         return f" · about {seconds / 60:.0f} min left" if seconds >= 60 else " · under 1 min left"
 
