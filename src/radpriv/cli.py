@@ -136,7 +136,7 @@ def list_(
     for title, entries in chosen.items():
         out.print(f"[bold]{title}[/]")
         for entry, line in entries.items():
-            out.print(f"  {entry:<18} [dim]{line}[/]", highlight=False)
+            out.print(f"  {entry:<18} [dim]{line}[/]", highlight=False, soft_wrap=True)
 
 
 @app.command()
