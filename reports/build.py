@@ -169,6 +169,12 @@ def _facts(done: Iterable[Done], scores: DatasetScores | None) -> tuple[tuple[st
     return tuple((str(k), str(v)) for k, v in facts)
 
 
+def odds_factor(epsilon: float) -> str:
+    """exp(ε) as a reader takes it in: "1.01", "2.7", "22,026", "4e+43"."""
+    factor = math.exp(min(epsilon, 700.0))
+    return f"{factor:,.0f}" if 10 <= factor < 1e7 else f"{factor:.3g}"
+
+
 def _claim(scores: DatasetScores | None) -> tuple[str, ...]:
     """What is promised, to whom, and under which assumptions, in plain words."""
     certified = [
@@ -186,10 +192,12 @@ def _claim(scores: DatasetScores | None) -> tuple[str, ...]:
     unit = all_of(r["claim"]["unit"] for r in certified)
     adjacency = all_of(r["claim"]["adjacency"] for r in certified).replace("_", " or ")
     deltas = all_of(delta_name(r["claim"]["delta"]) for r in certified)
+    budgets = sorted({float(r["claim"]["epsilon"]) for r in certified})
+    factors = ", ".join(f"{odds_factor(e)} at ε = {e:g}" for e in budgets)
     said = [
-        f"Whoever sees a private model can hardly tell whether any one {unit} was in its training "
-        f"set ({adjacency} one {unit}): the odds of any observation change by a factor of at most "
-        f"exp(ε), except with probability about δ = {deltas}.",
+        f"Whoever sees a private model can sharpen the odds that any one {unit} was in its training "
+        f"set ({adjacency} one {unit}) by a factor of at most exp(ε), which is {factors}, except "
+        f"with probability about δ = {deltas}. A large factor is a weak promise.",
         f"ε is recomputed from the ledger of what was released, by "
         f"{all_of(r['certificate']['accountant'] for r in certified)}; standing of the claim: "
         f"{all_of(r['claim']['standing'] for r in certified)}.",

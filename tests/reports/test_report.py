@@ -266,3 +266,11 @@ def test_a_half_width_never_rounds_to_zero(mean: float, half: float, text: str) 
 
 def test_delta_is_written_as_a_power_of_ten() -> None:
     assert [delta_name(x) for x in (1e-5, 2.5e-6, 0.001)] == ["10⁻⁵", "2.5·10⁻⁶", "0.001"]
+
+
+def test_a_claim_says_what_its_epsilon_is_worth() -> None:
+    from radpriv.reports.build import odds_factor
+
+    assert [odds_factor(e) for e in (0.01, 1.0, 10.0, 100.0, 1e6)] == [
+        "1.01", "2.72", "22,026", "2.69e+43", "1.01e+304"
+    ]  # fmt: skip
