@@ -195,8 +195,8 @@ def _claim(scores: DatasetScores | None) -> tuple[str, ...]:
     budgets = sorted({float(r["claim"]["epsilon"]) for r in certified})
     factors = ", ".join(f"{odds_factor(e)} at ε = {e:g}" for e in budgets)
     said = [
-        f"Whoever sees a private model can sharpen the odds that any one {unit} was in its training "
-        f"set ({adjacency} one {unit}) by a factor of at most exp(ε), which is {factors}, except "
+        f"Whoever sees a private model can sharpen the odds that any one {unit} was in its "
+        f"training set ({adjacency} one {unit}) by a factor of at most exp(ε), which is {factors}, except "
         f"with probability about δ = {deltas}. A large factor is a weak promise.",
         f"ε is recomputed from the ledger of what was released, by "
         f"{all_of(r['certificate']['accountant'] for r in certified)}; standing of the claim: "
