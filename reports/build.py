@@ -196,8 +196,8 @@ def _claim(scores: DatasetScores | None) -> tuple[str, ...]:
     factors = ", ".join(f"{odds_factor(e)} at ε = {e:g}" for e in budgets)
     said = [
         f"Whoever sees a private model can sharpen the odds that any one {unit} was in its "
-        f"training set ({adjacency} one {unit}) by a factor of at most exp(ε), which is {factors}, except "
-        f"with probability about δ = {deltas}. A large factor is a weak promise.",
+        f"training set ({adjacency} one {unit}) by a factor of at most exp(ε), which is "
+        f"{factors}, except with probability about δ = {deltas}. A large factor is a weak promise.",
         f"ε is recomputed from the ledger of what was released, by "
         f"{all_of(r['certificate']['accountant'] for r in certified)}; standing of the claim: "
         f"{all_of(r['claim']['standing'] for r in certified)}.",
