@@ -185,6 +185,8 @@ class Cell:
         parts = [self.dataset, self.encoder, self.method, f"eps{self.budget.epsilon:g}"]
         if self.audit.canaries != "natural":
             parts.append(self.audit.canaries)
+        if self.limited is not None:
+            parts.append(f"limit{self.limited}")
         parts.append(f"s{self.seed}")
         head = ".".join(re.sub(r"[^A-Za-z0-9_-]+", "_", p)[:40] for p in parts if p)
         return f"{head}-{digest(self.as_dict())[:16]}"

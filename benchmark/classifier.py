@@ -10,10 +10,7 @@ PEFT wraps the whole Classifier with `modules_to_save=["head"]`, so that
 
 from __future__ import annotations
 
-import abc
 import math
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -25,29 +22,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.features import OnePerThread
 from radpriv.benchmark.privacy.records import Records
 from radpriv.benchmark.public import PUBLIC_SENTENCES
 from radpriv.errors import EncoderError
-
-
-class OnePerThread(abc.ABC):
-    """Evaluates a function of one text in as many threads as there are cores, in order.
-
-    One text at a time uses one core well and several badly: small products spend their time in
-    waking threads.
-    """
-
-    @abc.abstractmethod
-    def __call__(self, text: str) -> NDArray[Any]: ...
-
-    def each(self, texts: Sequence[str]) -> Iterator[NDArray[Any]]:
-        whole = torch.get_num_threads()
-        with ThreadPoolExecutor(whole, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            try:
-                yield from pool.map(self, texts)
-            finally:
-                pool.shutdown(cancel_futures=True)
-                torch.set_num_threads(whole)
 
 
 @dataclass(frozen=True)

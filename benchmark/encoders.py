@@ -166,6 +166,8 @@ def resolve(name: str, pretrained_on: str = "") -> Encoder:
     if Path(path).is_dir():
         folder = Path(path)
         return _checked(folder.resolve().name, folder, revision or "local", pretrained_on, "")
+    if path.startswith((".", "/", "~")):
+        raise EncoderError(f"encoder '{name}': no such folder; give one with config.json in it")
     if "/" not in path:
         encoders.get(name)
     if not revision:

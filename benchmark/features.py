@@ -8,10 +8,12 @@ data: it lies in RADPRIV_CACHE (mode 700), outside the store, and may be deleted
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +40,28 @@ class RecordFunction(Protocol):
     def __call__(self, text: str) -> NDArray[Any]: ...
 
 
+class OnePerThread(abc.ABC):
+    """Evaluates a function of one text in as many threads as there are cores, in order.
+
+    One text at a time uses one core well and several badly: small products spend their time in
+    waking threads.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, text: str) -> NDArray[Any]: ...
+
+    def each(self, texts: Sequence[str]) -> Iterator[NDArray[Any]]:
+        import torch
+
+        whole = torch.get_num_threads()
+        with ThreadPoolExecutor(whole, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            try:
+                yield from pool.map(self, texts)
+            finally:
+                pool.shutdown(cancel_futures=True)
+                torch.set_num_threads(whole)
+
+
 @dataclass(frozen=True)
 class Features:
     """values (total, …) and offsets (n + 1,): record i owns values[offsets[i]:offsets[i+1]]."""
@@ -59,10 +83,9 @@ class Features:
 
 
 def evaluate(f: RecordFunction, texts: Sequence[str], progress: Progress | None = None) -> Features:
-    """f of each text, one at a time; in threads where f offers `each(texts)`."""
+    """f of each text, one at a time; in threads where f is `OnePerThread`."""
     arrays = []
-    each = getattr(f, "each", None)
-    for result in each(texts) if each is not None else map(f, texts):
+    for result in OnePerThread.each(f, texts) if isinstance(f, OnePerThread) else map(f, texts):
         value = np.asarray(result)
         arrays.append(value if f.ragged else value[None])
         if progress is not None:
@@ -93,7 +116,8 @@ class FeatureCache:
     ) -> Features:
         if not f.key:
             return evaluate(f, texts, progress)
-        name = _name(f.key, texts)
+        kind = type(f)  # the module of a plug-in is named by its content
+        name = _name(f"{kind.__module__}.{kind.__qualname__}/{f.key}", texts)
         if name not in self._memory:
             found = self._read(name, f.ragged)
             if found is None:

@@ -15,6 +15,7 @@ from radpriv.benchmark.datasets.audit import Universe, draw, prf
 from radpriv.benchmark.datasets.base import Dataset, Loader
 from radpriv.benchmark.encoders import Encoder
 from radpriv.benchmark.method import Method
+from radpriv.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def _load(loader: Loader, data: Path | None) -> Dataset:
 
 def limited(dataset: Dataset, count: int) -> Dataset:
     """`count` reports, a quarter of them test, chosen by a public hash of the id."""
+    if count > len(dataset):
+        raise DataError(f"--limit {count}: {dataset.name} has {len(dataset)} reports; give fewer")
     test = max(1, count // 4)
     keep = np.sort(
         np.concatenate(

@@ -47,7 +47,7 @@ class Claims:
     @staticmethod
     def of(job: Job, run: Run, train: PrivateRecords) -> Claims:
         budget = job.cell.budget
-        if train.left_waist or not job.method.private:
+        if train.left_waist or run.silent or not job.method.private:
             return Claims(None, None, over_budget=budget.private)
         epsilon, interval = run.certificate()
         version = importlib.metadata.version("dp-accounting")

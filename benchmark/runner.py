@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from radpriv.benchmark import record
@@ -30,7 +32,7 @@ from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Diverged, Run
 from radpriv.benchmark.privacy.streams import named_key, secret_key
 from radpriv.benchmark.store import Finished, Store, atomic_write, write_json, write_parquet
-from radpriv.errors import CellFailed
+from radpriv.errors import CellFailed, DataError, RadprivError, StoreError
 
 if TYPE_CHECKING:
     from radpriv.benchmark.fingerprint import Fingerprint
@@ -51,7 +53,7 @@ def run_cell(job: Job, how: Fingerprint, context: Context) -> Finished:
     """The finished cell, from the store or computed; CellFailed or another RadprivError."""
     found = context.store.lookup(job.cell.id, how.digest) if how.cached else None
     if found is not None:
-        return found
+        return _whole(found)
     with context.store.begin(job.cell.id, how.digest) as work:
         if work.done is not None and how.cached:
             return work.done
@@ -61,8 +63,23 @@ def run_cell(job: Job, how: Fingerprint, context: Context) -> Finished:
         return work.finish()
 
 
+def _whole(found: Finished) -> Finished:
+    """A served cell, if its tables are there and readable; StoreError says what to delete."""
+    if found.record["status"] == "done":
+        for name in ("test.parquet", "private/candidates.parquet", "private/flags.parquet"):
+            try:
+                pq.read_metadata(found.folder / name)
+            except (OSError, pa.ArrowException) as error:
+                raise StoreError(
+                    f"{found.folder / name}: damaged; delete its cell's folder and run again"
+                ) from error
+    return found
+
+
 def _train_and_score(job: Job, how: Fingerprint, context: Context, folder: Path) -> None:
     dataset = job.dataset(context.data)
+    if len(dataset.rows("test")) == 0:
+        raise DataError(f"dataset {dataset.name}: its test split is empty; take more reports")
     universe = job.universe(dataset)
     key, commitment = _run_key(job, folder)
     train = PrivateRecords(
@@ -90,6 +107,10 @@ def _train_and_score(job: Job, how: Fingerprint, context: Context, folder: Path)
         fitted = job.method.fit(train, job.encoder, job.cell.budget, run)
     except Diverged:
         status = "diverged"
+    except RadprivError as error:
+        if _is_ours(error):
+            raise
+        raise CellFailed(f"{type(error).__name__} raised by the plug-in itself") from None
     claim = record.Claims.of(job, run, train)
     if claim.over_budget:
         status = "over_budget"
@@ -97,9 +118,19 @@ def _train_and_score(job: Job, how: Fingerprint, context: Context, folder: Path)
     if status == "done" and fitted is not None:
         _write_scores(job, fitted, dataset, universe, context, folder)
         fitted.save(folder / "model")
-    write_parquet(folder / "private" / "diagnostics.parquet", record.diary_table(train.diary))
+    write_parquet(folder / "private" / "diagnostics.parquet", record.diary_table(train._diary))
     (folder / "ledger.jsonl").touch()
     write_json(folder / "record.json", values)
+
+
+def _is_ours(error: RadprivError) -> bool:
+    """Whether radpriv's own code raised it; the words of a plug-in may quote a record."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(
+        "radpriv."
+    )
 
 
 def _write_scores(
@@ -147,7 +178,13 @@ def _run_key(job: Job, folder: Path) -> tuple[bytes, str | None]:
         return key, hashlib.sha256(key).hexdigest()
     axes = [cell.dataset, cell.encoder, cell.method, dict(cell.params), cell.n_public, cell.limited]
     budget = [cell.budget.epsilon, cell.budget.delta, cell.budget.unit]
-    return named_key(job.suite_key, *axes, *budget, cell.audit.canaries, cell.seed), None
+    # By name, never by content: a neighbour of the data shares the key. What departs from its
+    # default is named too, so that two arrangements of one dataset share no noise.
+    named: list[object] = [*axes, *budget, cell.audit.canaries, cell.seed]
+    departs = {k: v for k, v in job.loader.options().items() if v != getattr(type(job.loader), k)}
+    if departs or cell.audit.share is not None:
+        named.append([departs, cell.audit.share])
+    return named_key(job.suite_key, *named), None
 
 
 def _public(name: str, job: Job) -> Dataset:

@@ -234,6 +234,7 @@ class Overrides:
 def expand(suite: Suite, data: Path | None, overrides: Overrides | None = None) -> list[Job]:
     """All jobs in the suite's order; SuiteError, DataError or EncoderError for what is wrong."""
     limit = overrides.limit if overrides else None
+    _one_method_per_label(suite)
     found: dict[str, Encoder] = {}
     for name in suite.encoders:
         found[name] = resolve(name, suite.pretrained_on)
@@ -281,6 +282,7 @@ class _Maker:
             raise SuiteError(f"method '{axis.name}' has no claim for the unit '{self.suite.unit}'")
         if self.limit:
             method = method.limited()
+        _sensible(axis.name, method)
         finite = [e for e in (axis.epsilons or self.suite.epsilons) if math.isfinite(e)]
         for name in self.suite.encoders if method.uses_encoder else ("",):
             for epsilon in finite if method.private else [math.inf]:
@@ -333,6 +335,38 @@ class _Maker:
             suite_key=suite.key.encode(),
             audit_key=suite.audit_key.encode(),
         )
+
+
+def _sensible(name: str, method: Method) -> None:
+    """Refuse, before anything runs, settings that every run would end on."""
+    rate, steps = getattr(method, "rate", 1.0), getattr(method, "steps", 1)
+    max_norm = getattr(method, "max_norm", 1.0)
+    if not 0 < rate <= 1:
+        raise SuiteError(f"method '{name}': rate = {rate}: a sampling probability lies in (0, 1]")
+    if steps < 1:
+        raise SuiteError(f"method '{name}': steps = {steps}: give a positive count")
+    if not (max_norm > 0 and math.isfinite(max_norm)):
+        raise SuiteError(f"method '{name}': max_norm = {max_norm}: give a positive, finite clip")
+
+
+RESERVED = ("all positive", "all negative", "null", "positive control")
+
+
+def _one_method_per_label(suite: Suite) -> None:
+    """Two entries under one label would share a row and be averaged as if they were seeds."""
+    seen: dict[str, MethodAxis] = {}
+    for axis in suite.methods:
+        label = axis.label or axis.name
+        if not label.isprintable() or len(label) > 60 or label in RESERVED:
+            raise SuiteError(
+                f"suite '{suite.name}': label {label!r}: give up to 60 printable characters, and "
+                f"none of {', '.join(RESERVED)}"
+            )
+        if seen.setdefault(label, axis) != axis:
+            raise SuiteError(
+                f"suite '{suite.name}': two [[methods]] entries are called '{label}'; give each "
+                "a label of its own"
+            )
 
 
 def _sha256(text: str) -> str:

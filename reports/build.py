@@ -198,7 +198,7 @@ def _claim(scores: DatasetScores | None) -> tuple[str, ...]:
         f"Whoever sees a private model can sharpen the odds that any one {unit} was in its "
         f"training set ({adjacency} one {unit}) by a factor of at most exp(ε), which is "
         f"{factors}, except with probability about δ = {deltas}. A large factor is a weak promise.",
-        f"ε is recomputed from the ledger of what was released, by "
+        f"ε was computed from the ledger of what was released when each run ended, by "
         f"{all_of(r['certificate']['accountant'] for r in certified)}; standing of the claim: "
         f"{all_of(r['claim']['standing'] for r in certified)}.",
     ]

@@ -42,6 +42,7 @@ def check_gradients_reach(
                 shift = 0.05 * torch.randn(p.shape, generator=generator, dtype=torch.float64)
                 p.add_(shift.to(p))
         total = clipped_sum(model, records, max_norm=1.0)
+        alone = [clipped_sum(model, records.take(np.array([i])), 1.0) for i in range(records.size)]
     finally:
         with torch.no_grad():
             for n, p in params.items():
@@ -52,6 +53,31 @@ def check_gradients_reach(
             f"adapter did not move: tensor {dead[0]} gets no gradient from public sentences "
             f"({len(dead)} of {len(params)} tensors); it is not part of what losses() computes"
         )
+
+    size = sum(float(t.square().sum()) for t in total.tensors.values()) ** 0.5
+    mixed = sum(
+        float((t - sum(a.tensors[n] for a in alone)).square().sum())
+        for n, t in total.tensors.items()
+    )
+    if mixed**0.5 > 1e-3 * max(size, 1.0):
+        raise CellFailed(
+            "the gradient of one record depends on the others in its batch (batch statistics, "
+            "centring or contrast inside losses()); clipping then bounds nothing"
+        )
+
+
+def buffers(model: nn.Module) -> dict[str, Tensor]:
+    return {n: b.detach().clone() for n, b in model.named_buffers()}
+
+
+def check_constant(model: nn.Module, before: dict[str, Tensor]) -> None:
+    """A buffer that changes carries statistics of records past the noise."""
+    for name, now in model.named_buffers():
+        if name not in before or not torch.equal(now, before[name]):
+            raise CellFailed(
+                f"buffer {name} of the model changed in a step: what it holds of the records went "
+                "around the noise"
+            )
 
 
 def snapshot(model: nn.Module) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ zero. Clipping: Abadi et al. 2016 (1607.00133), Algorithm 1, with the flat norm 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
 from collections.abc import Iterator
@@ -49,6 +50,20 @@ class ClippedSum:
     def sensitivity(self) -> float:
         return self.max_norm
 
+    @property
+    def name(self) -> str:
+        """SHA-256 of its content: a release takes only what `clipped_sum` made of its sample."""
+        return sha256_of(self.tensors, repr(self.max_norm))
+
+
+def sha256_of(tensors: dict[str, Tensor], head: str = "") -> str:
+    """Of names, shapes and float64 little-endian bytes, in order of name."""
+    h = hashlib.sha256(head.encode())
+    for name in sorted(tensors):
+        array = tensors[name].detach().cpu().numpy().astype("<f8")
+        h.update(name.encode() + b"\0" + repr(array.shape).encode() + array.tobytes())
+    return h.hexdigest()
+
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     """Trainable tensors by name: the set that is clipped, noised and updated."""
@@ -85,8 +100,10 @@ def clipped_sum(
             loss_sum += float(losses.detach().double().nan_to_num().sum())
             clipped += int((norms > max_norm).sum() + (~finite).sum())
     n = max(records.size, 1)
-    records.diary.note(records=records.size, loss=loss_sum / n, share_clipped=clipped / n)
-    return ClippedSum(totals, max_norm)
+    records._diary.note(records=records.size, loss=loss_sum / n, share_clipped=clipped / n)
+    total = ClippedSum(totals, max_norm)
+    records._sample.sums.add(total.name)
+    return total
 
 
 def _gradients(

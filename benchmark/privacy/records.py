@@ -17,6 +17,8 @@ from torch import Tensor
 
 from radpriv.benchmark.datasets.audit import Universe
 from radpriv.benchmark.features import FeatureCache, Features, Progress, RecordFunction
+from radpriv.benchmark.public import PUBLIC_SENTENCES
+from radpriv.errors import PrivacyError
 
 
 @dataclass
@@ -29,18 +31,27 @@ class Diary:
         self.rows.append(values)
 
 
+@dataclass
+class Sample:
+    """One draw of records: usable while its step is open; `sums` names the sums made of it."""
+
+    open: bool = True
+    sums: set[str] = field(default_factory=set)
+
+
 @dataclass(frozen=True)
 class Records:
     """Some records, in slot order: what a step hands out, or a micro-batch of it.
 
-    labels: float32 (B, L), NaN where not observed.
+    labels: float32 (B, L), NaN where not observed. After their step has ended, they give nothing.
     """
 
     slots: NDArray[np.int64] = field(repr=False)
     features: Features = field(repr=False)
     labels: Tensor = field(repr=False)
     device: torch.device = field(default=torch.device("cpu"), repr=False)
-    diary: Diary = field(default_factory=Diary, repr=False)
+    _diary: Diary = field(default_factory=Diary, repr=False)
+    _sample: Sample = field(default_factory=Sample, repr=False)
 
     @property
     def size(self) -> int:
@@ -48,12 +59,19 @@ class Records:
 
     def inputs(self) -> tuple[Tensor, Tensor]:
         """(values (B, T, …) padded with 0, mask (B, T)); (B, …) and a mask (B, 1) if not ragged."""
+        if not self._sample.open:
+            raise PrivacyError("these records belong to a step that has ended; use step.records")
         values, mask = pad([self.features[i] for i in self.slots], self.features.ragged)
         return values.to(self.device), mask.to(self.device)
 
     def take(self, index: NDArray[np.int64]) -> Records:
         return Records(
-            self.slots[index], self.features, self.labels[index], self.device, self.diary
+            self.slots[index],
+            self.features,
+            self.labels[index],
+            self.device,
+            self._diary,
+            self._sample,
         )
 
     def micro_batches(self, tokens: int, most: int = 4096) -> Iterator[Records]:
@@ -82,8 +100,8 @@ class PrivateFeatures:
     _universe: Universe = field(repr=False)
     _diary: Diary = field(repr=False)
 
-    def select(self, chosen: NDArray[np.bool_], device: torch.device) -> Records:
-        """Records of the chosen slots that are members."""
+    def _select(self, chosen: NDArray[np.bool_], device: torch.device) -> Records:
+        """Records of the chosen slots that are members: for the sampler."""
         slots = np.flatnonzero(chosen & self._universe.member)
         labels = torch.from_numpy(self._universe.y[slots]).to(device)
         return Records(slots, self._features, labels, device, self._diary)
@@ -102,20 +120,32 @@ class PrivateRecords:
     ) -> None:
         self.labels = labels
         self.n_public = n_public
-        self.diary = Diary()
-        self.left_waist = False
+        self._diary = Diary()
+        self._left_waist = False
         self._universe = universe
         self._cache = cache
         self._progress = progress
 
     def map(self, name: str, f: RecordFunction) -> PrivateFeatures:
         """f once per record of the whole universe, in slot order, present or absent alike."""
+        before = [np.array(f(s)) for s in PUBLIC_SENTENCES]
         features = self._cache.map(f, self._universe.texts, self._progress)
-        return PrivateFeatures(name, f, features, self._universe, self.diary)
+        for sentence, value in zip(PUBLIC_SENTENCES, before, strict=True):
+            if not np.array_equal(f(sentence), value, equal_nan=True):
+                raise PrivacyError(
+                    f"map '{name}': the function answers otherwise after it has seen the records; "
+                    "it must be a function of one text alone"
+                )
+        return PrivateFeatures(name, f, features, self._universe, self._diary)
+
+    @property
+    def left_waist(self) -> bool:
+        """Whether `raw` was taken."""
+        return self._left_waist
 
     def raw(self) -> RawRecords:
         """The members themselves. The run has no certificate from here on."""
-        self.left_waist = True
+        self._left_waist = True
         return RawRecords(self._universe, self._cache, self._progress)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from radpriv.benchmark.privacy.clipping import ClippedSum, trainable
+from radpriv.benchmark.privacy.clipping import ClippedSum, sha256_of, trainable
 from radpriv.benchmark.privacy.streams import gaussians
 from radpriv.errors import PrivacyError
 
@@ -25,12 +24,8 @@ class Noised:
 
     @property
     def sha256(self) -> str:
-        """Of names and float64 little-endian bytes, in order of name."""
-        h = hashlib.sha256()
-        for name in sorted(self.tensors):
-            array = self.tensors[name].detach().cpu().numpy().astype("<f8")
-            h.update(name.encode() + b"\0" + repr(array.shape).encode() + array.tobytes())
-        return h.hexdigest()
+        """Of names, shapes and float64 little-endian bytes, in order of name."""
+        return sha256_of(self.tensors)
 
 
 def add_noise(value: ClippedSum, sigma: float, key: bytes, step: int, name: str) -> Noised:

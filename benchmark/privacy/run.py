@@ -24,6 +24,8 @@ from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.privacy import calibration
 from radpriv.benchmark.privacy.checks import (
+    buffers,
+    check_constant,
     check_gradients_reach,
     check_moved,
     finite,
@@ -43,7 +45,7 @@ class Diverged(Exception):
     """Noised weights became non-finite; the ledger is kept and the cell ends as `diverged`."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Step:
     """One Poisson sample. records: in slot order, private. expected_batch: rate · n_public."""
 
@@ -52,19 +54,21 @@ class Step:
     rate: float
     expected_batch: float
     _run: Run = field(repr=False)
-    _open: bool = True
-    _names: set[str] = field(default_factory=set)
 
     def gaussian(self, name: str, value: ClippedSum, sigma: float) -> Noised:
         """Release `value` with noise multiplier `sigma`; the ledger line is on disk before.
 
-        PrivacyError after the step has ended, for a name used twice, or for no noise at finite ε.
+        PrivacyError after the step has ended, for a name used twice, for a sum that `clipped_sum`
+        did not make of this step's records, or for no noise at finite ε.
         """
-        if not self._open:
+        sample = self.records._sample
+        if not sample.open:
             raise PrivacyError(f"step {self.index} has ended: its sample must not be used again")
-        if name in self._names:
-            raise PrivacyError(f"step {self.index} has released '{name}' before; name it apart")
-        self._names.add(name)
+        if value.name not in sample.sums:
+            raise PrivacyError(
+                f"step {self.index}: '{name}' is not what clipped_sum made of this step's records, "
+                "so nothing bounds what one record adds to it"
+            )
         return self._run._release(self, name, value, sigma)
 
 
@@ -86,10 +90,10 @@ class Run:
         universe_size: int,
         progress: Callable[[float], None] | None = None,
     ) -> None:
-        self.budget = budget
-        self.device = device
-        self.calibrations: list[dict[str, float]] = []
-        self.disclosed: set[str] = set()
+        self._budget = budget
+        self._device = device
+        self._calibrations: list[dict[str, float]] = []
+        self._disclosed: set[str] = set()
         self._n_public = n_public
         self._labels = labels
         self._key = key
@@ -100,6 +104,29 @@ class Run:
         self._size = universe_size
         self._progress = progress
         self._step = 0
+        self._silent = False
+
+    @property
+    def budget(self) -> Budget:
+        return self._budget
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
+
+    @property
+    def calibrations(self) -> list[dict[str, float]]:
+        return [dict(c) for c in self._calibrations]
+
+    @property
+    def disclosed(self) -> frozenset[str]:
+        """Public datasets that were asked for."""
+        return frozenset(self._disclosed)
+
+    @property
+    def silent(self) -> bool:
+        """Whether a step handed out records and released nothing: no ledger line covers it."""
+        return self._silent
 
     @property
     def releases(self) -> list[Release]:
@@ -107,9 +134,9 @@ class Run:
 
     def calibrate(self, rate: float, steps: int) -> float:
         """Noise multiplier for `steps` Poisson steps at `rate` within the budget; 0 at ε = inf."""
-        b = self.budget
+        b = self._budget
         sigma = calibration.calibrate(b.epsilon, b.delta, rate, steps) if b.private else 0.0
-        self.calibrations.append({"rate": rate, "steps": steps, "noise_multiplier": sigma})
+        self._calibrations.append({"rate": rate, "steps": steps, "noise_multiplier": sigma})
         return sigma
 
     def poisson(
@@ -124,14 +151,22 @@ class Run:
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
             raise PrivacyError(f"steps = {steps!r}: give a positive count")
         model, optimizer = state
-        check_gradients_reach(model, records.function, self._labels, self.device)
-        before = snapshot(model)
+        check_gradients_reach(model, records.function, self._labels, self._device)
+        before, constants = snapshot(model), buffers(model)
         for _ in range(steps):
             step = self._sample(records, rate)
+            released = len(self._ledger.releases)
             try:
                 yield step
             finally:
-                step._open = False
+                step.records._sample.open = False
+                self._silent |= len(self._ledger.releases) == released
+            if self._silent:
+                raise PrivacyError(
+                    f"step {step.index} released nothing: what a method learns from step.records "
+                    "must go through step.gaussian"
+                )
+            check_constant(model, constants)
             if not finite(model):
                 raise Diverged(f"weights are not finite after step {step.index}")
             if before and self._noised(step) and _step_size(optimizer) > 0:
@@ -148,14 +183,18 @@ class Run:
         index, self._step = self._step, self._step + 1
         chosen = uniforms(self._key, ("coin", index), self._size) < rate
         return Step(
-            index, records.select(chosen, self.device), rate, rate * self._n_public, _run=self
+            index, records._select(chosen, self._device), rate, rate * self._n_public, _run=self
         )
 
     def _release(self, step: Step, name: str, value: ClippedSum, sigma: float) -> Noised:
         if not (math.isfinite(sigma) and sigma >= 0):
             raise PrivacyError(f"noise multiplier {sigma}: give a finite number ≥ 0")
-        if sigma == 0 and self.budget.private:
-            raise PrivacyError(f"release '{name}' without noise at epsilon {self.budget.epsilon:g}")
+        if sigma == 0 and self._budget.private:
+            raise PrivacyError(
+                f"release '{name}' without noise at epsilon {self._budget.epsilon:g}"
+            )
+        if any(r.step == step.index and r.name == name for r in self._ledger.releases[-64:]):
+            raise PrivacyError(f"step {step.index} has released '{name}' before; name it apart")
         noised = add_noise(value, sigma, self._key, step.index, name)
         self._ledger.append(
             Release(step.index, name, value.sensitivity, sigma, step.rate, noised.sha256)
@@ -170,7 +209,7 @@ class Run:
 
     def public(self, name: str) -> Dataset:
         """A public dataset that the method declared; disclosed in the record."""
-        self.disclosed.add(name)
+        self._disclosed.add(name)
         return self._load_public(name)
 
     def rng(self, name: str) -> torch.Generator:
@@ -180,9 +219,9 @@ class Run:
     def certificate(self) -> tuple[float, float]:
         """(ε, discretisation) of all that was released, by PLD; inf without noise."""
         made = groups(self._ledger.releases)
-        if not self.budget.private:
+        if not self._budget.private:
             return (math.inf if made else 0.0), 0.0
-        return calibration.certificate(made, self.budget.delta, self.budget.epsilon)
+        return calibration.certificate(made, self._budget.delta, self._budget.epsilon)
 
 
 def _step_size(optimizer: torch.optim.Optimizer) -> float:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.job import Job, limited
+from radpriv.errors import DataError
 
 
 def test_axes_name_a_job_and_hold_no_key(jobs_of: Callable[..., list[Job]]) -> None:
@@ -31,8 +33,10 @@ def test_a_limit_keeps_as_many_reports_a_quarter_of_them_test(made_up: Dataset) 
         np.testing.assert_array_equal(small.y[row], made_up.y[where[name]])
 
 
-def test_a_limit_larger_than_the_dataset_keeps_it_all(made_up: Dataset) -> None:
-    assert limited(made_up, 400).ids == made_up.ids
+def test_a_limit_larger_than_the_dataset_is_refused(made_up: Dataset) -> None:
+    assert len(limited(made_up, 40)) == 40
+    with pytest.raises(DataError, match=r"--limit 400: made-up has 40 reports"):
+        limited(made_up, 400)
 
 
 def test_which_reports_a_limit_keeps_depends_on_their_ids_alone(made_up: Dataset) -> None:

@@ -203,7 +203,7 @@ def test_hooks_and_gradients_are_gone_after_a_sum(lora_model: Any, batch: Record
 
 def test_the_share_clipped_goes_to_the_diary_only(lora_model: Any, batch: Records) -> None:
     total = clipped_sum(lora_model[0], batch, 1e-6)
-    assert batch.diary.rows[-1]["share_clipped"] == 1.0
+    assert batch._diary.rows[-1]["share_clipped"] == 1.0
     assert set(vars(total)) == {"tensors", "max_norm"}
     assert clipping.clipped_sum(lora_model[0], batch, 1e9).sensitivity == 1e9
-    assert batch.diary.rows[-1]["share_clipped"] == 0.0
+    assert batch._diary.rows[-1]["share_clipped"] == 0.0

@@ -1,0 +1,179 @@
+"""Mistakes that would make a certificate a lie, each of them stopped by the shape of the waist."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from radpriv.baselines.linear import LinearModel
+from radpriv.benchmark.features import FeatureCache, evaluate
+from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.privacy.clipping import ClippedSum, clipped_sum
+from radpriv.benchmark.privacy.records import PrivateRecords
+from radpriv.benchmark.privacy.release import apply
+from radpriv.errors import CellFailed, PrivacyError
+
+WORDS = HashedWords(32, 1, True)
+
+
+def start(model: nn.Module | None = None) -> tuple[Any, torch.optim.Optimizer]:
+    model = (LinearModel(32, 3, 1.0) if model is None else model).train()
+    return model, torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def steps(make_run: Any, train: PrivateRecords, state: Any, count: int = 3) -> Any:
+    return make_run().poisson(train.map("words", WORDS), 0.9, count, state=state)
+
+
+def test_a_step_that_releases_nothing_ends_the_run(make_run: Any, train: PrivateRecords) -> None:
+    """The ordinary training loop, which learns from every record and books none."""
+    model, optimizer = start()
+    with pytest.raises(PrivacyError, match="released nothing"):
+        for step in steps(make_run, train, (model, optimizer)):
+            model.losses(step.records).mean().backward()
+            optimizer.step()
+
+
+def test_leaving_before_a_release_is_remembered(make_run: Any, train: PrivateRecords) -> None:
+    run = make_run()
+    for _ in run.poisson(train.map("words", WORDS), 0.9, 3, state=start()):
+        break
+    assert run.silent
+
+
+def test_what_the_waist_has_drawn_cannot_be_changed(make_run: Any, train: PrivateRecords) -> None:
+    run = make_run()
+    step = run._sample(train.map("words", WORDS), 0.5)
+    with pytest.raises(FrozenInstanceError):
+        step.rate = 1e-4
+    for owner, name, value in (
+        (run, "budget", None),
+        (run, "device", None),
+        (run, "silent", False),
+        (train, "left_waist", False),
+    ):
+        with pytest.raises(AttributeError):
+            setattr(owner, name, value)
+
+
+def test_records_and_sums_of_an_ended_step_are_useless(
+    make_run: Any, train: PrivateRecords
+) -> None:
+    model, optimizer = start()
+    kept: list[Any] = []
+    for step in steps(make_run, train, (model, optimizer)):
+        if kept:
+            with pytest.raises(PrivacyError, match="step that has ended"):
+                clipped_sum(model, kept[0], 1.0)
+            with pytest.raises(PrivacyError, match="not what clipped_sum made"):
+                step.gaussian("old", kept[1], 2.0)
+        total = clipped_sum(model, step.records, 1.0)
+        kept = [step.records, total]
+        apply(model, optimizer, step.gaussian("gradient", total, 2.0) / step.expected_batch)
+
+
+@pytest.mark.parametrize("how", ["own", "scaled", "in place"])
+def test_a_sum_of_ones_own_is_not_released(make_run: Any, train: PrivateRecords, how: str) -> None:
+    model, optimizer = start()
+    with pytest.raises(PrivacyError, match="not what clipped_sum made"):
+        for step in steps(make_run, train, (model, optimizer)):
+            total = clipped_sum(model, step.records, 1.0)
+            if how == "in place":
+                total.tensors["head.weight"].mul_(1000.0)
+            elif how == "scaled":
+                total = ClippedSum({n: 1000 * t for n, t in total.tensors.items()}, 1.0)
+            else:
+                total = ClippedSum({"head.weight": torch.ones(3, 32).double()}, 1.0)
+            step.gaussian("gradient", total, 2.0)
+
+
+class Mixed(LinearModel):
+    """One loss per record, but each depends on the batch."""
+
+    def losses(self, records: Any) -> Tensor:
+        x, _ = records.inputs()
+        z = self.head(x.float())
+        return (z - z.mean(0)).square().mean(1) + z.mean(1)
+
+
+class Remembers(LinearModel):
+    """A running mean of what it has seen."""
+
+    def __init__(self) -> None:
+        super().__init__(32, 3, 1.0)
+        self.register_buffer("mean", torch.zeros(32))
+
+    def losses(self, records: Any) -> Tensor:
+        x, _ = records.inputs()
+        self.mean += x.float().sum(0)
+        return super().losses(records)
+
+
+def test_losses_that_mix_records_are_found_on_public_sentences(
+    make_run: Any, train: PrivateRecords
+) -> None:
+    with pytest.raises(CellFailed, match="depends on the others in its batch"):
+        next(iter(steps(make_run, train, start(Mixed(32, 3, 1.0)))))
+
+
+def test_a_buffer_that_learns_is_found(make_run: Any, train: PrivateRecords) -> None:
+    model, optimizer = start(Remembers())
+    with pytest.raises(CellFailed, match="buffer mean"):
+        for step in steps(make_run, train, (model, optimizer)):
+            total = clipped_sum(model, step.records, 1.0)
+            apply(model, optimizer, step.gaussian("g", total, 2.0) / step.expected_batch)
+
+
+class Vocabulary:
+    """Numbers words in the order in which it meets them: a private vocabulary."""
+
+    key, ragged = "", False
+
+    def __init__(self) -> None:
+        self.words: dict[str, int] = {}
+
+    def __call__(self, text: str) -> Any:
+        for word in text.split():
+            self.words.setdefault(word, len(self.words))
+        return np.array([self.words[text.split()[-1]], len(self.words)], np.float32)
+
+
+def test_a_function_that_remembers_records_is_refused(train: PrivateRecords) -> None:
+    with pytest.raises(PrivacyError, match="a function of one text alone"):
+        train.map("words", Vocabulary())
+
+
+def test_a_function_is_given_one_text_whatever_it_offers() -> None:
+    class Each:
+        key, ragged = "", False
+
+        def each(self, texts: Any) -> Any:
+            raise AssertionError("all texts at once")
+
+        def __call__(self, text: str) -> Any:
+            return np.array([len(text)], np.float32)
+
+    assert len(evaluate(Each(), ["a", "bb"])) == 2
+
+
+def test_two_functions_of_one_key_share_no_cache(tmp_path: Any) -> None:
+    @dataclass(frozen=True)
+    class One:
+        key: str = "len"
+        ragged: bool = False
+
+        def __call__(self, text: str) -> Any:
+            return np.array([1.0], np.float32)
+
+    @dataclass(frozen=True)
+    class Two(One):
+        def __call__(self, text: str) -> Any:
+            return np.array([2.0], np.float32)
+
+    for function, value in ((One(), 1.0), (Two(), 2.0)):
+        assert FeatureCache(tmp_path).map(function, ["a"])[0] == value
