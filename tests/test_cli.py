@@ -126,11 +126,20 @@ def test_why_names_the_axis_that_was_changed(
     assert "params.size: 128 → 256" in told and "miss" in told
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("ValueError", "ValueError at quotes.py"),
+        ("__import__('radpriv.errors').errors.CellFailed", "CellFailed raised by the plug-in"),
+    ],
+)
 def test_a_method_that_raises_is_named_without_its_words_and_the_rest_goes_on(
     radpriv: Radpriv,
     write_suite: WriteSuite,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    error: str,
+    told: str,
 ) -> None:
     loaded = job_module._load
 
@@ -139,18 +148,18 @@ def test_a_method_that_raises_is_named_without_its_words_and_the_rest_goes_on(
         return replace(dataset, texts=tuple(f"{t} {MARKER}" for t in dataset.texts))
 
     monkeypatch.setattr(job_module, "_load", marked)
-    body = f"text = train.raw().texts[0]; assert '{MARKER}' in text; raise ValueError(text)"
+    body = f"text = train.raw().texts[0]; assert '{MARKER}' in text; raise {error}(text)"
     plugin = write_plugin(tmp_path / "quotes.py", "quotes_a_report", body)
     done = radpriv("run", write_suite("prior"), "--method", plugin, "--method", "prior")
     assert done.code == 1, done.err
-    assert "ValueError at quotes.py" in done.err and "1 cells did not finish" in done.err
+    assert told in done.err and "1 cells did not finish" in done.err
     source = plugin.read_bytes()
     assert MARKER not in done.out + done.err
     for path in (tmp_path / "store").rglob("*"):
         if path.is_file() and path.read_bytes() != source:
             assert MARKER.encode() not in path.read_bytes(), path
-    told = radpriv("why", "synthetic-plain.quotes_a_report")
-    assert "ValueError at quotes.py" in told.out and MARKER not in told.out
+    reason = radpriv("why", "synthetic-plain.quotes_a_report")
+    assert told in reason.out and MARKER not in reason.out
 
 
 def test_a_run_in_which_nothing_finishes_is_one_sentence(

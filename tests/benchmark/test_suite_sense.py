@@ -1,0 +1,55 @@
+"""Suites that would run and mean nothing are refused before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from radpriv.benchmark.suite import expand, parse
+from radpriv.errors import EncoderError, SuiteError
+
+HEAD = (
+    "epsilons = [1]\n"
+    '[[datasets]]\nname = "synthetic-plain"\nn_public = 90\noptions = { reports = 120 }\n'
+)
+
+
+def jobs(*methods: str) -> list[str]:
+    text = HEAD + "".join(f"[[methods]]\n{m}\n" for m in methods)
+    return [j.label for j in expand(parse(text, "s", "s"), None)]
+
+
+def test_two_settings_of_one_method_need_two_labels() -> None:
+    first, second = 'name = "dp_bow"', 'name = "dp_bow"\nparams = { lr = 0.1 }'
+    with pytest.raises(SuiteError, match=r"two \[\[methods\]\] entries are called 'dp_bow'"):
+        jobs(first, second)
+    assert {"dp_bow", "slow"} <= set(jobs(first, second + '\nlabel = "slow"'))
+    with pytest.raises(SuiteError, match="are called 'dp_bow'"):
+        jobs(first, 'name = "prior"\nlabel = "dp_bow"')
+
+
+@pytest.mark.parametrize("label", ["all positive", "null", "a\\u001b[31m", "x" * 61])
+def test_a_label_that_a_table_cannot_hold_is_refused(label: str) -> None:
+    with pytest.raises(SuiteError, match="printable characters"):
+        jobs(f'name = "prior"\nlabel = "{label}"')
+
+
+@pytest.mark.parametrize(
+    ("params", "what"),
+    [
+        ("rate = 0.0", "rate = 0.0"),
+        ("rate = 2.0", "rate = 2.0"),
+        ("steps = 0", "steps = 0"),
+        ("max_norm = 0.0", "max_norm = 0.0"),
+        ("max_norm = inf", "max_norm = inf"),
+    ],
+)
+def test_settings_that_every_run_would_end_on_are_refused(params: str, what: str) -> None:
+    with pytest.raises(SuiteError, match=rf"method 'dp_bow': {what}"):
+        jobs(f'name = "dp_bow"\nparams = {{ {params} }}')
+
+
+def test_an_encoder_path_without_a_folder_says_so() -> None:
+    from radpriv.benchmark.encoders import resolve
+
+    with pytest.raises(EncoderError, match="no such folder"):
+        resolve("/nowhere/bert")
