@@ -7,7 +7,7 @@ runs and after each one ends, so a killed run leaves a true plan.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,11 @@ def plan_name(suite: Suite, overrides: Overrides) -> str:
     return f"{suite.name}+{digest(what)[:8]}"
 
 
+def suite_digest(suite: Suite) -> str:
+    """Of all that decides the cells; two files of one name are told apart by it."""
+    return digest({**asdict(suite), "note": ""})
+
+
 def write_plan(
     store: Store, name: str, suite: Suite, overrides: Overrides, planned: Sequence[Planned]
 ) -> dict[str, Any]:
@@ -73,6 +78,7 @@ def write_plan(
         "schema": 1,
         "suite": name,
         "asked": dict(overrides.asked),
+        "suite_digest": suite_digest(suite),
         "short_recipe": suite.short_recipe,
         "limited": overrides.limit,
         "note": suite.note or None,

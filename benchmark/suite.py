@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -108,7 +109,7 @@ def parse(text: str, where: str, name: str) -> Suite:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         raise SuiteError(f"{where}: not valid TOML ({' '.join(str(error).split())})") from error
-    raw.setdefault("name", name)
+    raw.setdefault("name", re.sub(r"[^A-Za-z0-9._+-]+", "_", name).lstrip(".") or "suite")
     raw.setdefault("key", f"radpriv/{raw['name']}")
     raw.setdefault("audit_key", f"radpriv/{raw['name']}/audit")
     seeds = raw.get("seeds", 1)
@@ -128,6 +129,11 @@ def parse(text: str, where: str, name: str) -> Suite:
             Budget(float(epsilon), 1e-5)
         except (SuiteError, OverflowError) as error:
             raise SuiteError(f"{where}: {error}") from error
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,79}", suite.name):
+        raise SuiteError(
+            f"{where}: name = {suite.name[:80]!r}: up to 80 letters, digits and . _ + -, "
+            "as it names files"
+        )
     if suite.noise not in ("auto", "replayable", "secret"):
         raise SuiteError(f"{where}: noise = '{suite.noise}': auto, replayable or secret")
     for seed in suite.seeds:

@@ -198,3 +198,14 @@ def test_an_interrupt_ends_with_its_own_status(
     monkeypatch.setattr(job_module, "_load", interrupt)
     result = radpriv("run", write_suite("prior"))
     assert result.code == 130 and "finished cells are kept" in result.err
+
+
+def test_a_suite_that_was_edited_is_not_reported_from_its_old_plan(
+    radpriv: Radpriv, write_suite: WriteSuite
+) -> None:
+    suite = write_suite("prior")
+    assert radpriv("run", suite).code == 0
+    assert radpriv("report", suite).code == 0
+    suite.write_text(suite.read_text().replace("[[datasets]]", "delta = 1e-6\n[[datasets]]", 1))
+    for verb in ("report", "attack"):
+        assert "another version of this suite" in radpriv(verb, suite).sentence

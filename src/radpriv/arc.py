@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from radpriv.benchmark.plan import Planned, make_plan, plan_name
+from radpriv.benchmark.plan import Planned, make_plan, plan_name, suite_digest
 from radpriv.benchmark.store import Store
 from radpriv.benchmark.suite import Overrides, Suite, expand, read_suite
 from radpriv.errors import DataError, RadprivError, StoreError, SuiteError
@@ -125,18 +125,27 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
 
 def attack(request: Request, name: str, console: Console) -> Outcome:
     """The attack stage alone, then the report of what is stored."""
-    suite, overrides, _ = request.load()
-    store = Store(request.store)
-    plan = plan_name(suite, overrides)
+    store, plan = _planned(request)
     _attack(store, plan, name, console)
     return Outcome(_report(store, plan, allow_mixed=False))
 
 
 def report(request: Request, allow_mixed: bool) -> Outcome:
     """The report alone."""
+    store, plan = _planned(request)
+    return Outcome(_report(store, plan, allow_mixed))
+
+
+def _planned(request: Request) -> tuple[Store, str]:
+    """The store and the name of the plan that this very suite has made in it."""
     suite, overrides, _ = request.load()
-    store = Store(request.store)
-    return Outcome(_report(store, plan_name(suite, overrides), allow_mixed))
+    store, name = Store(request.store), plan_name(suite, overrides)
+    if store.read_plan(name).get("suite_digest") != suite_digest(suite):
+        raise SuiteError(
+            f"the plan '{name}' in {request.store} was made from another version of this suite; "
+            f"run `radpriv run {request.suite}` first"
+        )
+    return store, name
 
 
 def _attack(store: Store, plan: str, name: str, console: Console) -> None:

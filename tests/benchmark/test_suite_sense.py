@@ -53,3 +53,15 @@ def test_an_encoder_path_without_a_folder_says_so() -> None:
 
     with pytest.raises(EncoderError, match="no such folder"):
         resolve("/nowhere/bert")
+
+
+@pytest.mark.parametrize("name", ["", "../evil", "a b", "x" * 81, "a\\u001b"])
+def test_a_name_that_names_no_file_is_refused(name: str) -> None:
+    with pytest.raises(SuiteError, match="as it names files"):
+        parse(f'name = "{name}"\n{HEAD}[[methods]]\nname = "prior"', "s.toml", "s")
+
+
+def test_a_file_name_with_spaces_still_gives_a_suite_its_name() -> None:
+    assert (
+        parse(HEAD + '[[methods]]\nname = "prior"', "my suite.toml", "my suite").name == "my_suite"
+    )
