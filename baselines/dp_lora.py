@@ -25,8 +25,8 @@ from radpriv.benchmark.privacy.run import Run
 @methods.register("dp_lora")
 @dataclass(frozen=True)
 class DPLoRA(Method):
-    """Step sizes and clip chosen on `synthetic-plain`. alpha / rank also sets the adapter's share of the clip:
-    a small one leaves most of the norm to the head, whose gradients carry more signal."""
+    """Step sizes chosen on `synthetic-plain`. alpha / rank also sets the adapter's share of the
+    clip: a small one leaves most of the norm to the head, whose gradients carry more signal."""
 
     rank: int = 8
     alpha: float = 2.0
