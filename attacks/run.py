@@ -12,7 +12,6 @@ that what luck and the metric itself do stands beside what the attack does.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -20,13 +19,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from radpriv.attacks.files import CellFiles, Outputs, load
 from radpriv.attacks.public import public_permutation
 from radpriv.attacks.registry import make_attack
 from radpriv.attacks.summary import Scored, family_row, row
 from radpriv.attacks.view import Reference, Scorer, View
+from radpriv.benchmark.atomic import write_json, write_parquet
 from radpriv.benchmark.cell import default_delta, digest
 from radpriv.errors import AttackError
 
@@ -129,14 +128,8 @@ def score_rows(outputs: Sequence[Outputs], scored: Sequence[Scored]) -> pa.Table
 
 def write_result(folder: Path, result: Mapping[str, Any], rows: pa.Table) -> None:
     """result.json (sorted keys) and private/rows.parquet into an existing temporary folder."""
-    private = folder / "private"
-    try:
-        private.mkdir(mode=0o700, exist_ok=True)
-        pq.write_table(rows, private / "rows.parquet")
-        text = json.dumps(result, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
-        (folder / "result.json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise AttackError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    write_parquet(folder / "private" / "rows.parquet", rows)
+    write_json(folder / "result.json", result)
 
 
 def _family(targets: Sequence[CellFiles]) -> list[CellFiles]:

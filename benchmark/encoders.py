@@ -16,10 +16,11 @@ import os
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from radpriv.benchmark.hashes import file_sha256
 from radpriv.benchmark.registry import Registry
 from radpriv.errors import EncoderError
 
@@ -238,18 +239,6 @@ def _files_sha256(folder: Path, names: Iterable[str]) -> str:
     for name in sorted(names):
         h.update(f"{name}\0{file_sha256(folder / name)}\n".encode())
     return h.hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, memoised by path, size and modification time."""
-    stat = path.stat()
-    return _sha256(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _sha256(path: str, size: int, mtime: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _quiet:

@@ -11,7 +11,6 @@ in it: comments, docstrings, whatever no root imports (command line, reports, at
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 
 from radpriv.benchmark.cell import digest
 from radpriv.benchmark.closure import closure, find
+from radpriv.benchmark.hashes import file_sha256
 from radpriv.errors import StoreError
 
 # Not read by a run: suites choose cells, templates belong to reports.
@@ -120,14 +120,8 @@ def _data(packages: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
                     if not (path / "__init__.py").exists():
                         waiting.append(path)
                 elif path.suffix not in _CODE:
-                    state = path.stat()
                     name = f"{package.replace('.', '/')}/{path.relative_to(folder).as_posix()}"
-                    yield name, _sha256(path, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=4096)
-def _sha256(path: Path, modified: int, size: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+                    yield name, file_sha256(path)
 
 
 @lru_cache(maxsize=1)

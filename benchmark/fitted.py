@@ -5,7 +5,6 @@ Saved as safetensors and JSON with sorted keys and lists: no pickle, no word, no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from radpriv.benchmark.atomic import read_json, write_json
 from radpriv.benchmark.classifier import FrozenPart, Pooled, untrained
 from radpriv.benchmark.encoders import Encoder
 from radpriv.benchmark.features import RecordFunction
@@ -94,7 +94,7 @@ class LoraFitted(Fitted):
             self.model.save_pretrained(folder, save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)
         config = folder / "adapter_config.json"
-        saved = json.loads(config.read_text())
+        saved = read_json(config)
         saved["base_model_name_or_path"] = self.frozen.encoder.name  # type: ignore[union-attr]
         write_json(config, _sorted(saved))
         frozen: Any = self.frozen
@@ -116,7 +116,7 @@ class LoraFitted(Fitted):
 
         spec = read_spec(folder, "lora")
         encoder = _same_encoder(folder, spec, encoder)
-        base, frozen = untrained(encoder, len(spec["labels"]), 0, spec["max_length"])
+        base, _ = untrained(encoder, len(spec["labels"]), 0, spec["max_length"])
         base.start = spec["start"]
         frozen = FrozenPart(encoder, spec["start"], spec["max_length"])
         saved = read_tensors(folder / "adapter_model.safetensors", ())
@@ -153,21 +153,13 @@ def _sorted(value: Any) -> Any:
     return value
 
 
-def write_json(path: Path, value: Any) -> None:
-    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8")
-
-
 def write_spec(folder: Path, spec: dict[str, Any]) -> None:
     write_json(folder / "model.json", spec)
 
 
 def read_spec(folder: Path, kind: str) -> dict[str, Any]:
     path = folder / "model.json"
-    try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: cannot be read ({error})") from error
+    spec = read_json(path)
     if not isinstance(spec, dict) or spec.get("kind") != kind:
         raise StoreError(f"{path}: not a saved '{kind}' model")
     return spec

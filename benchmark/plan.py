@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from radpriv.benchmark.cell import digest
 from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.fingerprint import Fingerprint, fingerprint
 from radpriv.benchmark.job import Job
+from radpriv.benchmark.registry import import_file
 from radpriv.benchmark.store import Store
 from radpriv.benchmark.suite import Overrides, Suite
 
@@ -34,7 +34,7 @@ class Planned:
 def fingerprint_of(job: Job, device: str, plugins: Sequence[Path] = ()) -> Fingerprint:
     """How this job would be computed here."""
     method, loader = type(job.method).__module__, type(job.loader).__module__
-    files = {name: path for path in plugins if (name := plugin_module(path)) in (method, loader)}
+    files = {name: path for path in plugins if (name := import_file(path)) in (method, loader)}
     public = [datasets.get(name).__module__ for name in job.method.public]
     roots = ["radpriv.benchmark.runner", method, loader, *public]
     return fingerprint(
@@ -44,13 +44,6 @@ def fingerprint_of(job: Job, device: str, plugins: Sequence[Path] = ()) -> Finge
         plugin_files=files,
         extra_packages=EXTRA_PACKAGES,
     )
-
-
-def plugin_module(path: Path) -> str:
-    """The module name under which the registry imports this file."""
-    from radpriv.benchmark.registry import import_file
-
-    return import_file(path)
 
 
 def make_plan(jobs: Sequence[Job], device: str, plugins: Sequence[Path] = ()) -> list[Planned]:
@@ -72,8 +65,8 @@ def suite_digest(suite: Suite) -> str:
 
 def write_plan(
     store: Store, name: str, suite: Suite, overrides: Overrides, planned: Sequence[Planned]
-) -> dict[str, Any]:
-    """Write store/plans/<name>.json and return its content."""
+) -> None:
+    """Write store/plans/<name>.json."""
     plan = {
         "schema": 1,
         "suite": name,
@@ -97,4 +90,3 @@ def write_plan(
         ],
     }
     store.write_plan(name, plan)
-    return plan

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,12 @@ def run_cell(job: Job, how: Fingerprint, context: Context) -> Finished:
         if work.done is not None and how.cached:
             return work.done
         started = time.time()
-        _train_and_score(job, how, context, work.folder)
+        try:
+            _train_and_score(job, how, context, work.folder)
+        except RadprivError as error:
+            if _is_ours(error):
+                raise
+            raise CellFailed(f"{type(error).__name__} raised by the plug-in itself") from None
         write_json(work.folder / "provenance.json", record.provenance(started, context.device))
         return work.finish()
 
@@ -87,7 +92,7 @@ def _train_and_score(job: Job, how: Fingerprint, context: Context, folder: Path)
         dataset.labels,
         job.cell.n_public,
         context.cache,
-        lambda n: context.progress("mapped", n),
+        partial(context.progress, "mapped"),
     )
     run = Run(
         budget=job.cell.budget,
@@ -100,17 +105,13 @@ def _train_and_score(job: Job, how: Fingerprint, context: Context, folder: Path)
         device=context.device,
         public=lambda name: _public(name, job),
         universe_size=len(universe),
-        progress=lambda n: context.progress("passes", n),
+        progress=partial(context.progress, "passes"),
     )
     fitted, status = None, "done"
     try:
         fitted = job.method.fit(train, job.encoder, job.cell.budget, run)
     except Diverged:
         status = "diverged"
-    except RadprivError as error:
-        if _is_ours(error):
-            raise
-        raise CellFailed(f"{type(error).__name__} raised by the plug-in itself") from None
     claim = record.Claims.of(job, run, train)
     if claim.over_budget:
         status = "over_budget"
@@ -138,7 +139,7 @@ def _write_scores(
 ) -> None:
     rows = dataset.rows("test")
     texts = [dataset.texts[r] for r in rows]
-    tick = lambda n: context.progress("mapped", n)  # noqa: E731
+    tick = partial(context.progress, "mapped")
     test = _logits(fitted, texts, np.arange(len(rows)), context.cache, tick)
     slots = np.flatnonzero(universe.candidate)
     audit = _logits(fitted, universe.texts, slots, context.cache, tick)
@@ -194,5 +195,4 @@ def _public(name: str, job: Job) -> Dataset:
     loader = make_loader(name, {})
     if job.cell.dataset in loader.card.calibrated_on or name == job.cell.dataset:
         raise CellFailed(f"public data '{name}' was calibrated on '{job.cell.dataset}'")
-    with warnings.catch_warnings():
-        return loader.load(None)
+    return loader.load(None)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from pathlib import Path
 
 from radpriv.benchmark.plan import Planned, write_plan
 from radpriv.benchmark.runner import Context, run_cell
 from radpriv.benchmark.suite import Overrides, Suite
-from radpriv.errors import RadprivError, StoreError
+from radpriv.errors import RadprivError, StoreError, kind_and_place
 
 Watch = Callable[[Planned], None]
 
@@ -43,17 +41,11 @@ def run_plan(
         except Exception as error:
             if debug:
                 raise
-            cell.status, cell.reason = "failed", _where(error)
+            reason = f"{kind_and_place(error)}; --debug shows the traceback"
+            cell.status, cell.reason = "failed", reason
         after(cell)
         write_plan(context.store, name, suite, overrides, planned)
 
 
 def cheapest_first(planned: Sequence[Planned]) -> list[Planned]:
     return sorted(planned, key=lambda p: (p.job.passes, p.job.cell.id))
-
-
-def _where(error: Exception) -> str:
-    """Kind and place of a foreign exception; its text may quote a record, so it stays out."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}; --debug shows the traceback"

@@ -20,7 +20,6 @@ import os
 import secrets
 import shutil
 import stat
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ from typing import Generic, Self, TypeVar
 from filelock import FileLock, Timeout
 
 from radpriv.benchmark.atomic import PRIVATE, make_folder, storing, sweep, sync_folder, write_json
-from radpriv.errors import RadprivError, StoreError
+from radpriv.errors import RadprivError, StoreError, kind_and_place
 
 LEDGER = "ledger.jsonl"
 REASON = "reason.json"
@@ -165,9 +164,7 @@ def _reason(error: BaseException | None) -> tuple[str, str]:
         return "failed", str(error)
     if disk_is_full(error):
         return "disk full", "no space was left; free some and run again"
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return "failed", f"{type(error).__name__}{where}"
+    return "failed", kind_and_place(error)
 
 
 def _retire(folder: Path, attempts: Path, kind: str, reason: str, always: bool = False) -> None:

@@ -126,19 +126,29 @@ def test_why_names_the_axis_that_was_changed(
     assert "params.size: 128 → 256" in told and "miss" in told
 
 
+SCORING = """
+        class Scores(PriorFitted):
+            def logits(self, texts): raise {error}(text)
+        return Scores(train.labels, np.zeros(len(train.labels)))"""
+CELL_FAILED = "__import__('radpriv.errors').errors.CellFailed"
+
+
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("raising", "told"),
     [
-        ("ValueError", "ValueError at quotes.py"),
-        ("__import__('radpriv.errors').errors.CellFailed", "CellFailed raised by the plug-in"),
+        ("raise ValueError(text)", "ValueError at quotes.py"),
+        (f"raise {CELL_FAILED}(text)", "CellFailed raised by the plug-in"),
+        (SCORING.format(error="ValueError"), "ValueError at quotes.py"),
+        (SCORING.format(error=CELL_FAILED), "CellFailed raised by the plug-in"),
     ],
+    ids=["foreign", "ours", "foreign, scoring", "ours, scoring"],
 )
 def test_a_method_that_raises_is_named_without_its_words_and_the_rest_goes_on(
     radpriv: Radpriv,
     write_suite: WriteSuite,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    error: str,
+    raising: str,
     told: str,
 ) -> None:
     loaded = job_module._load
@@ -148,7 +158,7 @@ def test_a_method_that_raises_is_named_without_its_words_and_the_rest_goes_on(
         return replace(dataset, texts=tuple(f"{t} {MARKER}" for t in dataset.texts))
 
     monkeypatch.setattr(job_module, "_load", marked)
-    body = f"text = train.raw().texts[0]; assert '{MARKER}' in text; raise {error}(text)"
+    body = f"text = train.raw().texts[0]; assert '{MARKER}' in text; {raising}"
     plugin = write_plugin(tmp_path / "quotes.py", "quotes_a_report", body)
     done = radpriv("run", write_suite("prior"), "--method", plugin, "--method", "prior")
     assert done.code == 1, done.err

@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from radpriv.benchmark.encoders import Encoder
@@ -88,22 +87,16 @@ def arm(event: str, count: int) -> None:
         return wrapped
 
     def torn_write(handle: int, data: Any) -> int:
-        if ".parquet." in os.readlink(f"/proc/self/fd/{handle}") and due():
+        name = os.readlink(f"/proc/self/fd/{handle}")
+        of_attack = "rows.parquet." in name
+        if ".parquet." in name and of_attack == (event == "torn attack table") and due():
             real_write(handle, data[: len(data) // 2])
             die()
         return real_write(handle, data)
 
-    def torn_table(table: Any, where: Any, *args: Any, **kwargs: Any) -> None:
-        real_table(table, where, *args, **kwargs)
-        if isinstance(where, Path) and due():
-            os.truncate(where, where.stat().st_size // 2)
-            die()
-
-    real_write, real_table = os.write, pq.write_table
-    if event == "torn Parquet file":
+    real_write = os.write
+    if event.startswith("torn"):
         os.write = torn_write
-    elif event == "torn attack table":
-        pq.write_table = torn_table
     else:
         when, name = event.split()
         setattr(os, name, around(getattr(os, name), before=when == "before"))

@@ -7,9 +7,9 @@ unpacked ecgen-radiology/*.xml, the re-issue indiana_reports.csv.
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
+from radpriv.benchmark import hashes
 from radpriv.benchmark.datasets.openi_csv import read_csv
 from radpriv.benchmark.datasets.openi_xml import Report, read_archive, read_folder, report_files
 from radpriv.errors import DataError
@@ -56,15 +56,8 @@ def source_sha256(source: Path) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, remembered in this process by path, size and time of change."""
+    """`hashes.file_sha256`, with a DataError for a file that cannot be read."""
     try:
-        stat = path.stat()
-        return _file_sha256(str(path), stat.st_size, stat.st_mtime_ns)
+        return hashes.file_sha256(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-@lru_cache(maxsize=1 << 14)
-def _file_sha256(path: str, size: int, mtime_ns: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -155,12 +155,11 @@ class Run:
         before, constants = snapshot(model), buffers(model)
         for _ in range(steps):
             step = self._sample(records, rate)
-            released = len(self._ledger.releases)
             try:
                 yield step
             finally:
                 step.records._sample.open = False
-                self._silent |= len(self._ledger.releases) == released
+                self._silent |= not self._released(step)
             if self._silent:
                 raise PrivacyError(
                     f"step {step.index} released nothing: what a method learns from step.records "
@@ -169,7 +168,8 @@ class Run:
             check_constant(model, constants)
             if not finite(model):
                 raise Diverged(f"weights are not finite after step {step.index}")
-            if before and self._noised(step) and _step_size(optimizer) > 0:
+            noised = any(r.noise_multiplier > 0 for r in self._released(step))
+            if before and noised and _step_size(optimizer) > 0:
                 check_moved(model, before)
                 before = {}
             self.report_progress(step.expected_batch)
@@ -193,7 +193,7 @@ class Run:
             raise PrivacyError(
                 f"release '{name}' without noise at epsilon {self._budget.epsilon:g}"
             )
-        if any(r.step == step.index and r.name == name for r in self._ledger.releases[-64:]):
+        if any(r.name == name for r in self._released(step)):
             raise PrivacyError(f"step {step.index} has released '{name}' before; name it apart")
         noised = add_noise(value, sigma, self._key, step.index, name)
         self._ledger.append(
@@ -201,11 +201,9 @@ class Run:
         )
         return noised
 
-    def _noised(self, step: Step) -> bool:
-        """Whether this step, the newest, released something with noise."""
-        newest = reversed(self._ledger.releases)
-        own = takewhile(lambda r: r.step == step.index, newest)
-        return any(r.noise_multiplier > 0 for r in own)
+    def _released(self, step: Step) -> list[Release]:
+        """What this step, the newest, has released."""
+        return list(takewhile(lambda r: r.step == step.index, reversed(self._ledger.releases)))
 
     def public(self, name: str) -> Dataset:
         """A public dataset that the method declared; disclosed in the record."""

@@ -3,6 +3,9 @@
 The command line prints that one sentence and exits with status 2; `--debug` shows the traceback.
 """
 
+import traceback
+from pathlib import Path
+
 
 class RadprivError(Exception):
     """Anything the user can mend."""
@@ -46,3 +49,10 @@ class ReportError(RadprivError):
 
 class CellFailed(RadprivError):
     """A run that ended without a result; its reason is kept under store/attempts/."""
+
+
+def kind_and_place(error: BaseException) -> str:
+    """What may be kept of a foreign exception: its text may quote a record, so it stays out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

@@ -25,6 +25,7 @@ from radpriv.benchmark.datasets.synthetic.grammar import Grammar, read_grammar
 from radpriv.benchmark.datasets.synthetic.stream import Stream
 from radpriv.benchmark.datasets.synthetic.truth import Visit, visits
 from radpriv.benchmark.datasets.synthetic.writer import Writer
+from radpriv.benchmark.hashes import file_sha256
 from radpriv.errors import SuiteError
 
 GRAMMAR = Path(__file__).with_name("plain.toml")
@@ -80,7 +81,7 @@ class SyntheticPlain(Loader):
             "loader": self.name,
             "options": self.options(),
             "generator": GENERATOR,
-            "grammar_sha256": hashlib.sha256(GRAMMAR.read_bytes()).hexdigest(),
+            "grammar_sha256": file_sha256(GRAMMAR),
         }
 
     def load(self, data: Path | None) -> Dataset:
