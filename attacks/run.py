@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from radpriv.attacks.files import CellFiles, Outputs, load
+from radpriv.attacks.metrics import Bools, Floats
 from radpriv.attacks.public import public_permutation
 from radpriv.attacks.registry import make_attack
 from radpriv.attacks.summary import Scored, family_row, row
@@ -61,6 +63,7 @@ def attack_family(
     attack = make_attack(name, params)
     family = _family(targets)
     outputs = [load(cell) for cell in family]
+    unit = str(family[0].record["cell"]["audit"]["unit"])
     _one_audit_set(outputs)
     role = "control" if family[0].record.get("role") == "control" else "attack"
 
@@ -70,6 +73,8 @@ def attack_family(
         others = [o for o in outputs if o is not target]
         answer = attack.score(view_of(target, others))
         scores, member = Scorer(target.member).join(name, answer)
+        if unit == "patient":
+            scores, member = by_patient(target, scores)
         permuted = public_permutation(
             member.size, str(target.cell.record["family"]), target.cell.seed, "null"
         )
@@ -93,12 +98,13 @@ def attack_family(
         "fingerprint": fingerprint,
         "family": family[0].record["family"],
         "role": role,
+        "unit": unit,
         "cells": sorted(c.cell_id for c in family),
         "cell_fingerprints": {c.cell_id: c.record["fingerprint"] for c in family},
         "rows": rows,
         "summary": {kind: family_row(seeds) for kind, seeds in scored.items()},
     }
-    return result, score_rows(outputs, scored[role])
+    return result, score_rows(outputs, scored[role], unit)
 
 
 def view_of(target: Outputs, others: Sequence[Outputs]) -> View:
@@ -118,10 +124,41 @@ def view_of(target: Outputs, others: Sequence[Outputs]) -> View:
     )
 
 
-def score_rows(outputs: Sequence[Outputs], scored: Sequence[Scored]) -> pa.Table:
-    """Columns slot int64, seed int64, score float64; by seed, then by slot. Private data."""
-    slots = np.concatenate([o.slots for o in outputs])
-    seeds = np.concatenate([np.full(o.slots.size, o.cell.seed, dtype=np.int64) for o in outputs])
+def by_patient(target: Outputs, scores: Floats) -> tuple[Floats, Bools]:
+    """(mean score, membership) of each patient, in order of first slot.
+
+    Coins were flipped per patient, so reports of one patient are one candidate and not many.
+    """
+    number = _patients(target)
+    count = np.bincount(number)
+    members = np.bincount(number, weights=target.member)
+    if not ((members == 0) | (members == count)).all():
+        raise AttackError(
+            f"{target.cell.folder}: a patient is a member in part, though its coins were flipped "
+            "per patient; the cell is damaged: delete its folder and run it again"
+        )
+    return np.bincount(number, weights=scores) / count, members > 0
+
+
+def _patients(target: Outputs) -> NDArray[np.int64]:
+    """int64 (m,): the patient of each candidate, numbered by first appearance."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(p, len(numbers)) for p in target.patient], np.int64)
+
+
+def score_rows(outputs: Sequence[Outputs], scored: Sequence[Scored], unit: str) -> pa.Table:
+    """Columns slot int64, seed int64, score float64; by seed, then by slot. Private data.
+
+    slot: of a patient's first report, where coins were flipped per patient.
+    """
+    candidates = [
+        o.slots[np.unique(_patients(o), return_index=True)[1]] if unit == "patient" else o.slots
+        for o in outputs
+    ]
+    slots = np.concatenate(candidates)
+    seeds = np.concatenate(
+        [np.full(len(c), o.cell.seed, dtype=np.int64) for c, o in zip(candidates, outputs)]
+    )
     scores = np.concatenate([s.scores for s in scored])
     return pa.table({"slot": slots, "seed": seeds, "score": scores})
 
@@ -140,11 +177,6 @@ def _family(targets: Sequence[CellFiles]) -> list[CellFiles]:
         record = cell.record
         if record["status"] != "done":
             raise AttackError(f"{cell.folder}: ended as {record['status']}; leave the cell out")
-        if record["cell"]["audit"]["unit"] != "report":
-            raise AttackError(
-                f"{cell.folder}: its coins were flipped per {record['cell']['audit']['unit']}; "
-                "membership attacks on reports need coins per report"
-            )
         for name in ("family", "fingerprint", "role"):
             if record.get(name) != targets[0].record.get(name):
                 raise AttackError(

@@ -27,6 +27,7 @@ class DPBagOfWords(Method):
     lr: float = 0.3
 
     private = True
+    units = frozenset({"report", "patient"})
     uses_encoder = False
 
     def fit(

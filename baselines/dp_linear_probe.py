@@ -27,6 +27,7 @@ class DPLinearProbe(Method):
     max_length: int = 256
 
     private = True
+    units = frozenset({"report", "patient"})
 
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run

@@ -40,6 +40,7 @@ class DPLoRA(Method):
     head_lr: float = 0.05
 
     private = True
+    units = frozenset({"report", "patient"})
 
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
@@ -54,7 +55,7 @@ class DPLoRA(Method):
         sigma = run.calibrate(self.rate, self.steps)
         optimizer = two_rate_adam(model, self.lr, self.head_lr)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1.0 - t / self.steps)
-        for step in run.poisson(records, self.rate, self.steps, state=(model, optimizer)):
+        for step in run.poisson(records, self.rate, self.steps, state=(model, optimizer, schedule)):
             total = clipped_sum(model, step.records, self.max_norm)
             update = step.gaussian("gradient", total, sigma)
             apply(model, optimizer, update / step.expected_batch)

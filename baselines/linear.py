@@ -58,7 +58,7 @@ def fit_dp_linear(
     sigma = run.calibrate(rate, steps)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1.0 - t / steps)
-    for step in run.poisson(records, rate, steps, state=(model, optimizer)):
+    for step in run.poisson(records, rate, steps, state=(model, optimizer, schedule)):
         total = clipped_sum(model, step.records, max_norm)
         update = step.gaussian("gradient", total, sigma)
         apply(model, optimizer, update / step.expected_batch)

@@ -151,6 +151,7 @@ class Cell:
     encoder: name or "" for a method that uses none. encoder_sha256: of its files.
     params: every parameter of the method, defaults included.
     limited: the N of `--limit N`, else None.
+    per_patient: with unit "patient", the most reports of one patient that are trained on.
     """
 
     dataset: str
@@ -167,8 +168,13 @@ class Cell:
     noise_mode: str
     audit: AuditPolicy
     limited: int | None = None
+    per_patient: int | None = None
 
     def __post_init__(self) -> None:
+        if (self.per_patient is not None) != (self.budget.unit == "patient"):
+            raise SuiteError("per_patient: a cap on reports belongs to unit 'patient' alone")
+        if self.per_patient is not None and self.per_patient < 1:
+            raise SuiteError(f"per_patient = {self.per_patient}: give a positive count")
         if self.audit.unit != self.budget.unit:
             raise SuiteError(
                 f"audit unit '{self.audit.unit}' is not the claim's unit '{self.budget.unit}'"
@@ -177,7 +183,10 @@ class Cell:
             raise SuiteError(f"noise mode '{self.noise_mode}': replayable or secret")
 
     def as_dict(self) -> dict[str, Any]:
-        return dict(_plain(asdict(self)))
+        asked = dict(_plain(asdict(self)))
+        if self.per_patient is None:  # ids of cells with unit "report" stay what they were
+            del asked["per_patient"]
+        return asked
 
     @property
     def id(self) -> str:

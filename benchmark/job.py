@@ -56,7 +56,7 @@ class Job:
 
     def universe(self, dataset: Dataset) -> Universe:
         cell = self.cell
-        return draw(dataset, cell.audit, self.audit_key, cell.n_public, cell.seed)
+        return draw(dataset, cell.audit, self.audit_key, cell.n_public, cell.seed, cell.per_patient)
 
 
 @lru_cache(maxsize=4)

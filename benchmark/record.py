@@ -92,6 +92,7 @@ def build(
         "certificate": claims.certificate,
         "ledger": {"releases": len(run.releases), "groups": [asdict(g) for g in made]},
         "calibration": run.calibrations,
+        "declared": run.declared,
         "disclosed_public": sorted(run.disclosed),
         "trainable_parameters": fitted.trainable_parameters if fitted else None,
         "method": {"private": job.method.private, "uses_encoder": job.method.uses_encoder},

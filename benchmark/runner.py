@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,12 +27,15 @@ from radpriv.benchmark.datasets.base import Dataset, make_loader
 from radpriv.benchmark.features import FeatureCache
 from radpriv.benchmark.job import Job
 from radpriv.benchmark.method import Fitted
-from radpriv.benchmark.privacy.ledger import Ledger
+from radpriv.benchmark.privacy.checkpoint import Checkpoints, conditions
+from radpriv.benchmark.privacy.checkpoint import resumable as checkpointed
+from radpriv.benchmark.privacy.ledger import Ledger, mend, read
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Diverged, Run
 from radpriv.benchmark.privacy.streams import named_key, secret_key
 from radpriv.benchmark.store import Finished, Store, atomic_write, write_json, write_parquet
-from radpriv.errors import CellFailed, DataError, RadprivError, StoreError
+from radpriv.benchmark.work import REASON
+from radpriv.errors import CellFailed, DataError, NotReproduced, RadprivError, StoreError
 
 if TYPE_CHECKING:
     from radpriv.benchmark.fingerprint import Fingerprint
@@ -47,19 +50,36 @@ class Context:
     data: Path | None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     progress: Callable[[str, float], None] = lambda kind, amount: None
+    checkpoint_every: float = 30.0
 
 
 def run_cell(job: Job, how: Fingerprint, context: Context) -> Finished:
-    """The finished cell, from the store or computed; CellFailed or another RadprivError."""
+    """The finished cell, from the store or computed; CellFailed or another RadprivError.
+
+    A run that was stopped goes on at its last checkpoint. Where it does not reproduce what it
+    released before, that attempt ends, its ledger is kept, and a new one begins with a new key.
+    """
     found = context.store.lookup(job.cell.id, how.digest) if how.cached else None
     if found is not None:
         return _whole(found)
-    with context.store.begin(job.cell.id, how.digest) as work:
+    try:
+        return _attempt(job, how, context)
+    except NotReproduced:
+        return _attempt(job, how, context)
+
+
+def _attempt(job: Job, how: Fingerprint, context: Context) -> Finished:
+    now = conditions(context.device)
+
+    def goes_on(folder: Path) -> bool:
+        return how.cached and resumable(folder, now)
+
+    with context.store.begin(job.cell.id, how.digest, resume=goes_on) as work:
         if work.done is not None and how.cached:
             return work.done
         started = time.time()
         try:
-            _train_and_score(job, how, context, work.folder)
+            _train_and_score(job, how, context, work.folder, work.resumed)
         except RadprivError as error:
             if _is_ours(error):
                 raise
@@ -81,12 +101,23 @@ def _whole(found: Finished) -> Finished:
     return found
 
 
-def _train_and_score(job: Job, how: Fingerprint, context: Context, folder: Path) -> None:
+def resumable(folder: Path, now: Mapping[str, Any]) -> bool:
+    """Whether a stopped run in this folder can go on: not one that was ending as a failure."""
+    return checkpointed(folder / "private", now) and not (folder / REASON).exists()
+
+
+def _train_and_score(
+    job: Job, how: Fingerprint, context: Context, folder: Path, resumed: bool
+) -> None:
     dataset = job.dataset(context.data)
     if len(dataset.rows("test")) == 0:
         raise DataError(f"dataset {dataset.name}: its test split is empty; take more reports")
     universe = job.universe(dataset)
     key, commitment = _run_key(job, folder)
+    checkpoints = Checkpoints(
+        folder / "private", context.checkpoint_every, conditions(context.device)
+    )
+    ledger = _ledger(folder / "ledger.jsonl", resumed)
     train = PrivateRecords(
         universe,
         dataset.labels,
@@ -101,17 +132,20 @@ def _train_and_score(job: Job, how: Fingerprint, context: Context, folder: Path)
         key=key,
         suite_key=job.suite_key,
         seed=job.cell.seed,
-        ledger=Ledger(folder / "ledger.jsonl"),
+        ledger=ledger,
         device=context.device,
         public=lambda name: _public(name, job),
-        universe_size=len(universe),
+        units=universe.units,
         progress=partial(context.progress, "passes"),
+        checkpoints=checkpoints,
     )
     fitted, status = None, "done"
     try:
         fitted = job.method.fit(train, job.encoder, job.cell.budget, run)
     except Diverged:
         status = "diverged"
+    if ledger.unmade:
+        raise NotReproduced(f"{ledger.unmade} releases of before the stop were not made again")
     claim = record.Claims.of(job, run, train)
     if claim.over_budget:
         status = "over_budget"
@@ -122,6 +156,15 @@ def _train_and_score(job: Job, how: Fingerprint, context: Context, folder: Path)
     write_parquet(folder / "private" / "diagnostics.parquet", record.diary_table(train._diary))
     (folder / "ledger.jsonl").touch()
     write_json(folder / "record.json", values)
+    checkpoints.discard()
+
+
+def _ledger(path: Path, resumed: bool) -> Ledger:
+    """The ledger of a new run, or of one that goes on: it must release again what it had."""
+    if not resumed:
+        return Ledger(path)
+    mend(path)
+    return Ledger(path, read(path) if path.is_file() else ())
 
 
 def _is_ours(error: RadprivError) -> bool:
@@ -174,8 +217,12 @@ def _run_key(job: Job, folder: Path) -> tuple[bytes, str | None]:
     """The run key; in secret mode from the operating system, kept in private/, committed to."""
     cell = job.cell
     if cell.noise_mode == "secret":
-        key = secret_key()
-        atomic_write(folder / "private" / "run_key", key)
+        path = folder / "private" / "run_key"
+        if path.is_file():  # of a run that goes on; a new one begins in an empty folder
+            key = path.read_bytes()
+        else:
+            key = secret_key()
+            atomic_write(path, key)
         return key, hashlib.sha256(key).hexdigest()
     axes = [cell.dataset, cell.encoder, cell.method, dict(cell.params), cell.n_public, cell.limited]
     budget = [cell.budget.epsilon, cell.budget.delta, cell.budget.unit]
@@ -185,6 +232,8 @@ def _run_key(job: Job, folder: Path) -> tuple[bytes, str | None]:
     departs = {k: v for k, v in job.loader.options().items() if v != getattr(type(job.loader), k)}
     if departs or cell.audit.share is not None:
         named.append([departs, cell.audit.share])
+    if cell.per_patient is not None:
+        named.append(["per_patient", cell.per_patient])
     return named_key(job.suite_key, *named), None
 
 

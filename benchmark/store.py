@@ -87,8 +87,17 @@ class Store:
         """The finished cell, None if there is none, StoreError if it is damaged."""
         return cell_at(cell_id, fingerprint)(self.cell_folder(cell_id, fingerprint))
 
-    def begin(self, cell_id: str, fingerprint: str, wait: float | None = None) -> Work[Finished]:
-        """Work on a cell under its lock. wait: seconds for another process, None: to its end."""
+    def begin(
+        self,
+        cell_id: str,
+        fingerprint: str,
+        wait: float | None = None,
+        resume: Callable[[Path], bool] | None = None,
+    ) -> Work[Finished]:
+        """Work on a cell under its lock. wait: seconds for another process, None: to its end.
+
+        resume: see `Work`.
+        """
         target = self.cell_folder(cell_id, fingerprint)
         return Work(
             self.root / "work" / cell_id / fingerprint,
@@ -96,6 +105,7 @@ class Store:
             self.root / "attempts" / cell_id / fingerprint,
             cell_at(cell_id, fingerprint),
             wait,
+            resume,
         )
 
     def cells(self) -> Iterator[Path]:

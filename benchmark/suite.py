@@ -36,6 +36,7 @@ MOST_SEEDS = 10_000
 class DatasetAxis:
     """One dataset. n_public: units, near the training size, a public constant.
 
+    per_patient: with unit "patient", the most reports of one patient that are trained on.
     otherwise: the axis used where this one's source is not found.
     """
 
@@ -43,6 +44,7 @@ class DatasetAxis:
     n_public: int
     options: Mapping[str, Any] = field(default_factory=dict)
     otherwise: DatasetAxis | None = None
+    per_patient: int = 16
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,8 @@ def _dataset(raw: Mapping[str, Any], where: str) -> DatasetAxis:
         values["otherwise"] = _dataset(raw["otherwise"], where)
     if values["n_public"] < 1:
         raise SuiteError(f"{where}: n_public = {values['n_public']!r}: give a positive count")
+    if values.get("per_patient", 1) < 1:
+        raise SuiteError(f"{where}: per_patient = {values['per_patient']}: give a positive count")
     return DatasetAxis(**values)
 
 
@@ -247,7 +251,7 @@ def expand(suite: Suite, data: Path | None, overrides: Overrides | None = None) 
     jobs: dict[str, Job] = {}
     for axis in suite.datasets:
         used, loader, identity = locate(axis, data)
-        maker = _Maker(suite, loader, identity, limit or used.n_public, limit)
+        maker = _Maker(suite, loader, identity, limit or used.n_public, used.per_patient, limit)
         made = [job for m in suite.methods for job in maker.jobs(m, found)]
         if suite.control:
             made += [maker.control(seed) for seed in suite.seeds]
@@ -278,13 +282,14 @@ class _Maker:
     loader: Loader
     identity: Mapping[str, Any]
     n_public: int
+    per_patient: int
     limit: int | None
 
     def jobs(self, axis: MethodAxis, found: Mapping[str, Encoder]) -> Iterator[Job]:
         method: Method = build(
             methods.get(axis.name), axis.params, f"method '{axis.name}'", "parameter"
         )
-        if self.suite.unit not in method.units:
+        if method.private and self.suite.unit not in method.units:
             raise SuiteError(f"method '{axis.name}' has no claim for the unit '{self.suite.unit}'")
         if self.limit:
             method = method.limited()
@@ -331,6 +336,7 @@ class _Maker:
             noise_mode="secret" if secret else "replayable",
             audit=AuditPolicy(suite.audit_share, suite.unit, "natural", _sha256(suite.audit_key)),
             limited=self.limit,
+            per_patient=self.per_patient if suite.unit == "patient" else None,
         )
         return Job(
             cell=cell,

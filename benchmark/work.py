@@ -46,9 +46,12 @@ class Work(Generic[T]):
     find: the finished result at `target` or None; also checks a result before it is renamed there.
     attempts: where ledger and reason of a failure go.  wait: seconds to wait for another process
     that holds the lock; None for as long as it takes.
+    resume: whether a folder that a killed process left holds a run that can go on.
+    resumed: whether it did; the folder then holds what it held.
     """
 
     done: T | None = None
+    resumed = False
 
     def __init__(
         self,
@@ -57,7 +60,9 @@ class Work(Generic[T]):
         attempts: Path,
         find: Callable[[Path], T | None],
         wait: float | None = None,
+        resume: Callable[[Path], bool] | None = None,
     ) -> None:
+        self._resume = resume
         self.folder, self.target, self.attempts = folder, target, attempts
         self._find, self._wait = find, wait
         self._lock = FileLock(folder.with_name(f"{folder.name}.lock"))
@@ -70,12 +75,16 @@ class Work(Generic[T]):
             self._acquire()
             try:
                 self._holder.write_text(f"{os.getpid()}\n")
-                _retire(
-                    self.folder,
-                    self.attempts,
-                    "killed",
-                    "the process ended before the run did; run again",
+                self.resumed = bool(
+                    self._resume and self.folder.is_dir() and self._resume(self.folder)
                 )
+                if not self.resumed:
+                    _retire(
+                        self.folder,
+                        self.attempts,
+                        "killed",
+                        "the process ended before the run did; run again",
+                    )
                 make_folder(self.folder / PRIVATE)
                 self.done = self._find(self.target)
             except BaseException:
@@ -117,6 +126,13 @@ class Work(Generic[T]):
             raise StoreError(f"{self.target}: vanished as it was finished; run again")
         return self.done
 
+    def _goes_on(self, error: BaseException | None) -> bool:
+        """Whether this stop is none of the run's making, and it can go on where it was."""
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit | StoreError)
+        if not (stopped or (error is not None and disk_is_full(error))):
+            return False
+        return self._resume is not None and self.folder.is_dir() and self._resume(self.folder)
+
     def fail(self, kind: str, reason: str) -> None:
         """Keep the ledger and the reason; `reason` is public, so it quotes no record."""
         with storing(self.folder):
@@ -132,7 +148,7 @@ class Work(Generic[T]):
         try:
             if not self._over and self.done is not None:
                 _remove(self.folder)
-            elif not self._over:
+            elif not self._over and not self._goes_on(error):
                 # On a full disk this may fail too: the folder then stays for the next worker.
                 with suppress(StoreError):
                     self.fail(*_reason(error))

@@ -195,7 +195,14 @@ CHANGES: dict[str, Any] = {
     "noise_mode": "secret",
     "audit": AuditPolicy(key_sha256="bc"),
     "limited": 50,
+    "per_patient": 4,
 }
+PATIENT = replace(
+    CELL,
+    budget=Budget(1.0, 1e-5, "patient"),
+    audit=replace(CELL.audit, unit="patient"),
+    per_patient=8,
+)
 
 
 def test_every_field_of_a_cell_has_a_change_below() -> None:
@@ -204,19 +211,22 @@ def test_every_field_of_a_cell_has_a_change_below() -> None:
 
 @pytest.mark.parametrize("name", list(CHANGES))
 def test_the_id_changes_with_every_field_and_the_family_with_all_but_the_seed(name: str) -> None:
-    changed = replace(CELL, **{name: CHANGES[name]})
-    assert changed.id != CELL.id
-    assert (changed.family == CELL.family) == (name == "seed")
+    base = PATIENT if name == "per_patient" else CELL
+    changed = replace(base, **{name: CHANGES[name]})
+    assert changed.id != base.id
+    assert (changed.family == base.family) == (name == "seed")
 
 
 @pytest.mark.parametrize(
     "budget",
-    [Budget(1.0, 1e-6), Budget(1.0, 1e-5, "patient"), Budget(1.0000000000000002, 1e-5)],
+    [Budget(1.0, 1e-6), PATIENT.budget, Budget(1.0000000000000002, 1e-5)],
 )
 def test_the_id_changes_with_every_part_of_the_budget(budget: Budget) -> None:
     assert CELL.budget == Budget(1.0, 1e-5)
     audit = replace(CELL.audit, unit=budget.unit)
-    changed, same = replace(CELL, budget=budget, audit=audit), CELL.audit == audit
+    cap = PATIENT.per_patient if budget.unit == "patient" else None
+    changed = replace(CELL, budget=budget, audit=audit, per_patient=cap)
+    same = CELL.audit == audit
     assert changed.id != CELL.id
     assert same == (budget.unit == CELL.budget.unit)
 
@@ -224,6 +234,14 @@ def test_the_id_changes_with_every_part_of_the_budget(budget: Budget) -> None:
 def test_coins_are_flipped_for_the_unit_of_the_claim() -> None:
     with pytest.raises(SuiteError, match="audit unit 'patient' is not the claim's unit 'report'"):
         replace(CELL, audit=replace(CELL.audit, unit="patient"))
+
+
+def test_a_cap_on_reports_belongs_to_patients_and_is_positive() -> None:
+    with pytest.raises(SuiteError, match="belongs to unit 'patient' alone"):
+        replace(CELL, per_patient=8)
+    for cap in (None, 0):
+        with pytest.raises(SuiteError, match="per_patient"):
+            replace(PATIENT, per_patient=cap)
 
 
 @pytest.mark.parametrize("part", [{"share": 0.1}, {"canaries": "mislabelled"}])

@@ -18,6 +18,17 @@ def softmax_cancels(name: str) -> bool:
     return name.endswith("key.bias")
 
 
+def public_records(function: RecordFunction, labels: int, device: torch.device) -> Records:
+    """A few public sentences as records, with both values of every label among them."""
+    y = np.indices((len(PUBLIC_SENTENCES), labels)).sum(0) % 2
+    return Records(
+        np.arange(len(PUBLIC_SENTENCES)),
+        evaluate(function, PUBLIC_SENTENCES),
+        torch.from_numpy(y.astype(np.float32)).to(device),
+        device,
+    )
+
+
 def check_gradients_reach(
     model: nn.Module, function: RecordFunction, labels: int, device: torch.device
 ) -> None:
@@ -28,13 +39,7 @@ def check_gradients_reach(
     """
     params = trainable(model)
     saved = {n: p.detach().clone() for n, p in params.items()}
-    y = np.indices((len(PUBLIC_SENTENCES), labels)).sum(0) % 2
-    records = Records(
-        np.arange(len(PUBLIC_SENTENCES)),
-        evaluate(function, PUBLIC_SENTENCES),
-        torch.from_numpy(y.astype(np.float32)).to(device),
-        device,
-    )
+    records = public_records(function, labels, device)
     generator = torch.Generator().manual_seed(0)
     try:
         with torch.no_grad():

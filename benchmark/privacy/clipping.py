@@ -1,34 +1,27 @@
-"""Per-record gradients, clipped and summed: what one record may add to a release.
+"""Per-record gradients, clipped and summed: what one unit may add to a release.
 
     total = clipped_sum(model, step.records, max_norm)     # ClippedSum; carries its sensitivity
 
 `model.losses(records)` is a vector with one entry per record, so a mean cannot slip in. Opacus
 computes per-record gradients of every trainable tensor; a parameter used several times (ALBERT) has
-its uses summed before squaring. Norms and sums are float64. A non-finite contribution counts as
-zero. Clipping: Abadi et al. 2016 (1607.00133), Algorithm 1, with the flat norm over all tensors.
+its uses summed before squaring. What belongs to one unit is summed before it is clipped. Norms and
+sums are float64. A non-finite contribution counts as zero. Clipping: Abadi et al. 2016
+(1607.00133), Algorithm 1, with the flat norm over all tensors.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from radpriv.benchmark.privacy.records import Records
+from radpriv.benchmark.privacy.bounded import ClippedSum, Totals
+from radpriv.benchmark.privacy.records import Plan, Records
 from radpriv.errors import PrivacyError
-
-TOKENS = 4096
-"""Padded tokens in one micro-batch: a matter of speed and memory, never of the result."""
-
-ELEMENTS = 2**22
-"""Per-record gradient elements in one micro-batch (float64: 32 MiB), likewise."""
 
 
 class LossModel(Protocol):
@@ -39,71 +32,66 @@ class LossModel(Protocol):
     def losses(self, records: Records) -> Tensor: ...
 
 
-@dataclass(frozen=True)
-class ClippedSum:
-    """float64 tensors by parameter name; one unit changes their joint L2 norm by ≤ max_norm."""
-
-    tensors: dict[str, Tensor] = field(repr=False)
-    max_norm: float
-
-    @property
-    def sensitivity(self) -> float:
-        return self.max_norm
-
-    @property
-    def name(self) -> str:
-        """SHA-256 of its content: a release takes only what `clipped_sum` made of its sample."""
-        return sha256_of(self.tensors, repr(self.max_norm))
-
-
-def sha256_of(tensors: dict[str, Tensor], head: str = "") -> str:
-    """Of names, shapes and float64 little-endian bytes, in order of name."""
-    h = hashlib.sha256(head.encode())
-    for name in sorted(tensors):
-        array = tensors[name].detach().cpu().numpy().astype("<f8")
-        h.update(name.encode() + b"\0" + repr(array.shape).encode() + array.tobytes())
-    return h.hexdigest()
-
-
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     """Trainable tensors by name: the set that is clipped, noised and updated."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def clipped_sum(
-    model: nn.Module, records: Records, max_norm: float, tokens: int = TOKENS
+    model: nn.Module, records: Records, max_norm: float, tokens: int | None = None
 ) -> ClippedSum:
-    """Sum over records of g · min(1, max_norm / ‖g‖), g the gradient of all trainable tensors.
+    """Sum over units of g · min(1, max_norm / ‖g‖), g a unit's gradient of all trainable tensors.
+
+    g is the gradient of the sum of the losses of the unit's records. tokens: padded tokens in one
+    micro-batch, where the plan's are not wanted. When memory runs out, nothing has been released
+    yet: the sum is taken again in smaller micro-batches.
 
     PrivacyError if max_norm is not positive and finite, if the model is in eval mode (the hooks
-    record nothing there), if it has no trainable tensor, or if a tensor has no gradient per record.
+    record nothing there), if it has no trainable tensor, if a tensor has no gradient per record, or
+    if memory is too short for one unit.
     """
-    if not (max_norm > 0 and math.isfinite(max_norm)):
-        raise PrivacyError(f"max_norm = {max_norm}: the clip must be positive and finite")
     if not model.training:
         raise PrivacyError("the model is in eval() mode, where no per-record gradient is recorded")
     params = trainable(model)
     if not params:
         raise PrivacyError("the model has no trainable tensor")
-    totals = {n: torch.zeros_like(p, dtype=torch.float64) for n, p in params.items()}
-    loss_sum, clipped = 0.0, 0
-    most = max(1, ELEMENTS // sum(p.numel() for p in params.values()))
+    plan = records._plan if tokens is None else Plan(tokens)
+    while True:
+        try:
+            totals, loss = _sum(model, params, records, max_norm, plan)
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            if plan.smallest:
+                raise PrivacyError("memory is too short for the gradients of one unit") from error
+            plan.halve()
+        else:
+            return totals.finish(records, loss)
+
+
+def _sum(
+    model: nn.Module,
+    params: dict[str, nn.Parameter],
+    records: Records,
+    max_norm: float,
+    plan: Plan,
+) -> tuple[Totals, float]:
+    totals = Totals({n: p.shape for n, p in params.items()}, max_norm, records.device)
+    loss = 0.0
+    most = max(1, plan.elements // sum(p.numel() for p in params.values()))
     with per_record_gradients(model):
-        for part in records.micro_batches(tokens, most):
+        for part in records.micro_batches(plan.tokens, most):
             gradients, losses = _gradients(model, params, part)
-            norms = torch.stack([g.square().sum(1) for g in gradients.values()]).sum(0).sqrt()
-            finite = torch.isfinite(norms)
-            scale = torch.where(finite, (max_norm / norms.clamp_min(1e-300)).clamp(max=1.0), 0.0)
-            for name, g in gradients.items():
-                g[~finite] = 0.0
-                totals[name] += (scale @ g).view_as(totals[name])
-            loss_sum += float(losses.detach().double().nan_to_num().sum())
-            clipped += int((norms > max_norm).sum() + (~finite).sum())
-    n = max(records.size, 1)
-    records._diary.note(records=records.size, loss=loss_sum / n, share_clipped=clipped / n)
-    total = ClippedSum(totals, max_norm)
-    records._sample.sums.add(total.name)
-    return total
+            totals.add(part, gradients)
+            loss += float(losses.detach().double().nan_to_num().sum())
+    return totals, loss
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """CUDA has a class of its own; the CPU's allocator says it in a RuntimeError's text."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "not enough memory" in str(error) or "can't allocate memory" in str(error)
 
 
 def _gradients(
@@ -147,3 +135,6 @@ def per_record_gradients(model: nn.Module) -> Iterator[None]:
                 module.__dict__.pop("max_batch_len", None)
             for p in model.parameters():
                 p.grad = None
+                # Of a sum that was cut short: the next one would add to it.
+                if getattr(p, "grad_sample", None) is not None:
+                    p.grad_sample = None  # type: ignore[attr-defined]

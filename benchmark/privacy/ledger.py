@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from radpriv.errors import PrivacyError, StoreError
+from radpriv.benchmark.atomic import atomic_write
+from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,37 @@ class Group:
 
 
 class Ledger:
-    """Append-only; `append` returns after the line is on disk."""
+    """Append-only; `append` returns after the line is on disk.
 
-    def __init__(self, path: Path | None) -> None:
+    releases: those of this run, in order. earlier: lines that the file holds already, of a run that
+    was stopped: what the run that goes on releases must be the same, one after the other.
+    """
+
+    def __init__(self, path: Path | None, earlier: Iterable[Release] = ()) -> None:
         self.path = path
         self.releases: list[Release] = []
+        self._earlier = deque(earlier)
+
+    def settle(self, step: int) -> None:
+        """A checkpoint has the steps before `step` behind it: their lines stand as they are."""
+        while self._earlier and self._earlier[0].step < step:
+            self.releases.append(self._earlier.popleft())
+
+    @property
+    def unmade(self) -> int:
+        """Earlier lines that this run has not released again."""
+        return len(self._earlier)
 
     def append(self, release: Release) -> None:
+        """NotReproduced, and nothing may leave the waist, where an earlier line says otherwise."""
+        if self._earlier:
+            if self._earlier[0] != release:
+                raise NotReproduced(
+                    f"step {release.step}: release '{release.name}' is not what it was before the "
+                    "run was stopped; its noise must not be used for two values"
+                )
+            self.releases.append(self._earlier.popleft())
+            return
         if self.path is not None:
             line = json.dumps(asdict(release), sort_keys=True) + "\n"
             try:
@@ -81,6 +106,12 @@ class Ledger:
                     f"({error.strerror}); free space and run again, nothing was released"
                 ) from error
         self.releases.append(release)
+
+
+def mend(path: Path) -> None:
+    """Cut a last line that a killed process left half written: its value never left the waist."""
+    if path.is_file() and (data := path.read_bytes()) and not data.endswith(b"\n"):
+        atomic_write(path, data[: data.rfind(b"\n") + 1])
 
 
 def read(path: Path) -> list[Release]:

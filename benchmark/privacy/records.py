@@ -7,7 +7,7 @@ is the one way out, and taking it voids the certificate.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,30 +32,61 @@ class Diary:
 
 
 @dataclass
+class Plan:
+    """How a sum is cut into micro-batches: speed and memory, never the result beyond rounding.
+
+    tokens: padded tokens in one. elements: per-record gradient elements in one (float64: 32 MiB).
+    Halved when memory runs out; kept with a checkpoint, since the last bits follow it.
+    """
+
+    tokens: int = 4096
+    elements: int = 2**22
+
+    def halve(self) -> None:
+        self.tokens, self.elements = max(1, self.tokens // 2), max(1, self.elements // 2)
+
+    @property
+    def smallest(self) -> bool:
+        return self.tokens == self.elements == 1
+
+
+@dataclass
 class Sample:
-    """One draw of records: usable while its step is open; `sums` names the sums made of it."""
+    """One draw of records: usable while its step is open.
+
+    sums: names of the sums made of it. public: a few public records of the same kind (run.once).
+    """
 
     open: bool = True
     sums: set[str] = field(default_factory=set)
+    public: Records | None = None
 
 
 @dataclass(frozen=True)
 class Records:
     """Some records, in slot order: what a step hands out, or a micro-batch of it.
 
-    labels: float32 (B, L), NaN where not observed. After their step has ended, they give nothing.
+    labels: float32 (B, L), NaN where not observed. units: int64 (B,), whose record each is; each
+    its own where not given. After their step has ended, records give nothing.
     """
 
     slots: NDArray[np.int64] = field(repr=False)
     features: Features = field(repr=False)
     labels: Tensor = field(repr=False)
     device: torch.device = field(default=torch.device("cpu"), repr=False)
+    units: NDArray[np.int64] | None = field(default=None, repr=False)
     _diary: Diary = field(default_factory=Diary, repr=False)
     _sample: Sample = field(default_factory=Sample, repr=False)
+    _plan: Plan = field(default_factory=Plan, repr=False)
 
     @property
     def size(self) -> int:
         return len(self.slots)
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """int64 (B,): the unit of each record."""
+        return self.slots if self.units is None else self.units
 
     def inputs(self) -> tuple[Tensor, Tensor]:
         """(values (B, T, …) padded with 0, mask (B, T)); (B, …) and a mask (B, 1) if not ragged."""
@@ -65,28 +96,35 @@ class Records:
         return values.to(self.device), mask.to(self.device)
 
     def take(self, index: NDArray[np.int64]) -> Records:
-        return Records(
-            self.slots[index],
-            self.features,
-            self.labels[index],
-            self.device,
-            self._diary,
-            self._sample,
+        return replace(
+            self,
+            slots=self.slots[index],
+            labels=self.labels[index],
+            units=None if self.units is None else self.units[index],
         )
 
     def micro_batches(self, tokens: int, most: int = 4096) -> Iterator[Records]:
-        """Cut by length so that padded size stays at or below `tokens` (one record at least).
+        """Whole units, by length, so that padded size stays at or below `tokens`, if one fits.
 
-        most: records in one micro-batch at the most.
+        most: records in one micro-batch at the most, likewise. A unit is never split.
         """
         lengths = self.features.lengths[self.slots]
-        order = np.argsort(lengths, kind="stable")
+        _, owner, counts = np.unique(self.owners, return_inverse=True, return_counts=True)
+        longest = np.zeros(len(counts), np.int64)
+        np.maximum.at(longest, owner, lengths)
+        units = np.argsort(longest, kind="stable")
+        place = np.argsort(units, kind="stable")
+        order = np.argsort(place[owner], kind="stable")  # records, unit by unit
+        ends = np.concatenate([[0], np.cumsum(counts[units])])
         start = 0
-        while start < len(order):
-            stop, last = start + 1, min(len(order), start + most)
-            while stop < last and lengths[order[stop]] * (stop + 1 - start) <= tokens:
+        while start < len(units):
+            stop = start + 1
+            while stop < len(units):
+                size = ends[stop + 1] - ends[start]
+                if size > most or longest[units[stop]] * size > tokens:
+                    break
                 stop += 1
-            yield self.take(order[start:stop])
+            yield self.take(order[ends[start] : ends[stop]])
             start = stop
 
 
@@ -99,12 +137,21 @@ class PrivateFeatures:
     _features: Features = field(repr=False)
     _universe: Universe = field(repr=False)
     _diary: Diary = field(repr=False)
+    _plan: Plan = field(repr=False)
 
     def _select(self, chosen: NDArray[np.bool_], device: torch.device) -> Records:
-        """Records of the chosen slots that are members: for the sampler."""
-        slots = np.flatnonzero(chosen & self._universe.member)
-        labels = torch.from_numpy(self._universe.y[slots]).to(device)
-        return Records(slots, self._features, labels, device, self._diary)
+        """Records of the chosen units (bool, one per unit) that are members: for the sampler."""
+        universe = self._universe
+        slots = np.flatnonzero(chosen[universe.unit] & universe.member)
+        return Records(
+            slots,
+            self._features,
+            torch.from_numpy(universe.y[slots]).to(device),
+            device,
+            universe.unit[slots],
+            _diary=self._diary,
+            _plan=self._plan,
+        )
 
 
 class PrivateRecords:
@@ -121,6 +168,7 @@ class PrivateRecords:
         self.labels = labels
         self.n_public = n_public
         self._diary = Diary()
+        self._plan = Plan()
         self._left_waist = False
         self._universe = universe
         self._cache = cache
@@ -136,7 +184,7 @@ class PrivateRecords:
                     f"map '{name}': the function answers otherwise after it has seen the records; "
                     "it must be a function of one text alone"
                 )
-        return PrivateFeatures(name, f, features, self._universe, self._diary)
+        return PrivateFeatures(name, f, features, self._universe, self._diary, self._plan)
 
     @property
     def left_waist(self) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from radpriv.benchmark.privacy.clipping import ClippedSum, sha256_of, trainable
+from radpriv.benchmark.privacy.bounded import Bounded, sha256_of
+from radpriv.benchmark.privacy.clipping import trainable
 from radpriv.benchmark.privacy.streams import gaussians
 from radpriv.errors import PrivacyError
 
@@ -28,7 +31,25 @@ class Noised:
         return sha256_of(self.tensors)
 
 
-def add_noise(value: ClippedSum, sigma: float, key: bytes, step: int, name: str) -> Noised:
+@dataclass(frozen=True)
+class Place:
+    """Where a release stands: its step (the sample it was taken of), name and sampling rate."""
+
+    step: int
+    name: str
+    rate: float
+
+
+Releaser = Callable[[Place, Bounded, float], Noised]
+"""(place, value, noise multiplier) -> noised value. Live, or of a recorder or player."""
+
+
+def live(key: bytes) -> Releaser:
+    """Noise from the streams of one run key."""
+    return partial(add_noise, key)
+
+
+def add_noise(key: bytes, place: Place, value: Bounded, sigma: float) -> Noised:
     """value + N(0, (sigma · sensitivity)²) per coordinate, one named stream per tensor.
 
     Abadi et al. 2016, Algorithm 1: noise is calibrated to the clip, added once per logical batch
@@ -38,8 +59,10 @@ def add_noise(value: ClippedSum, sigma: float, key: bytes, step: int, name: str)
     noised = {}
     for tensor, exact in value.tensors.items():
         if not torch.isfinite(exact).all():
-            raise PrivacyError(f"release {name}: tensor {tensor} is not finite before the noise")
-        z = gaussians(key, ("noise", step, name, tensor), exact.numel())
+            raise PrivacyError(
+                f"release {place.name}: tensor {tensor} is not finite before the noise"
+            )
+        z = gaussians(key, ("noise", place.step, place.name, tensor), exact.numel())
         noise = torch.from_numpy(np.array(z)).view(exact.shape).to(exact.device)
         noised[tensor] = exact + scale * noise
     return Noised(noised)

@@ -6,6 +6,9 @@
         update = step.gaussian("gradient", total, sigma)
         apply(model, optimizer, update / step.expected_batch)
 
+    with run.once(records) as query:                  # every unit, unsampled
+        noised = query.gaussian("gram", bounded_sum(gram, query.records, max_norm), sigma)
+
 Poisson sampling is what is accounted, so it is what is run (rule 1). The divisor is
 rate · n_public, a constant; the number of records in a step is private: nothing is divided by it.
 """
@@ -14,66 +17,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from itertools import takewhile
 
 import torch
-from torch import nn
 
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.privacy import calibration
+from radpriv.benchmark.privacy.bounded import Bounded, Declared
+from radpriv.benchmark.privacy.checkpoint import Checkpoints, State
 from radpriv.benchmark.privacy.checks import (
     buffers,
     check_constant,
     check_gradients_reach,
     check_moved,
     finite,
+    public_records,
     snapshot,
 )
-from radpriv.benchmark.privacy.clipping import ClippedSum
 from radpriv.benchmark.privacy.ledger import Ledger, Release, groups
-from radpriv.benchmark.privacy.records import PrivateFeatures, Records
-from radpriv.benchmark.privacy.release import Noised, add_noise
+from radpriv.benchmark.privacy.records import PrivateFeatures
+from radpriv.benchmark.privacy.release import Noised, Place, Releaser, live
+from radpriv.benchmark.privacy.step import Step
 from radpriv.benchmark.privacy.streams import seed64, uniforms
 from radpriv.errors import PrivacyError
-
-State = tuple[nn.Module, torch.optim.Optimizer]
 
 
 class Diverged(Exception):
     """Noised weights became non-finite; the ledger is kept and the cell ends as `diverged`."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """One Poisson sample. records: in slot order, private. expected_batch: rate · n_public."""
-
-    index: int
-    records: Records = field(repr=False)
-    rate: float
-    expected_batch: float
-    _run: Run = field(repr=False)
-
-    def gaussian(self, name: str, value: ClippedSum, sigma: float) -> Noised:
-        """Release `value` with noise multiplier `sigma`; the ledger line is on disk before.
-
-        PrivacyError after the step has ended, for a name used twice, for a sum that `clipped_sum`
-        did not make of this step's records, or for no noise at finite ε.
-        """
-        sample = self.records._sample
-        if not sample.open:
-            raise PrivacyError(f"step {self.index} has ended: its sample must not be used again")
-        if value.name not in sample.sums:
-            raise PrivacyError(
-                f"step {self.index}: '{name}' is not what clipped_sum made of this step's records, "
-                "so nothing bounds what one record adds to it"
-            )
-        return self._run._release(self, name, value, sigma)
-
-
 class Run:
-    """Everything that a method may do with private records, and public randomness."""
+    """Everything that a method may do with private records, and public randomness.
+
+    units: how many units the universe has. release: makes the noised value; a recorder or a player
+    stands here in a replay. checkpoints: where a run that is stopped goes on.
+    """
 
     def __init__(
         self,
@@ -87,12 +67,15 @@ class Run:
         ledger: Ledger,
         device: torch.device,
         public: Callable[[str], Dataset],
-        universe_size: int,
+        units: int,
         progress: Callable[[float], None] | None = None,
+        release: Releaser | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self._budget = budget
         self._device = device
         self._calibrations: list[dict[str, float]] = []
+        self._declared: list[dict[str, object]] = []
         self._disclosed: set[str] = set()
         self._n_public = n_public
         self._labels = labels
@@ -101,8 +84,10 @@ class Run:
         self._seed = seed
         self._ledger = ledger
         self._load_public = public
-        self._size = universe_size
+        self._units = units
         self._progress = progress
+        self._make = release or live(key)
+        self._checkpoints = checkpoints or Checkpoints(None)
         self._step = 0
         self._silent = False
 
@@ -119,6 +104,11 @@ class Run:
         return [dict(c) for c in self._calibrations]
 
     @property
+    def declared(self) -> list[dict[str, object]]:
+        """Releases whose bound a theorem gives: step, name, sensitivity, source."""
+        return [dict(d) for d in self._declared]
+
+    @property
     def disclosed(self) -> frozenset[str]:
         """Public datasets that were asked for."""
         return frozenset(self._disclosed)
@@ -133,7 +123,10 @@ class Run:
         return list(self._ledger.releases)
 
     def calibrate(self, rate: float, steps: int) -> float:
-        """Noise multiplier for `steps` Poisson steps at `rate` within the budget; 0 at ε = inf."""
+        """Noise multiplier for `steps` Poisson steps at `rate` within the budget; 0 at ε = inf.
+
+        For one query with k releases of equal worth: run.calibrate(1.0, 1) · sqrt(k) for each.
+        """
         b = self._budget
         sigma = calibration.calibrate(b.epsilon, b.delta, rate, steps) if b.private else 0.0
         self._calibrations.append({"rate": rate, "steps": steps, "noise_multiplier": sigma})
@@ -144,66 +137,95 @@ class Run:
     ) -> Iterator[Step]:
         """`steps` steps; each unit is in each step by an own coin with probability `rate`.
 
-        state: what the steps update; watched for tensors that cannot move, and for divergence.
+        state: (model, optimizer, …), all that the steps change: watched for tensors that cannot
+        move and for divergence, and kept in checkpoints. A run that was stopped goes on at its last
+        checkpoint, with `state` restored. Further entries have state_dict() and load_state_dict(),
+        or are torch generators.
         """
         if not 0 < rate <= 1:
             raise PrivacyError(f"rate = {rate}: a sampling probability lies in (0, 1]")
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
             raise PrivacyError(f"steps = {steps!r}: give a positive count")
-        model, optimizer = state
+        model, optimizer = state[0], state[1]
         check_gradients_reach(model, records.function, self._labels, self._device)
         before, constants = snapshot(model), buffers(model)
-        for _ in range(steps):
-            step = self._sample(records, rate)
-            try:
+        first = self._step
+        done, moved = self._checkpoints.restore(first, state, records)
+        self._step += done
+        self._ledger.settle(self._step)
+        for t in range(done, steps):
+            with self._sampled(records, rate, query=False) as step:
                 yield step
-            finally:
-                step.records._sample.open = False
-                self._silent |= not self._released(step)
-            if self._silent:
-                raise PrivacyError(
-                    f"step {step.index} released nothing: what a method learns from step.records "
-                    "must go through step.gaussian"
-                )
             check_constant(model, constants)
             if not finite(model):
                 raise Diverged(f"weights are not finite after step {step.index}")
-            noised = any(r.noise_multiplier > 0 for r in self._released(step))
-            if before and noised and _step_size(optimizer) > 0:
+            noised = any(r.noise_multiplier > 0 for r in self._released(step.index))
+            if not moved and noised and _step_size(optimizer) > 0:
                 check_moved(model, before)
-                before = {}
+                moved = True
+            self._checkpoints.keep(first, t + 1, t + 1 == steps, moved, state, records)
             self.report_progress(step.expected_batch)
+
+    @contextmanager
+    def once(self, records: PrivateFeatures) -> Iterator[Step]:
+        """A query over every unit (rate 1): for bounded sums and output perturbation.
+
+        All its releases share one sample, so their Gaussians are merged in the certificate.
+        """
+        with self._sampled(records, 1.0, query=True) as query:
+            yield query
+
+    @contextmanager
+    def _sampled(self, records: PrivateFeatures, rate: float, query: bool) -> Iterator[Step]:
+        """One sample, open inside the block; it must have released something at its end."""
+        step = self._sample(records, rate, query)
+        try:
+            yield step
+        finally:
+            step.records._sample.open = False
+            self._silent |= not self._released(step.index)
+        if self._silent:
+            raise PrivacyError(
+                f"step {step.index} released nothing: what a method learns from its records must "
+                "go through its gaussian()"
+            )
+
+    def _sample(self, records: PrivateFeatures, rate: float, query: bool = False) -> Step:
+        index, self._step = self._step, self._step + 1
+        chosen = uniforms(self._key, ("coin", index), self._units) < rate
+        selected = records._select(chosen, self._device)
+        if query:
+            selected._sample.public = public_records(records.function, self._labels, self._device)
+        return Step(index, selected, rate, rate * self._n_public, query, self._release)
+
+    def _release(self, place: Place, value: Bounded, sigma: float) -> Noised:
+        if not (math.isfinite(sigma) and sigma >= 0):
+            raise PrivacyError(f"noise multiplier {sigma}: give a finite number ≥ 0")
+        if sigma == 0 and self._budget.private:
+            raise PrivacyError(
+                f"release '{place.name}' without noise at epsilon {self._budget.epsilon:g}"
+            )
+        if any(r.name == place.name for r in self._released(place.step)):
+            raise PrivacyError(
+                f"step {place.step} has released '{place.name}' before; name it apart"
+            )
+        noised = self._make(place, value, sigma)
+        self._ledger.append(
+            Release(place.step, place.name, value.sensitivity, sigma, place.rate, noised.sha256)
+        )
+        if isinstance(value, Declared):
+            told = {"sensitivity": value.sensitivity, "source": value.source}
+            self._declared.append({"step": place.step, "name": place.name, **told})
+        return noised
+
+    def _released(self, step: int) -> list[Release]:
+        """What the newest step has released."""
+        return list(takewhile(lambda r: r.step == step, reversed(self._ledger.releases)))
 
     def report_progress(self, passes: float) -> None:
         """Tell the terminal that about `passes` records were stepped over; no private count."""
         if self._progress is not None:
             self._progress(passes)
-
-    def _sample(self, records: PrivateFeatures, rate: float) -> Step:
-        index, self._step = self._step, self._step + 1
-        chosen = uniforms(self._key, ("coin", index), self._size) < rate
-        return Step(
-            index, records._select(chosen, self._device), rate, rate * self._n_public, _run=self
-        )
-
-    def _release(self, step: Step, name: str, value: ClippedSum, sigma: float) -> Noised:
-        if not (math.isfinite(sigma) and sigma >= 0):
-            raise PrivacyError(f"noise multiplier {sigma}: give a finite number ≥ 0")
-        if sigma == 0 and self._budget.private:
-            raise PrivacyError(
-                f"release '{name}' without noise at epsilon {self._budget.epsilon:g}"
-            )
-        if any(r.name == name for r in self._released(step)):
-            raise PrivacyError(f"step {step.index} has released '{name}' before; name it apart")
-        noised = add_noise(value, sigma, self._key, step.index, name)
-        self._ledger.append(
-            Release(step.index, name, value.sensitivity, sigma, step.rate, noised.sha256)
-        )
-        return noised
-
-    def _released(self, step: Step) -> list[Release]:
-        """What this step, the newest, has released."""
-        return list(takewhile(lambda r: r.step == step.index, reversed(self._ledger.releases)))
 
     def public(self, name: str) -> Dataset:
         """A public dataset that the method declared; disclosed in the record."""

@@ -51,6 +51,10 @@ class CellFailed(RadprivError):
     """A run that ended without a result; its reason is kept under store/attempts/."""
 
 
+class NotReproduced(CellFailed):
+    """A run that went on after a stop computed something else; it begins anew, with a new key."""
+
+
 def kind_and_place(error: BaseException) -> str:
     """What may be kept of a foreign exception: its text may quote a record, so it stays out."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -106,15 +106,12 @@ def test_cells_that_do_not_belong_together_are_refused(
         attack_family("loss", {}, cells, "f")
 
 
-def test_one_cell_twice_no_cell_and_coins_per_patient_are_refused(folder: Path) -> None:
+def test_one_cell_twice_and_no_cell_are_refused(folder: Path) -> None:
     cell = CellFiles.open(folder)
     with pytest.raises(AttackError, match="seed 0 was given twice"):
         attack_family("loss", {}, [cell, cell], "f")
     with pytest.raises(AttackError, match="at least one finished cell"):
         attack_family("loss", {}, [], "f")
-    asked = {**cell.record["cell"], "audit": {"unit": "patient"}}
-    with pytest.raises(AttackError, match="flipped per patient"):
-        attack_family("loss", {}, [CellFiles(folder, {**cell.record, "cell": asked})], "f")
 
 
 def test_seeds_with_other_candidates_are_refused(write_cell: WriteCell, untrained: Seeds) -> None:

@@ -221,3 +221,39 @@ def test_a_run_whose_logits_are_not_finite_is_refused_with_the_count(
     cell = CellFiles.open(write_cell(0, broken, labels, member))
     with pytest.raises(AttackError, match="attack 'loss': 7 of 600 scores are not finite"):
         attack_family("loss", {}, [cell], "f")
+
+
+def per_patient(write_cell: WriteCell, seed: int, member: np.ndarray, shift: float) -> CellFiles:
+    """600 candidates of 120 patients of five reports; members' logits fit better by `shift`."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((600, 4)) < 0.3).astype(np.float32)
+    logits = rng.standard_normal((600, 4)).astype(np.float32)
+    logits += (shift * member[:, None] * (2 * labels - 1)).astype(np.float32)
+    folder = write_cell(seed, logits, labels, member)
+    path = folder / "private" / "candidates.parquet"
+    table = pq.read_table(path)
+    patients = pa.array([f"p{i // 5:03d}" for i in range(600)])
+    pq.write_table(table.set_column(2, "patient", patients), path)
+    found = CellFiles.open(folder)
+    asked = {**found.record["cell"], "audit": {"unit": "patient", "canaries": "natural"}}
+    return CellFiles(folder, {**found.record, "cell": asked})
+
+
+def test_coins_per_patient_make_patients_the_candidates(write_cell: WriteCell) -> None:
+    rng = np.random.default_rng(5)
+    coins = [np.repeat(rng.random(120) < 0.5, 5) for _ in range(2)]
+    cells = [per_patient(write_cell, s, coin, shift=0.5) for s, coin in enumerate(coins)]
+    result, rows = attack_family("loss", {}, cells, "f")
+    assert result["unit"] == "patient" and len(rows) == 2 * 120
+    summary = result["summary"]["attack"]
+    assert summary["candidates"] == 120
+    one_report, _ = attack_family("loss", {}, [CellFiles.open(cell.folder) for cell in cells], "f")
+    assert summary["auc"] > one_report["summary"]["attack"]["auc"] + 0.05  # five reports say more
+    assert rows["slot"].to_pylist()[:3] == [1, 16, 31]
+
+
+def test_a_patient_who_is_a_member_in_part_is_refused(write_cell: WriteCell) -> None:
+    member = np.repeat(np.arange(120) % 2 == 0, 5)
+    member[0] = False
+    with pytest.raises(AttackError, match="a member in part"):
+        attack_family("loss", {}, [per_patient(write_cell, 0, member, 0.0)], "f")

@@ -15,7 +15,7 @@ from radpriv.benchmark.classifier import Lora, build_classifier
 from radpriv.benchmark.features import Features, evaluate
 from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
 from radpriv.benchmark.privacy.records import Records
-from radpriv.benchmark.privacy.release import add_noise
+from radpriv.benchmark.privacy.release import Place, add_noise
 
 pytestmark = pytest.mark.benchmark(group="32 records, tiny encoder")
 
@@ -62,10 +62,10 @@ def test_loop_of_single_records(benchmark: Any, setting: tuple[Any, Records]) ->
 
 @pytest.mark.benchmark(group="noise for 30,000 values")
 def test_named_noise(benchmark: Any, setting: tuple[Any, Records]) -> None:
-    from radpriv.benchmark.privacy.clipping import ClippedSum
+    from radpriv.benchmark.privacy.bounded import ClippedSum
 
     value = ClippedSum({"w": torch.zeros(30_000, dtype=torch.float64)}, 1.0)
-    noised = benchmark(add_noise, value, 1.0, b"k" * 32, 0, "gradient")
+    noised = benchmark(add_noise, b"k" * 32, Place(0, "gradient", 1.0), value, 1.0)
     assert noised.tensors["w"].std() == pytest.approx(1.0, abs=0.05)
 
 

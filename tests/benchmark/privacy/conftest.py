@@ -50,7 +50,7 @@ def make_run(universe: Universe, tmp_path: Path) -> MakeRun:
             "ledger": Ledger(tmp_path / "ledger.jsonl"),
             "device": CPU,
             "public": None,
-            "universe_size": len(universe),
+            "units": universe.units,
         }
         return Run(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from radpriv.baselines.linear import LinearModel
 from radpriv.benchmark.features import FeatureCache, evaluate
 from radpriv.benchmark.hashing import HashedWords
-from radpriv.benchmark.privacy.clipping import ClippedSum, clipped_sum
+from radpriv.benchmark.privacy.bounded import ClippedSum
+from radpriv.benchmark.privacy.clipping import clipped_sum
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.release import apply
 from radpriv.errors import CellFailed, PrivacyError
@@ -70,7 +71,7 @@ def test_records_and_sums_of_an_ended_step_are_useless(
         if kept:
             with pytest.raises(PrivacyError, match="step that has ended"):
                 clipped_sum(model, kept[0], 1.0)
-            with pytest.raises(PrivacyError, match="not what clipped_sum made"):
+            with pytest.raises(PrivacyError, match="not what clipped_sum or bounded_sum made"):
                 step.gaussian("old", kept[1], 2.0)
         total = clipped_sum(model, step.records, 1.0)
         kept = [step.records, total]
@@ -80,7 +81,7 @@ def test_records_and_sums_of_an_ended_step_are_useless(
 @pytest.mark.parametrize("how", ["own", "scaled", "in place"])
 def test_a_sum_of_ones_own_is_not_released(make_run: Any, train: PrivateRecords, how: str) -> None:
     model, optimizer = start()
-    with pytest.raises(PrivacyError, match="not what clipped_sum made"):
+    with pytest.raises(PrivacyError, match="not what clipped_sum or bounded_sum made"):
         for step in steps(make_run, train, (model, optimizer)):
             total = clipped_sum(model, step.records, 1.0)
             if how == "in place":

@@ -16,10 +16,11 @@ from radpriv.baselines.linear import LinearModel
 from radpriv.benchmark.datasets.audit import Universe
 from radpriv.benchmark.hashing import HashedWords
 from radpriv.benchmark.privacy import checks
-from radpriv.benchmark.privacy.clipping import ClippedSum, clipped_sum
+from radpriv.benchmark.privacy.bounded import ClippedSum
+from radpriv.benchmark.privacy.clipping import clipped_sum
 from radpriv.benchmark.privacy.ledger import read
 from radpriv.benchmark.privacy.records import PrivateRecords
-from radpriv.benchmark.privacy.release import add_noise, apply
+from radpriv.benchmark.privacy.release import Place, add_noise, apply
 from radpriv.benchmark.privacy.run import Diverged
 from radpriv.benchmark.privacy.streams import gaussians
 from radpriv.errors import CellFailed, PrivacyError
@@ -137,7 +138,7 @@ def test_realised_noise_has_the_booked_distribution_whatever_the_micro_batch(
         total = clipped_sum(lora_model[0], batch, 0.5, tokens=tokens)
         draws: dict[str, list[np.ndarray]] = {}
         for step in range(200):
-            noised = add_noise(total, 1.5, b"q" * 32, step, "gradient")
+            noised = add_noise(b"q" * 32, Place(step, "gradient", 1.0), total, 1.5)
             for name, value in noised.tensors.items():
                 z = (value - total.tensors[name]).flatten().numpy() / (1.5 * 0.5)
                 draws.setdefault(name, []).append(z)
@@ -257,7 +258,10 @@ def test_weights_that_become_non_finite_end_as_diverged_with_the_ledger_kept(
 def test_apply_refuses_another_set_of_tensors() -> None:
     model, optimizer = linear()
     noised = add_noise(
-        ClippedSum({"head.weight": torch.zeros(3, 32).double()}, 1.0), 1.0, b"k" * 32, 0, "g"
+        b"k" * 32,
+        Place(0, "g", 1.0),
+        ClippedSum({"head.weight": torch.zeros(3, 32).double()}, 1.0),
+        1.0,
     )
     with pytest.raises(PrivacyError, match=r"head\.bias"):
         apply(model, optimizer, noised)
@@ -297,7 +301,7 @@ def test_a_one_step_update_changes_by_at_most_the_clip_over_the_divisor(
         nn.init.normal_(model.head.weight, generator=torch.Generator().manual_seed(0))
         step = make_run()._sample(mapped, 1.0)
         total = clipped_sum(model, step.records, 0.01)
-        noised = add_noise(total, 1.0, b"k" * 32, 0, "g")
+        noised = add_noise(b"k" * 32, Place(0, "g", 1.0), total, 1.0)
         updates.append((noised / step.expected_batch).tensors)
     change = math.sqrt(
         sum(float((updates[0][n] - updates[1][n]).square().sum()) for n in updates[0])

@@ -1,0 +1,165 @@
+"""Values with a bound: what one unit can change of them, known before any noise is added.
+
+ClippedSum              sums of per-unit contributions, each scaled to norm ≤ max_norm
+bounded_sum(f, …)       such a sum of any function of one record: Gram matrices, moments
+Declared(…, source)     a bound that a theorem gives and replay tests
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radpriv.benchmark.privacy.records import Records
+from radpriv.errors import CellFailed, PrivacyError
+
+Contribution = Callable[[Records], Mapping[str, Tensor]]
+"""A function of each record alone: tensors by name with first axis (B,)."""
+
+
+@dataclass(frozen=True)
+class ClippedSum:
+    """float64 tensors by name; one unit changes their joint L2 norm by ≤ max_norm."""
+
+    tensors: dict[str, Tensor] = field(repr=False)
+    max_norm: float
+
+    @property
+    def sensitivity(self) -> float:
+        return self.max_norm
+
+    @property
+    def name(self) -> str:
+        """SHA-256 of its content: a release takes only what was summed over its own sample."""
+        return sha256_of(self.tensors, repr(self.max_norm))
+
+
+@dataclass(frozen=True)
+class Declared:
+    """float64 tensors that one unit changes by ≤ sensitivity in joint L2 norm, as `source` proves.
+
+    For output perturbation, where no clip gives the bound. source: paper, theorem and the numbers
+    that enter it. The number is tested by replay on neighbours, not by the waist.
+    """
+
+    tensors: dict[str, Tensor] = field(repr=False)
+    sensitivity: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if not (self.sensitivity > 0 and math.isfinite(self.sensitivity)):
+            raise PrivacyError(f"sensitivity = {self.sensitivity}: give a positive, finite bound")
+        if not self.source.strip():
+            raise PrivacyError("a declared sensitivity needs its source: paper and theorem")
+        object.__setattr__(self, "tensors", {n: t.double() for n, t in self.tensors.items()})
+
+
+Bounded = ClippedSum | Declared
+
+
+def sha256_of(tensors: Mapping[str, Tensor], head: str = "") -> str:
+    """Of names, shapes and float64 little-endian bytes, in order of name."""
+    h = hashlib.sha256(head.encode())
+    for name in sorted(tensors):
+        array = tensors[name].detach().cpu().numpy().astype("<f8")
+        h.update(name.encode() + b"\0" + repr(array.shape).encode() + array.tobytes())
+    return h.hexdigest()
+
+
+class Totals:
+    """The sum in the making, and what the private diary says of it."""
+
+    def __init__(
+        self, shapes: Mapping[str, torch.Size], max_norm: float, device: torch.device
+    ) -> None:
+        if not (max_norm > 0 and math.isfinite(max_norm)):
+            raise PrivacyError(f"max_norm = {max_norm}: the clip must be positive and finite")
+        self._max_norm = max_norm
+        self._sums = {
+            n: torch.zeros(shape, dtype=torch.float64, device=device) for n, shape in shapes.items()
+        }
+        self._units, self._clipped = 0, 0
+
+    def add(self, part: Records, contributions: Mapping[str, Tensor]) -> None:
+        """Add whole units. contributions: float64 (B, size) by name, one row per record."""
+        _, owner = np.unique(part.owners, return_inverse=True)
+        units = int(owner.max()) + 1 if part.size else 0
+        if units < part.size:
+            index = torch.from_numpy(owner).to(part.device)
+            contributions = {
+                n: g.new_zeros(units, g.shape[1]).index_add_(0, index, g)
+                for n, g in contributions.items()
+            }
+        norms = torch.stack([g.square().sum(1) for g in contributions.values()]).sum(0).sqrt()
+        finite = torch.isfinite(norms)
+        scale = torch.where(finite, (self._max_norm / norms.clamp_min(1e-300)).clamp(max=1.0), 0.0)
+        for name, g in contributions.items():
+            g[~finite] = 0.0
+            self._sums[name] += (scale @ g).view_as(self._sums[name])
+        self._units += units
+        self._clipped += int((norms > self._max_norm).sum() + (~finite).sum())
+
+    def finish(self, records: Records, loss: float = math.nan) -> ClippedSum:
+        """The sum, entered among those of the records' sample. loss: summed, for the diary."""
+        records._diary.note(
+            records=records.size,
+            loss=loss / max(records.size, 1),
+            share_clipped=self._clipped / max(self._units, 1),
+        )
+        total = ClippedSum(self._sums, self._max_norm)
+        records._sample.sums.add(total.name)
+        return total
+
+
+def bounded_sum(f: Contribution, records: Records, max_norm: float) -> ClippedSum:
+    """Sum over units of c · min(1, max_norm / ‖c‖), c the sum of f over the unit's records.
+
+    f(records) gives float tensors by name, first axis (B,), each row a function of its own record:
+    found out on public sentences before a private record is read. CellFailed if rows mix, and
+    PrivacyError if f gives no row per record.
+    """
+    public = records._sample.public
+    if public is None:
+        raise PrivacyError("bounded_sum: give the records of a query (run.once)")
+    shapes = _check_rows(f, public)
+    totals = Totals(shapes, max_norm, records.device)
+    most = max(1, records._plan.elements // sum(s.numel() for s in shapes.values()))
+    with torch.no_grad():
+        for part in records.micro_batches(records._plan.tokens, most):
+            totals.add(part, _rows(f, part))
+    return totals.finish(records)
+
+
+def _rows(f: Contribution, part: Records) -> dict[str, Tensor]:
+    """float64 (B, size) by name."""
+    given = f(part)
+    for name, t in given.items():
+        if t.ndim < 1 or len(t) != part.size:
+            raise PrivacyError(
+                f"bounded_sum: '{name}' has shape {tuple(t.shape)} for {part.size} records; "
+                "give one row per record"
+            )
+    return {n: t.detach().double().reshape(part.size, -1).clone() for n, t in given.items()}
+
+
+def _check_rows(f: Contribution, public: Records) -> dict[str, torch.Size]:
+    """Shapes of a row, by name; each row of public records must not depend on the others."""
+    with torch.no_grad():
+        together = f(public)
+        for i in range(public.size):
+            alone = f(public.take(np.array([i])))
+            for name, t in together.items():
+                if name not in alone or not torch.allclose(
+                    alone[name][0].double(), t[i].double(), rtol=1e-4, atol=1e-6
+                ):
+                    raise CellFailed(
+                        f"bounded_sum: what '{name}' says of one record depends on the others; "
+                        "clipping then bounds nothing"
+                    )
+    return {n: t.shape[1:] for n, t in together.items()}

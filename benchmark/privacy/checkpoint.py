@@ -1,0 +1,135 @@
+"""Checkpoints inside a run: where a run that was stopped goes on, with the same bits.
+
+A run that goes on draws the same coins and the same noise as the one that was stopped, because both
+are functions of position. What it releases again must then be what was released before: the ledger
+compares hashes before a value leaves the waist, and the first that differs ends the attempt, since
+one draw of noise under two values gives their difference away.
+
+Private: the files lie in the cell's private/ folder while it is computed, and are gone afterwards.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from radpriv.benchmark.atomic import atomic_write, read_json, write_json
+from radpriv.benchmark.privacy.clipping import trainable
+from radpriv.benchmark.privacy.records import Plan, PrivateFeatures
+from radpriv.errors import NotReproduced, StoreError
+
+State = tuple[Any, ...]
+"""(model, optimizer, …): everything that steps change."""
+
+CONDITIONS = "checkpoint.json"
+
+
+def conditions(device: torch.device) -> dict[str, Any]:
+    """What must be the same for the same bits, beyond the fingerprint."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    plan = Plan()
+    return {
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "micro_batches": [plan.tokens, plan.elements],
+    }
+
+
+def resumable(folder: Path, now: Mapping[str, Any]) -> bool:
+    """Whether `folder` holds checkpoints that were written under the conditions of `now`."""
+    try:
+        return bool(read_json(folder / CONDITIONS) == now)
+    except StoreError:
+        return False
+
+
+class Checkpoints:
+    """One file per loop of a run, in `folder`, a private one (None: none is kept).
+
+    every: seconds between two; 0 for one after each step. now: see `conditions`.
+    """
+
+    def __init__(
+        self, folder: Path | None, every: float = 30.0, now: Mapping[str, Any] | None = None
+    ) -> None:
+        self._folder = folder
+        self._every = every
+        self._now = now or {}
+        self._last = time.monotonic()
+
+    def restore(self, first: int, state: State, records: PrivateFeatures) -> tuple[int, bool]:
+        """Put the newest state of the loop that began at step `first` back.
+
+        (steps done, whether its tensors were seen to move); (0, False) where there is none.
+        """
+        if self._folder is None or not (path := self._file(first)).is_file():
+            return 0, False
+        try:
+            saved = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
+            for entry, value in zip(state, saved["state"], strict=True):
+                _put_back(entry, value)
+            records._diary.rows[:] = saved["diary"]
+            records._plan.tokens, records._plan.elements = saved["plan"]
+            return int(saved["done"]), bool(saved["moved"])
+        except Exception as error:  # a damaged archive raises whatever its reader met first
+            raise NotReproduced(
+                f"the checkpoint of step {first} cannot be read ({type(error).__name__}); "
+                "the run begins anew"
+            ) from error
+
+    def keep(
+        self, first: int, done: int, last: bool, moved: bool, state: State, records: PrivateFeatures
+    ) -> None:
+        """After a step: write the state, if it is time or the loop is over."""
+        if self._folder is None or not (last or time.monotonic() - self._last >= self._every):
+            return
+        if not (self._folder / CONDITIONS).is_file():
+            write_json(self._folder / CONDITIONS, dict(self._now))
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "state": [_taken(entry) for entry in state],
+                "diary": records._diary.rows,
+                "plan": [records._plan.tokens, records._plan.elements],
+                "done": done,
+                "moved": moved,
+            },
+            buffer,
+        )
+        atomic_write(self._file(first), buffer.getvalue())
+        self._last = time.monotonic()
+
+    def discard(self) -> None:
+        """The run is over: nothing of its state in between stays."""
+        if self._folder is not None:
+            for path in (*self._folder.glob("checkpoint-*.pt"), self._folder / CONDITIONS):
+                path.unlink(missing_ok=True)
+
+    def _file(self, first: int) -> Path:
+        assert self._folder is not None
+        return self._folder / f"checkpoint-{first}.pt"
+
+
+def _taken(entry: Any) -> Any:
+    if isinstance(entry, nn.Module):
+        return {n: p.detach().cpu() for n, p in trainable(entry).items()}
+    if isinstance(entry, torch.Generator):
+        return entry.get_state()
+    return entry.state_dict()
+
+
+def _put_back(entry: Any, value: Any) -> None:
+    if isinstance(entry, nn.Module):
+        with torch.no_grad():
+            for name, p in trainable(entry).items():
+                p.copy_(value[name])
+    elif isinstance(entry, torch.Generator):
+        entry.set_state(value)
+    else:
+        entry.load_state_dict(value)

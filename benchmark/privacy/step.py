@@ -1,0 +1,46 @@
+"""Step: one sample of records, and the release of what was summed over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from radpriv.benchmark.privacy.bounded import Bounded, ClippedSum, Declared
+from radpriv.benchmark.privacy.records import Records
+from radpriv.benchmark.privacy.release import Noised, Place
+from radpriv.errors import PrivacyError
+
+
+@dataclass(frozen=True)
+class Step:
+    """One sample of units. records: in slot order, private.
+
+    rate: each unit's inclusion probability; 1 for a query, which samples nothing.
+    expected_batch: rate · n_public, the constant divisor.
+    """
+
+    index: int
+    records: Records = field(repr=False)
+    rate: float
+    expected_batch: float
+    query: bool
+    _release: Callable[[Place, Bounded, float], Noised] = field(repr=False)
+
+    def gaussian(self, name: str, value: Bounded, sigma: float) -> Noised:
+        """Release `value` with noise multiplier `sigma`; the ledger line is on disk before.
+
+        PrivacyError after the step has ended, for a name used twice, for a sum that was not made
+        of this step's records, for a declared bound outside a query, or for no noise at finite ε.
+        """
+        sample = self.records._sample
+        if not sample.open:
+            raise PrivacyError(f"step {self.index} has ended: its sample must not be used again")
+        if isinstance(value, Declared):
+            if not self.query:
+                raise PrivacyError(f"step {self.index}: a declared bound belongs to run.once")
+        elif not isinstance(value, ClippedSum) or value.name not in sample.sums:
+            raise PrivacyError(
+                f"step {self.index}: '{name}' is not what clipped_sum or bounded_sum made of this "
+                "step's records, so nothing bounds what one unit adds to it"
+            )
+        return self._release(Place(self.index, name, self.rate), value, sigma)
