@@ -32,7 +32,9 @@ class LinearModel(nn.Module):
 
     def losses(self, records: Records) -> Tensor:
         x, _ = records.inputs()
-        logits: Tensor = self.head((x.float() - self.center.to(x.device)) * self.scale)
+        weight = self.head.weight
+        x = x.to(weight.dtype) - self.center.to(weight)
+        logits: Tensor = self.head(x * self.scale)
         return masked_bce(logits, records.labels)
 
 
