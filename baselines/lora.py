@@ -33,17 +33,24 @@ class LoRA(Method):
     steps: int = 300
     lr: float = 2e-3
     head_lr: float = 1e-2
+    targets: str = "query_value"
 
     private = False
+
+    def __post_init__(self) -> None:
+        self.adapter()
+
+    def adapter(self) -> Lora:
+        """EncoderError for targets that are not known, before anything is run."""
+        return Lora(self.rank, self.alpha, self.top_layers, freeze_a=False, targets=self.targets)
 
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
     ) -> LoraFitted:
         assert encoder is not None
         raw = train.raw()
-        lora = Lora(self.rank, self.alpha, self.top_layers, freeze_a=False)
         model, frozen = build_classifier(
-            encoder, len(train.labels), lora, self.max_length, run.rng("init")
+            encoder, len(train.labels), self.adapter(), self.max_length, run.rng("init")
         )
         model.to(run.device)
         features = raw.features(frozen)

@@ -1,11 +1,15 @@
-"""Classifier: encoder, masked mean, parameter-free layer norm, linear head; and LoRA on top of it.
+"""Classifier: encoder, masked mean, parameter-free layer norm, linear head; and what is trained.
 
-The layers below the first adapter are a public function of one text, `FrozenPart`: evaluated once
-per record and cached (privacy/records.py). Training then starts from hidden states. An encoder
+    model, frozen = build_classifier(encoder, labels, Lora(8, 2.0, 1, True), 128, generator)
+    model, frozen = build_classifier(encoder, labels, FineTune("bias"), 128, generator)
+
+The layers below the first trained one are a public function of one text, `FrozenPart`: evaluated
+once per record and cached (privacy/records.py). Training then starts from hidden states. An encoder
 whose layers share weights (ALBERT) has no such part; there the frozen part is the tokenizer.
 
 PEFT wraps the whole Classifier with `modules_to_save=["head"]`, so that
-`PeftModel.from_pretrained(Classifier(…), folder)` restores adapter and head.
+`PeftModel.from_pretrained(Classifier(…), folder)` restores adapter and head. All numbers that a
+model is made of have the encoder's dtype.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from radpriv.errors import EncoderError
 
 @dataclass(frozen=True)
 class FrozenPart(OnePerThread):
-    """text -> float32 (T, hidden) after `layers` layers; int64 (T,) token ids for 0 layers."""
+    """text -> (T, hidden) after `layers` layers, in the encoder's dtype; int64 (T,) ids for 0."""
 
     encoder: Encoder
     layers: int
@@ -39,7 +43,8 @@ class FrozenPart(OnePerThread):
 
     @property
     def key(self) -> str:
-        return f"frozen/1/{self.encoder.sha256}/{self.layers}/{self.max_length}/float32"
+        e = self.encoder
+        return f"frozen/1/{e.sha256}/{self.layers}/{self.max_length}/{e.dtype}"
 
     @cached_property
     def _model(self) -> nn.Module | None:
@@ -60,7 +65,7 @@ class FrozenPart(OnePerThread):
 
 @dataclass(frozen=True)
 class Pooled(OnePerThread):
-    """text -> float32 (hidden,): masked mean of the last layer, layer-normalised, no parameters."""
+    """text -> (hidden,): masked mean of the last layer, layer-normalised, no parameters."""
 
     encoder: Encoder
     max_length: int
@@ -68,7 +73,7 @@ class Pooled(OnePerThread):
 
     @property
     def key(self) -> str:
-        return f"pooled/1/{self.encoder.sha256}/{self.max_length}/float32"
+        return f"pooled/1/{self.encoder.sha256}/{self.max_length}/{self.encoder.dtype}"
 
     @cached_property
     def _model(self) -> nn.Module:
@@ -127,8 +132,9 @@ class Classifier(nn.Module):
         self.start = start
         self.name = name
         size = int(encoder.config.hidden_size)  # type: ignore[union-attr,arg-type]
-        self.register_buffer("center", torch.zeros(size), persistent=False)
-        self.head = nn.Linear(size, labels)
+        dtype = next(encoder.parameters()).dtype
+        self.register_buffer("center", torch.zeros(size, dtype=dtype), persistent=False)
+        self.head = nn.Linear(size, labels, dtype=dtype)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -139,48 +145,112 @@ class Classifier(nn.Module):
 
     def hidden(self, values: Tensor, mask: Tensor) -> Tensor:
         if not self.start:
-            full = self.encoder(input_ids=values, attention_mask=mask.long())
+            places = self.positions(values)
+            full = self.encoder(input_ids=values, attention_mask=mask.long(), **places)
             return full.last_hidden_state
         hidden, attention = values, mask[:, None, None, :]
         for layer in stack(self.encoder, self.name)[self.start :]:
             hidden = layer(hidden, attention)
         return hidden
 
+    def positions(self, ids: Tensor) -> dict[str, Tensor]:
+        """Position ids (B, T), where the encoder would broadcast its own (1, T) over the records.
+
+        Of a broadcast one the position embedding has a single gradient for the whole batch.
+        """
+        if not _broadcasts_positions(self.encoder):
+            return {}
+        return {"position_ids": torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)}
+
     def losses(self, records: Records) -> Tensor:
         """(B,): masked BCE per record."""
+        # Weights have moved since the last call, and autocast would go on with its copies of them.
+        torch.clear_autocast_cache()
         values, mask = records.inputs()
         return masked_bce(self(values, mask), records.labels)
 
 
+LORA_TARGETS = {
+    "query_value": ("query", "value", "q_lin", "v_lin"),
+    "all_linear": None,
+}
+"""Linear layers that get an adapter, by the last part of their name; None: all of a layer's."""
+
+
 @dataclass(frozen=True)
 class Lora:
-    """LoRA (Hu et al. 2021, 2106.09685) on query and value of the top layers, and the head.
+    """LoRA (Hu et al. 2021, 2106.09685) on linear maps of the top layers, and the head.
 
     top_layers: number of layers with adapters; 0 = all. freeze_a: FFA-LoRA (2403.12313), trains B
-    and the head only. Scaling is alpha / rank.
+    and the head only. targets: a key of LORA_TARGETS. Scaling is alpha / rank.
     """
 
     rank: int
     alpha: float
     top_layers: int
     freeze_a: bool
+    targets: str = "query_value"
+
+    def __post_init__(self) -> None:
+        if self.targets not in LORA_TARGETS:
+            raise EncoderError(
+                f"LoRA targets '{self.targets}' are not known: give {' or '.join(LORA_TARGETS)}"
+            )
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """The encoder's own tensors, without an adapter, and the head.
+
+    which: "all", or "bias" for the biases only (BitFiT, Zaken et al. 2022, 2106.10199).
+    top_layers: number of layers that are trained; 0 = all, with the embeddings.
+    """
+
+    which: str
+    top_layers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.which not in ("all", "bias"):
+            raise EncoderError(f"FineTune('{self.which}') is not known: give 'all' or 'bias'")
 
 
 def build_classifier(
-    encoder: Encoder, labels: int, lora: Lora, max_length: int, generator: torch.Generator
+    encoder: Encoder,
+    labels: int,
+    trained: Lora | FineTune,
+    max_length: int,
+    generator: torch.Generator,
 ) -> tuple[Any, FrozenPart]:
-    """(PEFT model, frozen part): A Kaiming-uniform from `generator`, B and head zero."""
+    """(model in train mode, frozen part), the head zero: PEFT's for LoRA, a Classifier else.
+
+    Of an adapter, A is Kaiming-uniform from `generator` and B is zero.
+    """
+    base, frozen = untrained(encoder, labels, trained.top_layers, max_length)
+    if isinstance(trained, FineTune):
+        return _unfreeze(base, trained.which).train(), frozen
     from peft import get_peft_model
 
-    base, frozen = untrained(encoder, labels, lora.top_layers, max_length)
-    model = get_peft_model(base, _config(base, encoder, lora))
+    model = get_peft_model(base, _config(base, encoder, trained))
     for name, p in model.named_parameters():
         if ".lora_A." in name:
             bound = 1.0 / math.sqrt(p.shape[1])
+            # Drawn in float32 for every dtype, so that all start from the same numbers.
+            drawn = torch.rand(p.shape, generator=generator, dtype=torch.float32)
             with torch.no_grad():
-                p.copy_(torch.rand(p.shape, generator=generator) * (2 * bound) - bound)
-            p.requires_grad_(not lora.freeze_a)
+                p.copy_(drawn * (2 * bound) - bound)
+            p.requires_grad_(not trained.freeze_a)
     return model.train(), frozen
+
+
+def _unfreeze(base: Classifier, which: str) -> Classifier:
+    for name, p in base.encoder.named_parameters():
+        used = not base.start or _layer_number(name) >= base.start
+        p.requires_grad_(used and (which == "all" or name.endswith(".bias")))
+    for module in base.encoder.modules():
+        if isinstance(module, nn.Embedding):
+            # Autograd would leave this row out of the gradient; per-record gradients do not.
+            module.padding_idx = None
+    return base
 
 
 def untrained(
@@ -214,15 +284,17 @@ def center_of(encoder: Encoder, max_length: int) -> Tensor:
 def _config(base: Classifier, encoder: Encoder, lora: Lora) -> Any:
     from peft import LoraConfig
 
+    last = LORA_TARGETS[lora.targets]
     targets = [
         name
         for name, module in base.encoder.named_modules()
         if isinstance(module, nn.Linear)
-        and name.rsplit(".", 1)[-1] in ("query", "value", "q_lin", "v_lin")
+        and (last is None or name.rsplit(".", 1)[-1] in last)
         and _layer_number(name) >= base.start
     ]
     if not targets:
-        raise EncoderError(f"encoder '{encoder.name}': found no query and value layers for LoRA")
+        what = "linear layers" if last is None else "query and value layers"
+        raise EncoderError(f"encoder '{encoder.name}': found no {what} for LoRA")
     return LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]
@@ -233,5 +305,11 @@ def _config(base: Classifier, encoder: Encoder, lora: Lora) -> Any:
 
 
 def _layer_number(name: str) -> int:
+    """Of the layer that a module or tensor lies in; -1 outside the layers."""
     numbers = [int(part) for part in name.split(".") if part.isdigit()]
-    return numbers[0] if numbers else 0
+    return numbers[0] if numbers else -1
+
+
+def _broadcasts_positions(encoder: nn.Module) -> bool:
+    """Whether it takes position ids that count from 0, and broadcasts its own over a batch."""
+    return getattr(getattr(encoder, "config", None), "model_type", "") in ("bert", "albert")
