@@ -26,7 +26,10 @@ from radpriv.benchmark.privacy.run import Run
 @dataclass(frozen=True)
 class DPLoRA(Method):
     """Step sizes chosen on `synthetic-plain`. alpha / rank also sets the adapter's share of the
-    clip: a small one leaves most of the norm to the head, whose gradients carry more signal."""
+    clip: a small one leaves most of the norm to the head, whose gradients carry more signal.
+
+    targets: linear maps with an adapter, "query_value" or "all_linear".
+    """
 
     rank: int = 8
     alpha: float = 2.0
@@ -38,17 +41,24 @@ class DPLoRA(Method):
     max_norm: float = 1.0
     lr: float = 0.02
     head_lr: float = 0.05
+    targets: str = "query_value"
 
     private = True
     units = frozenset({"report", "patient"})
+
+    def __post_init__(self) -> None:
+        self.adapter()
+
+    def adapter(self) -> Lora:
+        """EncoderError for targets that are not known, before anything is run."""
+        return Lora(self.rank, self.alpha, self.top_layers, self.freeze_a, self.targets)
 
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
     ) -> LoraFitted:
         assert encoder is not None
-        lora = Lora(self.rank, self.alpha, self.top_layers, self.freeze_a)
         model, frozen = build_classifier(
-            encoder, len(train.labels), lora, self.max_length, run.rng("init")
+            encoder, len(train.labels), self.adapter(), self.max_length, run.rng("init")
         )
         model.to(run.device)
         records = train.map("frozen", frozen)
@@ -68,7 +78,7 @@ def two_rate_adam(model: torch.nn.Module, lr: float, head_lr: float) -> torch.op
     trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     return torch.optim.Adam(
         [
-            {"params": [p for n, p in trained if ".head." not in n], "lr": lr},
-            {"params": [p for n, p in trained if ".head." in n], "lr": head_lr},
+            {"params": [p for n, p in trained if ".head." not in f".{n}"], "lr": lr},
+            {"params": [p for n, p in trained if ".head." in f".{n}"], "lr": head_lr},
         ]
     )
