@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+import shutil
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from radpriv.baselines.dp_lora import DPLoRA, two_rate_adam
+from radpriv.baselines.lora import LoRA
 from radpriv.benchmark.classifier import (
     Classifier,
+    FineTune,
     FrozenPart,
     Lora,
     Pooled,
@@ -20,7 +26,7 @@ from radpriv.benchmark.classifier import (
     stack,
     untrained,
 )
-from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.encoders import Encoder, resolve
 from radpriv.benchmark.features import Features, evaluate
 from radpriv.benchmark.fitted import LoraFitted
 from radpriv.benchmark.privacy.clipping import trainable
@@ -176,3 +182,144 @@ def test_the_head_starts_at_zero(tiny_bert: Encoder) -> None:
     model, _ = untrained(tiny_bert, 5, 1, 48)
     assert isinstance(model, Classifier) and model.head.weight.shape == (5, 16)
     assert not model.head.weight.any() and not model.head.bias.any()
+
+
+# What is trained.
+
+
+def built(encoder: Encoder, trained: Lora | FineTune) -> tuple[nn.Module, FrozenPart]:
+    return build_classifier(encoder, 3, trained, 48, torch.Generator().manual_seed(0))
+
+
+def modules_of(model: nn.Module) -> set[str]:
+    """Modules with trained tensors, by their place in the encoder; the head is "head"."""
+    found = set()
+    for name in trainable(model):
+        name = name.removeprefix("base_model.model.").removeprefix("encoder.")
+        found.add(name.split(".lora_")[0].split(".modules_to_save.")[0])
+    return found
+
+
+def test_all_linear_puts_an_adapter_on_every_linear_map_of_the_top_layers(
+    tiny_bert: Encoder, tiny_albert: Encoder
+) -> None:
+    model, frozen = built(tiny_bert, Lora(2, 4.0, 1, True, "all_linear"))
+    maps = (
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+        "attention.output.dense",
+        "intermediate.dense",
+        "output.dense",
+    )
+    assert modules_of(model) == {"head", *(f"encoder.layer.2.{m}" for m in maps)}
+    assert frozen.layers == 2 and not any(".lora_A." in n for n in trainable(model))
+    shared, _ = built(tiny_albert, Lora(2, 4.0, 1, False, "all_linear"))
+    assert len(modules_of(shared)) == 6 + 1
+    assert all("albert_layers.0" in m for m in modules_of(shared) - {"head"})
+
+
+def test_fine_tuning_trains_the_tensors_it_names_and_the_head(tiny_bert: Encoder) -> None:
+    model, frozen = built(tiny_bert, FineTune("all"))
+    assert set(trainable(model)) == {n for n, _ in model.named_parameters()} and model.training
+    assert any("embeddings" in n for n in trainable(model)) and frozen.layers == 0
+    biases, _ = built(tiny_bert, FineTune("bias"))
+    assert set(trainable(biases)) == {
+        n for n, _ in model.named_parameters() if n.endswith(".bias") or n.startswith("head.")
+    }
+    top, frozen = built(tiny_bert, FineTune("all", 1))
+    assert frozen.layers == 2
+    assert all(n.startswith(("encoder.encoder.layer.2.", "head.")) for n in trainable(top))
+    assert set(trainable(built(tiny_bert, FineTune("bias", 1))[0])) == {
+        n for n in trainable(top) if n in trainable(biases)
+    }
+
+
+def test_the_head_has_a_step_size_of_its_own_with_and_without_an_adapter(
+    tiny_bert: Encoder,
+) -> None:
+    for trained in (FineTune("bias"), Lora(2, 4.0, 1, True)):
+        body, head = two_rate_adam(built(tiny_bert, trained)[0], 0.1, 0.2).param_groups
+        assert (body["lr"], head["lr"]) == (0.1, 0.2) and body["params"]
+        assert [tuple(p.shape) for p in head["params"]] == [(3, 16), (3,)]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Lora(2, 4.0, 1, True, "all-linear"),
+        lambda: DPLoRA(targets="all-linear"),
+        lambda: LoRA(targets="all-linear"),
+        lambda: FineTune("most"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_when_it_is_asked_for(make: object) -> None:
+    with pytest.raises(EncoderError, match=r"'(all-linear|most)'.* not known: give "):
+        make()  # type: ignore[operator]
+
+
+def test_an_adapter_with_many_targets_is_saved_and_loaded_whole(
+    tmp_path: Path, deep_bert: Encoder, reports: list[str]
+) -> None:
+    """Of 20 names and more, PEFT keeps endings: they must not reach into the frozen layers."""
+    model, frozen = built(deep_bert, Lora(2, 4.0, 4, False, "all_linear"))
+    assert len(modules_of(model)) == 4 * 6 + 1
+    assert all(int(m.split(".")[2]) >= 2 for m in modules_of(model) - {"head"})
+    with torch.no_grad():
+        for p in trainable(model).values():
+            p.add_(0.3 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
+    fitted = LoraFitted(LABELS, model, frozen)
+    fitted.save(tmp_path)
+    loaded = LoraFitted.load(tmp_path, deep_bert)
+    assert np.abs(loaded.logits(reports) - fitted.logits(reports)).max() < 1e-6
+    assert fitted.logits(reports).std() > 0.01
+
+
+@pytest.fixture
+def deep_bert(tmp_path: Path, tiny_bert: Encoder) -> Encoder:
+    """The tiny encoder with six layers: the second half repeats the first."""
+    folder = tmp_path / "deep"
+    shutil.copytree(tiny_bert.folder, folder)
+    model = tiny_bert.model()
+    layers = stack(model, "deep")
+    layers.extend(copy.deepcopy(layers))
+    model.config.num_hidden_layers = 6  # type: ignore[union-attr]
+    model.save_pretrained(folder)  # type: ignore[operator]
+    return resolve(str(folder), "nothing: random weights")
+
+
+# Numbers have the encoder's dtype.
+
+
+class Double(Encoder):
+    dtype = "float64"
+
+    def model(self) -> nn.Module:
+        return super().model().double()
+
+
+@pytest.mark.parametrize("default", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "trained", [Lora(2, 4.0, 2, False), Lora(2, 4.0, 0, True, "all_linear"), FineTune("all", 1)]
+)
+def test_with_a_float64_encoder_everything_is_float64_and_starts_from_the_same_numbers(
+    tiny_bert: Encoder, trained: Lora | FineTune, default: torch.dtype, reports: list[str]
+) -> None:
+    double = Double(**{f.name: getattr(tiny_bert, f.name) for f in fields(Encoder)})
+    single, _ = built(tiny_bert, trained)
+    torch.set_default_dtype(default)
+    try:
+        model, frozen = built(double, trained)
+        features = evaluate(frozen, reports[:4])
+        records = Records(np.arange(4), features, torch.zeros(4, 3, dtype=torch.float32))
+        losses = model.losses(records)  # type: ignore[operator]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    held = [*model.parameters(), *(b for b in model.buffers() if b.is_floating_point())]
+    assert {t.dtype for t in held} == {torch.float64} and losses.dtype == torch.float64
+    assert features.values.dtype == (np.float64 if frozen.layers else np.int64)
+    assert Pooled(double, 48)(reports[0]).dtype == np.float64
+    for name, p in trainable(single).items():
+        assert torch.equal(p.double(), trainable(model)[name])
+    assert frozen.key != FrozenPart(tiny_bert, frozen.layers, 48).key
+    assert Pooled(double, 48).key != Pooled(tiny_bert, 48).key
