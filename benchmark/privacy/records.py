@@ -92,7 +92,11 @@ class Records:
         """(values (B, T, …) padded with 0, mask (B, T)); (B, …) and a mask (B, 1) if not ragged."""
         if not self._sample.open:
             raise PrivacyError("these records belong to a step that has ended; use step.records")
-        values, mask = pad([self.features[i] for i in self.slots], self.features.ragged)
+        stored = self.features.values
+        blank = np.zeros(stored.shape[1:], stored.dtype)
+        none = [blank[None] if self.features.ragged else blank]  # an empty sample, of the same kind
+        values, mask = pad([self.features[i] for i in self.slots] or none, self.features.ragged)
+        values, mask = values[: self.size], mask[: self.size]
         return values.to(self.device), mask.to(self.device)
 
     def take(self, index: NDArray[np.int64]) -> Records:
@@ -223,14 +227,14 @@ class RawRecords:
 
 
 def pad(arrays: Sequence[NDArray[Any]], ragged: bool) -> tuple[Tensor, Tensor]:
-    """Stack arrays, padding the first axis with zeros where they are ragged; bool mask (B, T)."""
+    """Stack arrays, one at least, padding the first axis with zeros where they are ragged.
+
+    (values (B, T, …), bool mask (B, T)); a mask (B, 1) if not ragged.
+    """
     if not ragged:
-        stacked = np.stack(arrays) if arrays else np.zeros((0, 1), np.float32)
-        return torch.from_numpy(stacked), torch.ones(len(arrays), 1, dtype=torch.bool)
-    longest = max((len(a) for a in arrays), default=0)
-    tail = arrays[0].shape[1:] if arrays else ()
-    kind = arrays[0].dtype if arrays else np.dtype(np.float32)
-    values = np.zeros((len(arrays), longest, *tail), kind)
+        return torch.from_numpy(np.stack(arrays)), torch.ones(len(arrays), 1, dtype=torch.bool)
+    longest = max(len(a) for a in arrays)
+    values = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), arrays[0].dtype)
     mask = np.zeros((len(arrays), longest), bool)
     for i, a in enumerate(arrays):
         values[i, : len(a)] = a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -256,3 +257,44 @@ def cache_folder() -> Path:
         return Path(folder)
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "radpriv"
+
+
+def check(
+    method: str,
+    units: list[str],
+    epsilons: list[float],
+    parameters: list[str],
+    encoder: str,
+    console: Console,
+    debug: bool = False,
+) -> list[Any]:
+    """A report for the method, or for each that a plug-in file registers."""
+    from radpriv.attacks.conformance.check import check_method
+    from radpriv.benchmark.datasets.base import build
+    from radpriv.benchmark.method import methods
+
+    names = methods.load_file(method) if method.endswith(".py") else [method]
+    values = dict(map(_parameter, parameters))
+    reports = []
+    for name in names:
+        made = build(methods.get(name), values, f"method '{name}'", "parameter")
+        with console.status(f"replaying {name}") as status:
+
+            def told(v: Any, name: str = name, status: Any = status) -> None:
+                status.update(f"replaying {name}: {v.unit}, ε = {v.epsilon:g}, {v.check} done")
+
+            reports.append(
+                check_method(name, made, tuple(units), tuple(epsilons), encoder, told, debug)
+            )
+    return reports
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value as TOML writes it; bare words are text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise SuiteError(f"--set {text}: give NAME=VALUE")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value

@@ -307,3 +307,26 @@ def test_a_one_step_update_changes_by_at_most_the_clip_over_the_divisor(
         sum(float((updates[0][n] - updates[1][n]).square().sum()) for n in updates[0])
     )
     assert 0 < change <= 0.01 / 30 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("ragged", [True, False])
+def test_an_empty_sample_has_values_of_the_same_kind(
+    make_run: Any, train: PrivateRecords, ragged: bool
+) -> None:
+    """Otherwise a method that multiplies them by a matrix fails exactly where nobody was drawn."""
+
+    class Letters:
+        key = ""
+
+        def __init__(self) -> None:
+            self.ragged = ragged
+
+        def __call__(self, text: str) -> np.ndarray:
+            return np.ones((len(text), 5) if ragged else 5)
+
+    mapped = train.map("letters", Letters())
+    empty, full = (make_run()._sample(mapped, rate).records for rate in (1e-9, 1.0))
+    assert empty.size == 0 < full.size
+    for here, there in zip(empty.inputs(), full.inputs()):
+        assert len(here) == 0 and here.dtype == there.dtype and here.ndim == there.ndim
+    assert empty.inputs()[0].shape[-1] == 5
