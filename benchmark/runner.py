@@ -35,7 +35,7 @@ from radpriv.benchmark.privacy.run import Diverged, Run
 from radpriv.benchmark.privacy.streams import named_key, secret_key
 from radpriv.benchmark.store import Finished, Store, atomic_write, write_json, write_parquet
 from radpriv.benchmark.work import REASON
-from radpriv.errors import CellFailed, DataError, NotReproduced, RadprivError, StoreError
+from radpriv.errors import CellFailed, DataError, NotReproduced, PrivacyError, RadprivError, StoreError
 
 if TYPE_CHECKING:
     from radpriv.benchmark.fingerprint import Fingerprint
@@ -78,13 +78,17 @@ def _attempt(job: Job, how: Fingerprint, context: Context) -> Finished:
         if work.done is not None and how.cached:
             return work.done
         started = time.time()
+        checkpoints = Checkpoints(
+            work.folder / "private" if how.cached else None, context.checkpoint_every, now
+        )
         try:
-            _train_and_score(job, how, context, work.folder, work.resumed)
+            _train_and_score(job, how, context, work.folder, work.resumed, checkpoints)
         except RadprivError as error:
             if _is_ours(error):
                 raise
             raise CellFailed(f"{type(error).__name__} raised by the plug-in itself") from None
         write_json(work.folder / "provenance.json", record.provenance(started, context.device))
+        checkpoints.discard()
         return work.finish()
 
 
@@ -107,16 +111,18 @@ def resumable(folder: Path, now: Mapping[str, Any]) -> bool:
 
 
 def _train_and_score(
-    job: Job, how: Fingerprint, context: Context, folder: Path, resumed: bool
+    job: Job,
+    how: Fingerprint,
+    context: Context,
+    folder: Path,
+    resumed: bool,
+    checkpoints: Checkpoints,
 ) -> None:
     dataset = job.dataset(context.data)
     if len(dataset.rows("test")) == 0:
         raise DataError(f"dataset {dataset.name}: its test split is empty; take more reports")
     universe = job.universe(dataset)
-    key, commitment = _run_key(job, folder)
-    checkpoints = Checkpoints(
-        folder / "private", context.checkpoint_every, conditions(context.device)
-    )
+    key, commitment = _run_key(job, folder, resumed)
     ledger = _ledger(folder / "ledger.jsonl", resumed)
     train = PrivateRecords(
         universe,
@@ -156,7 +162,6 @@ def _train_and_score(
     write_parquet(folder / "private" / "diagnostics.parquet", record.diary_table(train._diary))
     (folder / "ledger.jsonl").touch()
     write_json(folder / "record.json", values)
-    checkpoints.discard()
 
 
 def _ledger(path: Path, resumed: bool) -> Ledger:
@@ -164,7 +169,10 @@ def _ledger(path: Path, resumed: bool) -> Ledger:
     if not resumed:
         return Ledger(path)
     mend(path)
-    return Ledger(path, read(path) if path.is_file() else ())
+    try:
+        return Ledger(path, read(path) if path.is_file() else ())
+    except PrivacyError as error:
+        raise NotReproduced(f"{error}; the run begins anew") from error
 
 
 def _is_ours(error: RadprivError) -> bool:
@@ -213,16 +221,16 @@ def _logits(
     return np.asarray(logits, np.float32)
 
 
-def _run_key(job: Job, folder: Path) -> tuple[bytes, str | None]:
+def _run_key(job: Job, folder: Path, resumed: bool) -> tuple[bytes, str | None]:
     """The run key; in secret mode from the operating system, kept in private/, committed to."""
     cell = job.cell
     if cell.noise_mode == "secret":
         path = folder / "private" / "run_key"
-        if path.is_file():  # of a run that goes on; a new one begins in an empty folder
-            key = path.read_bytes()
-        else:
-            key = secret_key()
-            atomic_write(path, key)
+        if not resumed:
+            atomic_write(path, secret_key())
+        elif not path.is_file():
+            raise NotReproduced("the key of the stopped run is gone; the run begins anew")
+        key = path.read_bytes()
         return key, hashlib.sha256(key).hexdigest()
     axes = [cell.dataset, cell.encoder, cell.method, dict(cell.params), cell.n_public, cell.limited]
     budget = [cell.budget.epsilon, cell.budget.delta, cell.budget.unit]

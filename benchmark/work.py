@@ -196,6 +196,13 @@ def _retire(folder: Path, attempts: Path, kind: str, reason: str, always: bool =
     if not (always or told or (ledger.is_file() and ledger.stat().st_size)):
         _remove(folder)
         return
+    if (folder / PRIVATE).is_dir():
+        # At once and without taking space: with its checkpoints half removed, or none of them yet,
+        # a run that ends as a failure would look like one that can go on.
+        gone = folder / f"{PRIVATE}.gone"
+        if gone.is_dir():
+            _remove(gone)
+        os.rename(folder / PRIVATE, gone)
     for entry in folder.iterdir():
         if entry.name not in (LEDGER, REASON):
             _remove(entry)

@@ -1,61 +1,85 @@
 """ε from a ledger, and noise for an ε, by privacy loss distributions (PLD).
 
-PLD (Koskela et al. 2020; dp_accounting) is the certificate: pessimistic rounding, so its ε is an
-upper bound up to the discretisation, which is scaled with the target (an interval fit for ε = 1 is
-hundreds of times too coarse at ε = 0.01). Opacus' own search stops at an absolute tolerance of
-0.01 and returns ten times too much noise at ε = 0.01; it is not used.
+PLD (pld.py) is the certificate: pessimistic rounding, so its ε is an upper bound whatever the grid.
+The grid only decides how much is wasted, so it is scaled with the target and with the number of
+steps: one fit for ε = 1 is hundreds of times too coarse at ε = 0.01. Opacus' own search stops at an
+absolute tolerance of 0.01 and returns ten times too much noise at ε = 0.01; it is not used.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+from radpriv.benchmark.privacy import pld
 from radpriv.benchmark.privacy.ledger import Group
 from radpriv.errors import PrivacyError
 
 TOLERANCE = 0.002
 """Calibrated noise certifies at no less than (1 - TOLERANCE) · ε, and never above ε."""
+FLOOR = 1e-2
+"""Smallest noise multiplier that is searched; at less, sampling alone reaches the budget."""
 
 
-def discretization(epsilon: float) -> float:
-    """Interval of the loss grid for an ε near this one: fine for a small one, coarse above 10."""
-    return min(1e-3, epsilon / 1000) * max(1.0, epsilon / 10)
+def discretization(epsilon: float, delta: float, steps: int) -> float:
+    """Interval of the loss grid for an ε near this one after `steps` roundings, nats.
+
+    Rounding adds a variance of about interval²/6 a step. With s the deviation of the whole loss,
+    ε ≈ s²/2 + s·sqrt(2 ln 1/δ); s / (10 sqrt(steps)) keeps the addition below 0.2% of s².
+    """
+    z = math.sqrt(2 * math.log(1 / delta))
+    deviation = 2 * epsilon / (math.sqrt(z * z + 2 * epsilon) + z)
+    return deviation / (10 * math.sqrt(max(steps, 1)))
 
 
 @lru_cache(maxsize=4096)
 def certify(groups: tuple[Group, ...], delta: float, interval: float = 1e-3) -> float:
     """ε(δ) of these groups of steps under add/remove; inf where a step carries no noise.
 
-    An empty ledger is ε = 0: nothing was released.
+    An empty ledger is ε = 0: nothing was released. PrivacyError where PLD has no answer within its
+    bounds of size, time and error, or the numbers are no steps.
     """
-    from dp_accounting import dp_event
-    from dp_accounting.pld import pld_privacy_accountant as pld
-    from dp_accounting.privacy_accountant import NeighboringRelation
-
-    if not 0 < delta < 1:
-        raise PrivacyError(f"delta {delta!r}: a certificate needs 0 < delta < 1")
+    check(groups, delta)
     if any(g.noise_multiplier == 0 for g in groups):
         return math.inf
-    accountant = pld.PLDAccountant(
-        NeighboringRelation.ADD_OR_REMOVE_ONE, value_discretization_interval=interval
-    )
+    return pld.epsilon(groups, delta, interval) if groups else 0.0
+
+
+def check(groups: Sequence[Group], delta: float) -> None:
+    """PrivacyError that names what is no number of steps, rate, noise or δ."""
+    if not 0 < delta < 1:
+        raise PrivacyError(f"delta {delta!r}: a certificate needs 0 < delta < 1")
     for g in groups:
-        step: dp_event.DpEvent = dp_event.GaussianDpEvent(g.noise_multiplier)
-        if g.rate < 1:
-            step = dp_event.PoissonSampledDpEvent(g.rate, step)
-        accountant.compose(dp_event.SelfComposedDpEvent(step, g.steps))
-    return float(accountant.get_epsilon(delta))
+        noise = g.noise_multiplier
+        if not (0 < g.rate <= 1 and g.steps >= 1 and noise >= 0 and math.isfinite(noise)):
+            raise PrivacyError(
+                f"no sampled Gaussian: rate {g.rate}, noise multiplier {noise}, steps {g.steps}"
+            )
 
 
 def certificate(groups: Sequence[Group], delta: float, near: float) -> tuple[float, float]:
-    """(ε, discretisation interval): certified on a grid fit for ε near `near`, refined if off."""
-    interval = discretization(near)
-    epsilon = certify(tuple(groups), delta, interval)
-    if 0 < epsilon < near / 2:
-        interval = discretization(epsilon)
-        epsilon = certify(tuple(groups), delta, interval)
+    """(ε, discretisation interval): certified on a grid fit for ε near `near`, refitted if off."""
+    work = tuple(groups)
+    return fitted(lambda interval: certify(work, delta, interval), work, delta, near)
+
+
+def fitted(
+    spent: Callable[[float], float], groups: Sequence[Group], delta: float, near: float, k: int = 1
+) -> tuple[float, float]:
+    """(ε, interval) of `spent(interval)`, on a grid fit for the ε that it gives."""
+    check(groups, delta)
+    noisy = all(g.noise_multiplier > 0 for g in groups)
+    shortest = pld.widest(groups, delta, k) / pld.POINTS if noisy else 0.0
+    if not shortest < math.inf:
+        shortest = 0.0  # refused by name where it is certified
+    epsilon, interval, near = math.inf, 0.0, near if 0 < near < math.inf else 1.0
+    for _ in range(4):
+        interval = max(discretization(near, delta, pld.depth(groups)), 1.0001 * shortest)
+        epsilon = spent(interval)
+        if not 0 < epsilon < math.inf or 0.5 <= epsilon / near <= 2:
+            break
+        near = epsilon
     return epsilon, interval
 
 
@@ -63,36 +87,57 @@ def certificate(groups: Sequence[Group], delta: float, near: float) -> tuple[flo
 def calibrate(epsilon: float, delta: float, rate: float, steps: int) -> float:
     """The smallest noise multiplier, to TOLERANCE in ε, whose certificate is at most ε.
 
-    Bracketed from the Gaussian mechanism's guess sqrt(2 steps ln(1.25/δ)) · rate / ε, since a
-    default bracket can exhaust memory at small ε. ε = inf gives 0.
+    Searched downwards from the Gaussian mechanism's guess sqrt(2 steps ln(1.25/δ)) · rate / ε + 1:
+    a default bracket can exhaust memory at small ε. ε = inf gives 0.
     """
     if math.isinf(epsilon) and epsilon > 0:
         return 0.0
     if not (epsilon > 0 and 0 < rate <= 1 and steps >= 1):
         raise PrivacyError(f"cannot calibrate: epsilon {epsilon}, rate {rate}, steps {steps}")
-    interval = discretization(epsilon)
+    check((), delta)
 
     def spent(sigma: float) -> float:
-        return certify((Group(rate, sigma, steps),), delta, interval)
+        return certificate((Group(rate, sigma, steps),), delta, epsilon)[0]
 
-    guess = max(0.3, rate * math.sqrt(2 * steps * math.log(1.25 / delta)) / epsilon)
-    low = high = guess
-    while spent(high) > epsilon:
-        low, high = high, high * 1.5
-        if high > 1e7:
-            raise PrivacyError(f"no noise reaches epsilon {epsilon:g} at delta {delta:g}")
-    while low == high or spent(low) <= epsilon:
-        high, low = low, low / 1.5
-        if low < 1e-2:
-            return high
-    reached = spent(high)
-    while reached < (1 - TOLERANCE) * epsilon:
-        middle = math.sqrt(low * high)
+    def coarse(sigma: float) -> float:
+        group = (Group(rate, sigma, steps),)
+        interval = discretization(epsilon, delta, pld.depth(group))
+        return certify(group, delta, max(8 * interval, pld.widest(group, delta) / pld.POINTS * 1.1))
+
+    guess = 1 + rate * math.sqrt(2 * steps * math.log(1.25 / delta)) / epsilon
+    start = _search(coarse, epsilon, guess, 1.3, 0.02)
+    return _search(spent, epsilon, start, 1.05, TOLERANCE)
+
+
+def _search(
+    spent: Callable[[float], float], epsilon: float, start: float, factor: float, tolerance: float
+) -> float:
+    """A noise multiplier with (1 - tolerance) ε ≤ spent ≤ ε, by false position on logarithms."""
+    high, reached = start, spent(start)
+    while reached > epsilon:
+        high *= factor**2
+        if high > 1e9:
+            raise PrivacyError(f"no noise reaches epsilon {epsilon:g}")
+        reached = spent(high)
+    low = high
+    over = reached
+    while over <= epsilon:
+        if over >= (1 - tolerance) * epsilon or low < FLOOR:
+            return low
+        high, reached = low, over
+        low /= factor
+        over = spent(low)
+    aim = (1 - tolerance / 2) * epsilon
+    for turn in range(100):
+        share = 0.5
+        if turn % 3 < 2 and 0 < reached and over < math.inf:
+            share = math.log(aim / reached) / math.log(over / reached)
+        middle = math.exp(math.log(high) + min(max(share, 0.02), 0.98) * math.log(low / high))
         value = spent(middle)
-        if value <= epsilon:
-            high, reached = middle, value
+        if value > epsilon:
+            low, over = middle, value
+        elif value >= (1 - tolerance) * epsilon:
+            return middle
         else:
-            low = middle
-        if high / low < 1 + 1e-7:
-            raise PrivacyError(f"noise search for epsilon {epsilon:g} does not converge")
-    return high
+            high, reached = middle, value
+    raise PrivacyError(f"noise search for epsilon {epsilon:g} does not converge")

@@ -3,7 +3,9 @@
 A run that goes on draws the same coins and the same noise as the one that was stopped, because both
 are functions of position. What it releases again must then be what was released before: the ledger
 compares hashes before a value leaves the waist, and the first that differs ends the attempt, since
-one draw of noise under two values gives their difference away.
+one draw of noise under two values gives their difference away. What a method keeps outside `state`
+and never lets a release depend on (an average of weights in a variable) is not seen by that: give
+it to `state`.
 
 Private: the files lie in the cell's private/ folder while it is computed, and are gone afterwards.
 """
@@ -22,7 +24,7 @@ from torch import nn
 from radpriv.benchmark.atomic import atomic_write, read_json, write_json
 from radpriv.benchmark.privacy.clipping import trainable
 from radpriv.benchmark.privacy.records import Plan, PrivateFeatures
-from radpriv.errors import NotReproduced, StoreError
+from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
 State = tuple[Any, ...]
 """(model, optimizer, …): everything that steps change."""
@@ -42,11 +44,15 @@ def conditions(device: torch.device) -> dict[str, Any]:
 
 
 def resumable(folder: Path, now: Mapping[str, Any]) -> bool:
-    """Whether `folder` holds checkpoints that were written under the conditions of `now`."""
+    """Whether `folder` holds checkpoints that were written under the conditions of `now`.
+
+    Without one a run would restart from step 0, and a restart takes a new key.
+    """
     try:
-        return bool(read_json(folder / CONDITIONS) == now)
+        same = bool(read_json(folder / CONDITIONS) == now)
     except StoreError:
         return False
+    return same and any(folder.glob("checkpoint-*.pt"))
 
 
 class Checkpoints:
@@ -62,20 +68,24 @@ class Checkpoints:
         self._every = every
         self._now = now or {}
         self._last = time.monotonic()
+        self._plan: list[int] | None = None
 
     def restore(self, first: int, state: State, records: PrivateFeatures) -> tuple[int, bool]:
         """Put the newest state of the loop that began at step `first` back.
 
         (steps done, whether its tensors were seen to move); (0, False) where there is none.
+        PrivacyError for an entry of `state` that cannot be kept; NotReproduced for a damaged file.
         """
+        _check_kept(state)
+        self._plan = [records._plan.tokens, records._plan.elements]
         if self._folder is None or not (path := self._file(first)).is_file():
             return 0, False
         try:
             saved = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
-            for entry, value in zip(state, saved["state"], strict=True):
-                _put_back(entry, value)
+            for i, (entry, value) in enumerate(zip(state, saved["state"], strict=True)):
+                _put_back(entry, value, trained=i == 0)
             records._diary.rows[:] = saved["diary"]
-            records._plan.tokens, records._plan.elements = saved["plan"]
+            records._plan.tokens, records._plan.elements = self._plan = saved["plan"]
             return int(saved["done"]), bool(saved["moved"])
         except Exception as error:  # a damaged archive raises whatever its reader met first
             raise NotReproduced(
@@ -86,29 +96,38 @@ class Checkpoints:
     def keep(
         self, first: int, done: int, last: bool, moved: bool, state: State, records: PrivateFeatures
     ) -> None:
-        """After a step: write the state, if it is time or the loop is over."""
-        if self._folder is None or not (last or time.monotonic() - self._last >= self._every):
+        """After a step: write the state, if it is time or the loop is over.
+
+        Also when memory ran out in it: the last bits of what follows depend on the smaller plan.
+        """
+        plan = [records._plan.tokens, records._plan.elements]
+        due = last or plan != self._plan or time.monotonic() - self._last >= self._every
+        if self._folder is None or not due:
             return
         if not (self._folder / CONDITIONS).is_file():
             write_json(self._folder / CONDITIONS, dict(self._now))
         buffer = io.BytesIO()
         torch.save(
             {
-                "state": [_taken(entry) for entry in state],
+                "state": [_taken(entry, trained=i == 0) for i, entry in enumerate(state)],
                 "diary": records._diary.rows,
-                "plan": [records._plan.tokens, records._plan.elements],
+                "plan": plan,
                 "done": done,
                 "moved": moved,
             },
             buffer,
         )
         atomic_write(self._file(first), buffer.getvalue())
-        self._last = time.monotonic()
+        self._last, self._plan = time.monotonic(), plan
 
     def discard(self) -> None:
-        """The run is over: nothing of its state in between stays."""
+        """The run is over: nothing of its state in between stays.
+
+        The conditions first: what a process leaves that is killed in here must not be taken for a
+        run that can go on, with some of its loops at their start.
+        """
         if self._folder is not None:
-            for path in (*self._folder.glob("checkpoint-*.pt"), self._folder / CONDITIONS):
+            for path in (self._folder / CONDITIONS, *self._folder.glob("checkpoint-*.pt")):
                 path.unlink(missing_ok=True)
 
     def _file(self, first: int) -> Path:
@@ -116,18 +135,32 @@ class Checkpoints:
         return self._folder / f"checkpoint-{first}.pt"
 
 
-def _taken(entry: Any) -> Any:
-    if isinstance(entry, nn.Module):
+def _check_kept(state: State) -> None:
+    for i, entry in enumerate(state):
+        known = isinstance(entry, nn.Module | torch.Generator)
+        if not known and not (hasattr(entry, "state_dict") and hasattr(entry, "load_state_dict")):
+            raise PrivacyError(
+                f"state: entry {i} ({type(entry).__name__}) has no state_dict() and "
+                "load_state_dict(), so no checkpoint can keep it; give it both, or leave it out"
+            )
+
+
+def _taken(entry: Any, trained: bool) -> Any:
+    """What to write of an entry. trained: the model of the loop, where the rest is constant."""
+    if trained:
         return {n: p.detach().cpu() for n, p in trainable(entry).items()}
     if isinstance(entry, torch.Generator):
         return entry.get_state()
     return entry.state_dict()
 
 
-def _put_back(entry: Any, value: Any) -> None:
-    if isinstance(entry, nn.Module):
+def _put_back(entry: Any, value: Any, trained: bool) -> None:
+    if trained:
+        params = trainable(entry)
+        if params.keys() != value.keys():
+            raise ValueError("other trainable tensors")
         with torch.no_grad():
-            for name, p in trainable(entry).items():
+            for name, p in params.items():
                 p.copy_(value[name])
     elif isinstance(entry, torch.Generator):
         entry.set_state(value)

@@ -14,10 +14,11 @@ import math
 import os
 from collections import Counter, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from radpriv.benchmark.atomic import atomic_write
+from radpriv.benchmark.atomic import storing
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
 
@@ -65,18 +66,28 @@ class Ledger:
     """Append-only; `append` returns after the line is on disk.
 
     releases: those of this run, in order. earlier: lines that the file holds already, of a run that
-    was stopped: what the run that goes on releases must be the same, one after the other.
+    was stopped: what the run that goes on releases must be the same, one after the other. None for
+    a new run.
     """
 
-    def __init__(self, path: Path | None, earlier: Iterable[Release] = ()) -> None:
+    def __init__(self, path: Path | None, earlier: Iterable[Release] | None = None) -> None:
         self.path = path
         self.releases: list[Release] = []
-        self._earlier = deque(earlier)
+        self._goes_on = earlier is not None
+        self._earlier = deque(earlier or ())
 
     def settle(self, step: int) -> None:
-        """A checkpoint has the steps before `step` behind it: their lines stand as they are."""
+        """A checkpoint has the steps before `step` behind it: their lines stand as they are.
+
+        NotReproduced where one of these steps has no line: a certificate without it would be wrong.
+        """
         while self._earlier and self._earlier[0].step < step:
             self.releases.append(self._earlier.popleft())
+        if self._goes_on and (gone := set(range(step)) - {r.step for r in self.releases}):
+            raise NotReproduced(
+                f"the ledger has no line of step {min(gone)}, which the checkpoint of a stopped run "
+                "has behind it; the run begins anew"
+            )
 
     @property
     def unmade(self) -> int:
@@ -95,12 +106,15 @@ class Ledger:
             return
         if self.path is not None:
             line = json.dumps(asdict(release), sort_keys=True) + "\n"
+            size = self.path.stat().st_size if self.path.is_file() else 0
             try:
                 with self.path.open("a", encoding="utf-8") as file:
                     file.write(line)
                     file.flush()
                     os.fsync(file.fileno())
             except OSError as error:
+                with suppress(OSError):  # half a line: the next one would stand behind it
+                    os.truncate(self.path, size)
                 raise StoreError(
                     f"{self.path}: the ledger line of step {release.step} could not be written "
                     f"({error.strerror}); free space and run again, nothing was released"
@@ -111,7 +125,8 @@ class Ledger:
 def mend(path: Path) -> None:
     """Cut a last line that a killed process left half written: its value never left the waist."""
     if path.is_file() and (data := path.read_bytes()) and not data.endswith(b"\n"):
-        atomic_write(path, data[: data.rfind(b"\n") + 1])
+        with storing(path):
+            os.truncate(path, data.rfind(b"\n") + 1)
 
 
 def read(path: Path) -> list[Release]:
