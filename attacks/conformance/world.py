@@ -148,12 +148,10 @@ def _save(folder: Path, kind: str, texts: tuple[str, ...]) -> Path:
     hf.BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model: nn.Module
         if kind == "albert":
-            model = hf.AlbertModel(
-                hf.AlbertConfig(vocab_size=len(vocab), embedding_size=8, **SIZES)
-            )
+            config = hf.AlbertConfig(vocab_size=len(vocab), embedding_size=8, **SIZES)
+            hf.AlbertModel(config).save_pretrained(folder)
         else:
-            model = hf.BertModel(hf.BertConfig(vocab_size=len(vocab), **SIZES))
-    model.save_pretrained(folder)
+            config = hf.BertConfig(vocab_size=len(vocab), **SIZES)
+            hf.BertModel(config).save_pretrained(folder)
     return folder
