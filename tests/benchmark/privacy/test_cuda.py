@@ -38,13 +38,13 @@ TRAINED = {
 ROUNDING = 0.015
 """Error of a clipped sum under bfloat16 autocast, per record and in units of the clip.
 
-Measured on a CPU: 0.0025 to 0.0057.
+Measured on a CPU: 0.0025 to 0.0077.
 """
 
 BATCHING = {"float32": 1e-6, "bfloat16": 0.005}
 """What micro-batches may change, per record and in units of the clip.
 
-Measured on a CPU: up to 1.3e-7 and 0.0017.
+Measured on a CPU: up to 2.0e-7 and 0.0019.
 """
 
 Build = Callable[..., tuple[Any, Records]]
@@ -60,7 +60,7 @@ def build(
 ) -> Build:
     """(model, records) on a device."""
 
-    def make(device: str, trained: Any, kind: str = "bert", count: int = 12) -> Any:
+    def make(device: str, trained: Any, kind: str = "bert", count: int = 6) -> Any:
         if device == "cuda" and not torch.cuda.is_available():
             pytest.skip("needs a CUDA device")
         encoder = tiny_albert if kind == "albert" else tiny_bert
@@ -117,7 +117,7 @@ def test_micro_batches_change_a_sum_by_no_more_than_rounding(
     model, records = build(device, TRAINED[what])
     with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         whole = clipped_sum(model, records, 0.5, tokens=10**6)
-        for tokens in (1, 70):
+        for tokens in (1, 40):
             cut = clipped_sum(model, records, 0.5, tokens=tokens)
             assert distance(whole, cut) <= BATCHING[precision] * 0.5 * records.size
 
@@ -141,7 +141,7 @@ class Planted(nn.Module):
 def test_a_planted_record_adds_at_most_the_clip_under_autocast(
     factor: float, device: str, build: Build
 ) -> None:
-    model, records = build(device, TRAINED["query and value"], count=6)
+    model, records = build(device, TRAINED["query and value"])
     with bf16(device):
         # One record at a time: what the others add is then the same, bit by bit.
         there = clipped_sum(Planted(model, factor), records, 0.7, tokens=1)

@@ -92,11 +92,10 @@ TEXTS = (
     "no pleural effusion or pneumothorax , the heart is normal in size and the lungs are clear",
     "small left pleural effusion with adjacent opacity",
     "[PAD] catheter ends in [PAD] the superior vena cava",
-    "heart",
 )
-"""Of unequal lengths; one holds the padding token itself, one is there twice."""
+"""Of unequal lengths; one holds the padding token itself."""
 
-LABELS = ((1, 0, 1), (0, 1, 1), (1, math.nan, 0), (0, 0, math.nan), (0, 1, 0))
+LABELS = ((1, 0, 1), (0, 1, 1), (1, math.nan, 0), (0, 0, math.nan))
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
@@ -270,7 +269,7 @@ def test_broadcast_position_ids_are_refused_and_expanded_ones_are_not(
     positions = next(n for n in params if "position_embeddings" in n)
     with per_record_gradients(model):
         found, _ = _gradients(model, params, records)
-    assert all(len(g) == records.size == 5 for g in found.values())
+    assert all(len(g) == records.size == 4 for g in found.values())
     norms = hooked(model, records).norm(dim=1)
     exact = looped(model, records).norm(dim=1)
     assert torch.allclose(norms, exact, rtol=1e-5)
@@ -412,9 +411,9 @@ def test_a_batch_dimension_that_is_not_the_records_is_refused(
 @pytest.mark.parametrize("what", ["query and value", "everything"])
 def test_another_record_in_the_batch_changes_nothing(what: str, encoder_of: EncoderOf) -> None:
     model, records = built(encoder_of("bert", TINY["bert"]), TRAINED[what])
-    pairs = [hooked(model, records.take(np.array([3, other]))) for other in (0, 1, 2)]
-    for pair in pairs[1:]:
-        assert worst(pair[:1], pairs[0][:1]) <= 1e-5
+    pairs = [hooked(model, records.take(np.array([3, other]))) for other in (0, 1)]
+    assert worst(pairs[1][:1], pairs[0][:1]) <= 1e-5
+    assert worst(pairs[1][1:], pairs[0][1:]) > 0.1
 
 
 def test_what_an_earlier_pass_left_behind_enters_no_sum(
