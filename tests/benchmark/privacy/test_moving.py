@@ -1,0 +1,112 @@
+"""Moving a model before or after it gets its adapters, and the tensors that an optimizer holds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from radpriv.baselines.dp_lora import DPLoRA, two_rate_adam
+from radpriv.benchmark import classifier
+from radpriv.benchmark.classifier import Lora, build_classifier, untrained
+from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.privacy.checks import public_records, snapshot
+from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
+from radpriv.benchmark.privacy.records import PrivateRecords
+from radpriv.benchmark.privacy.release import apply
+from radpriv.errors import CellFailed
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+ORDERS = ("moved, then wrapped", "wrapped, then moved", "wrapped, then moved into new tensors")
+
+
+def moved(
+    how: str, encoder: Encoder, device: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[nn.Module, Any]:
+    """A LoRA classifier in float64, on `device`; `how` says when it went there."""
+    from peft import get_peft_model
+
+    lora = Lora(2, 4.0, 0, False)
+    generator = torch.Generator().manual_seed(3)
+    after, frozen = build_classifier(encoder, 3, lora, 48, generator)
+    with torch.no_grad():  # B and the head start at 0, which stops every other gradient
+        for p in trainable(after).values():
+            p.add_(0.3 * torch.randn(p.shape, generator=generator))
+    if how == "moved, then wrapped":
+        base, _ = untrained(encoder, 3, 0, 48)
+        base.to(device, torch.float64)
+        before: nn.Module = get_peft_model(base, classifier._config(base, encoder, lora)).train()
+        before.load_state_dict(after.state_dict())
+        return before, frozen
+    if how == "wrapped, then moved into new tensors":
+        monkeypatch.setattr(torch.__future__, "get_overwrite_module_params_on_conversion", _yes)
+    return after.to(device, torch.float64), frozen
+
+
+def _yes() -> bool:
+    return True
+
+
+def steps(
+    model: nn.Module, optimizer: torch.optim.Optimizer, run: Any, records: Any, count: int
+) -> None:
+    for step in run.poisson(records, 0.1, count, state=(model, optimizer)):
+        total = clipped_sum(model, step.records, 1.0)
+        apply(model, optimizer, step.gaussian("gradient", total, 1.0) / step.expected_batch)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_order_of_moving_and_wrapping_changes_no_sum(
+    tiny_bert: Encoder, device: str, distance: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    found = []
+    for how in ORDERS:
+        model, frozen = moved(how, tiny_bert, device, monkeypatch)
+        records = public_records(frozen, 3, torch.device(device))
+        assert {(p.dtype, p.device.type) for p in model.parameters()} == {(torch.float64, device)}
+        found.append(clipped_sum(model, records, 0.3).tensors)
+    assert len(found[0]) == 3 * 2 * 2 + 2 and all(t.any() for t in found[0].values())
+    assert all(distance(f, found[0]) <= 1e-12 for f in found)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_in_either_order_every_adapter_moves_and_with_stale_tensors_the_run_ends(
+    device: str,
+    tiny_bert: Encoder,
+    make_run: Any,
+    train: PrivateRecords,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    run = make_run(device=torch.device(device))
+    for how, count in zip(ORDERS, (5, 50, 5), strict=True):
+        model, frozen = moved(how, tiny_bert, device, monkeypatch)
+        optimizer = two_rate_adam(model, 1e-3, 1e-3)
+        before = snapshot(model)
+        steps(model, optimizer, run, train.map("frozen", frozen), count)
+        changes = [float((p - before[n]).abs().max()) for n, p in snapshot(model).items()]
+        assert len(changes) == 3 * 2 * 2 + 2 and min(changes) > 1e-3
+    made = len(run.releases)
+    model.to(torch.float32)  # into new tensors, of which `optimizer` knows nothing
+    with pytest.raises(CellFailed, match="adapter did not move"):
+        steps(model, optimizer, run, train.map("frozen", frozen), 5)
+    assert len(run.releases) == made + 1
+
+
+def test_dp_lora_trains_what_its_targets_say(
+    tiny_bert: Encoder, make_run: Any, train: PrivateRecords
+) -> None:
+    names = {}
+    for targets in ("query_value", "all_linear"):
+        method = DPLoRA(rank=2, rate=0.2, steps=2, max_length=48, targets=targets)
+        run = make_run(math.inf)
+        names[targets] = set(trainable(method.fit(train, tiny_bert, run.budget, run).model))
+    assert len(names["query_value"]) == 2 + 2 and len(names["all_linear"]) == 6 + 2
+    assert names["query_value"] < names["all_linear"]
