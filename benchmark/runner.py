@@ -35,7 +35,14 @@ from radpriv.benchmark.privacy.run import Diverged, Run
 from radpriv.benchmark.privacy.streams import named_key, secret_key
 from radpriv.benchmark.store import Finished, Store, atomic_write, write_json, write_parquet
 from radpriv.benchmark.work import REASON
-from radpriv.errors import CellFailed, DataError, NotReproduced, PrivacyError, RadprivError, StoreError
+from radpriv.errors import (
+    CellFailed,
+    DataError,
+    NotReproduced,
+    PrivacyError,
+    RadprivError,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from radpriv.benchmark.fingerprint import Fingerprint

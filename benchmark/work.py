@@ -47,7 +47,7 @@ class Work(Generic[T]):
     attempts: where ledger and reason of a failure go.  wait: seconds to wait for another process
     that holds the lock; None for as long as it takes.
     resume: whether a folder that a killed process left holds a run that can go on.
-    resumed: whether it did; the folder then holds what it held.
+    resumed: whether it did; the folder then holds its private/ and its ledger.
     """
 
     done: T | None = None
@@ -78,7 +78,9 @@ class Work(Generic[T]):
                 self.resumed = bool(
                     self._resume and self.folder.is_dir() and self._resume(self.folder)
                 )
-                if not self.resumed:
+                if self.resumed:  # what a run writes at its end is written anew
+                    _keep(self.folder, PRIVATE, LEDGER)
+                else:
                     _retire(
                         self.folder,
                         self.attempts,
@@ -199,13 +201,8 @@ def _retire(folder: Path, attempts: Path, kind: str, reason: str, always: bool =
     if (folder / PRIVATE).is_dir():
         # At once and without taking space: with its checkpoints half removed, or none of them yet,
         # a run that ends as a failure would look like one that can go on.
-        gone = folder / f"{PRIVATE}.gone"
-        if gone.is_dir():
-            _remove(gone)
-        os.rename(folder / PRIVATE, gone)
-    for entry in folder.iterdir():
-        if entry.name not in (LEDGER, REASON):
-            _remove(entry)
+        os.rename(folder / PRIVATE, folder / f"{PRIVATE}.gone")
+    _keep(folder, LEDGER, REASON)
     now = datetime.now(UTC)
     if not told:
         when = now.isoformat(timespec="seconds")
@@ -213,6 +210,12 @@ def _retire(folder: Path, attempts: Path, kind: str, reason: str, always: bool =
     make_folder(attempts)
     os.rename(folder, attempts / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}")
     sync_folder(attempts)
+
+
+def _keep(folder: Path, *names: str) -> None:
+    for entry in folder.iterdir():
+        if entry.name not in names:
+            _remove(entry)
 
 
 def _remove(path: Path) -> None:
