@@ -1,11 +1,18 @@
-"""DP linear probe: a linear head on frozen, publicly centred features, trained by DP-Adam."""
+"""DP linear probe: a linear head on frozen, publicly centred features.
+
+solver: "sgd" (DP-Adam, many sampled steps), "least_squares" (Gram matrix and moments, one query),
+"output" (logistic regression, one release), or "auto", which takes one of them by public numbers.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+from radpriv.baselines.least_squares import least_squares
 from radpriv.baselines.linear import fit_dp_linear
+from radpriv.baselines.one_shot import frame_of
+from radpriv.baselines.output_perturbation import output_perturbation
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.classifier import Pooled, center_of
 from radpriv.benchmark.encoders import Encoder
@@ -13,31 +20,52 @@ from radpriv.benchmark.fitted import LinearFitted
 from radpriv.benchmark.method import Method, methods
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
+from radpriv.errors import SuiteError
+
+SOLVERS = ("auto", "sgd", "least_squares", "output")
+ONE_SHOT_BELOW = 100.0
+"""Of ε · n_public / sqrt(size · labels): up to here least squares was seen to win."""
 
 
 @methods.register("dp_linear_probe")
 @dataclass(frozen=True)
 class DPLinearProbe(Method):
-    """Defaults chosen on `synthetic-plain`. Features are scaled by 1/sqrt(size)."""
+    """Defaults chosen on `synthetic-plain`. rate to lr: of "sgd", on features / sqrt(size)."""
 
     rate: float = 0.2
     steps: int = 150
     max_norm: float = 0.05
     lr: float = 1.0
     max_length: int = 256
+    solver: str = "auto"
 
     private = True
     units = frozenset({"report", "patient"})
+
+    def __post_init__(self) -> None:
+        if self.solver not in SOLVERS:
+            raise SuiteError(f"solver = {self.solver!r}: one of {', '.join(SOLVERS)}")
 
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
     ) -> LinearFitted:
         assert encoder is not None
+        function, spec = Pooled(encoder, self.max_length), pooled_spec(encoder, self.max_length)
+        labels, n_public = len(train.labels), train.n_public
+        solver = self.chosen(budget, n_public, encoder.hidden_size, labels)
+        if solver != "sgd":
+            frame = frame_of(encoder, self.max_length)
+            records = train.map("features", function)
+            if solver == "least_squares":
+                weight, bias = least_squares(records, run, frame, n_public)
+            else:
+                weight, bias = output_perturbation(records, run, frame, labels, n_public)
+            return LinearFitted(train.labels, function, weight, bias, spec)
         return fit_dp_linear(
             train,
             run,
-            Pooled(encoder, self.max_length),
-            pooled_spec(encoder, self.max_length),
+            function,
+            spec,
             size=encoder.hidden_size,
             center=center_of(encoder, self.max_length).numpy(),
             scale=1.0 / math.sqrt(encoder.hidden_size),
@@ -46,6 +74,16 @@ class DPLinearProbe(Method):
             max_norm=self.max_norm,
             lr=self.lr,
         )
+
+    def chosen(self, budget: Budget, n_public: int, size: int, labels: int) -> str:
+        """The solver that "auto" stands for: least squares below ε = 1 unless data are many.
+
+        A function of public numbers; docs/one_shot.md has the measurements behind it.
+        """
+        if self.solver != "auto":
+            return self.solver
+        worth = budget.epsilon * n_public / math.sqrt(size * labels)
+        return "least_squares" if budget.epsilon < 1 and worth < ONE_SHOT_BELOW else "sgd"
 
     def record_passes(self, n_public: int) -> float:
         return 0.0

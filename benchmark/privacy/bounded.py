@@ -100,8 +100,8 @@ class Totals:
         finite = torch.isfinite(norms)
         scale = torch.where(finite, (self._max_norm / norms.clamp_min(1e-300)).clamp(max=1.0), 0.0)
         for name, g in contributions.items():
-            g[~finite] = 0.0
-            self._sums[name] += (scale @ g).view_as(self._sums[name])
+            kept = g if bool(finite.all()) else torch.where(finite[:, None], g, 0.0)
+            self._sums[name] += (scale @ kept).view_as(self._sums[name])
         self._units += units
         self._clipped += int((norms > self._max_norm).sum() + (~finite).sum())
 
@@ -145,7 +145,7 @@ def _rows(f: Contribution, part: Records) -> dict[str, Tensor]:
                 f"bounded_sum: '{name}' has shape {tuple(t.shape)} for {part.size} records; "
                 "give one row per record"
             )
-    return {n: t.detach().double().reshape(part.size, -1).clone() for n, t in given.items()}
+    return {n: t.detach().double().reshape(part.size, -1) for n, t in given.items()}
 
 
 def _check_rows(f: Contribution, public: Records) -> dict[str, torch.Size]:
