@@ -50,11 +50,11 @@ def clipped_sum(
     record nothing there), if it has no trainable tensor, if a tensor has no gradient per record, or
     if memory is too short for one unit.
     """
-    if not model.training:
-        raise PrivacyError("the model is in eval() mode, where no per-record gradient is recorded")
     params = trainable(model)
     if not params:
         raise PrivacyError("the model has no trainable tensor")
+    _check_training(model)
+    torch.clear_autocast_cache()  # inside one autocast region it would keep weights of last step
     plan = records._plan if tokens is None else Plan(tokens)
     while True:
         try:
@@ -104,6 +104,7 @@ def _gradients(
             f"losses() returned shape {tuple(losses.shape)} for {part.size} records; "
             "it must give one loss per record"
         )
+    _check_rows(model, part.size)
     losses.sum().backward()
     found = {}
     for name, p in params.items():
@@ -116,6 +117,33 @@ def _gradients(
         found[name] = g.detach().double().reshape(part.size, -1)
         p.grad, p.grad_sample = None, None  # type: ignore[attr-defined]
     return found, losses
+
+
+def _check_training(model: nn.Module) -> None:
+    """Every module with a trainable tensor of its own must be in training mode: see the hooks."""
+    for name, module in model.named_modules():
+        own = any(p.requires_grad for p in module.parameters(recurse=False))
+        if own and not module.training:
+            raise PrivacyError(
+                f"layer {name or type(model).__name__} is in eval() mode, where no per-record "
+                "gradient is recorded"
+            )
+
+
+def _check_rows(model: nn.Module, size: int) -> None:
+    """Each use of a trained layer must have one row per record.
+
+    A constant of one row that goes through a layer beside the records would have the gradients of
+    all of them booked to the first: removing one record then moves the sum by more than the clip.
+    """
+    for name, module in model.named_modules():
+        for used in module.__dict__.get("activations", ()):
+            for t in used:
+                if t.ndim == 0 or len(t) != size:
+                    raise PrivacyError(
+                        f"layer {name} saw shape {tuple(t.shape)} for {size} records: give every "
+                        "use of a trained layer one row per record (expand what is broadcast)"
+                    )
 
 
 @contextmanager

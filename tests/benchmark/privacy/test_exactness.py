@@ -374,7 +374,7 @@ def test_a_batch_dimension_that_is_not_the_records_is_refused(
     encoder_of: EncoderOf, shape: tuple[int, ...]
 ) -> None:
     _, records = built(encoder_of("bert", TINY["bert"]), Lora(2, 4.0, 2, False))
-    with pytest.raises(PrivacyError, match="no gradient per record"):
+    with pytest.raises(PrivacyError, match="one row per record"):
         clipped_sum(Packed(shape), records, 1.0, tokens=10**6)
 
 

@@ -178,3 +178,62 @@ def test_two_functions_of_one_key_share_no_cache(tmp_path: Any) -> None:
 
     for function, value in ((One(), 1.0), (Two(), 2.0)):
         assert FeatureCache(tmp_path).map(function, ["a"])[0] == value
+
+
+class WithConstant(LinearModel):
+    """A constant of one row goes through the trained layer beside the records."""
+
+    def losses(self, records: Any) -> torch.Tensor:
+        x, _ = records.inputs()
+        weight = torch.ones(len(x))
+        weight[-1] = -1000.0
+        here, there = self.head(x.float()), self.head(torch.ones(1, x.shape[1]))
+        return 0.01 * weight * (here.tanh().sum(1) + there.tanh().sum(1))
+
+
+def test_a_row_that_is_shared_by_the_records_is_refused(
+    train: PrivateRecords, made_up: Any, records_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from radpriv.benchmark.privacy import clipping
+
+    model = WithConstant(32, 3, 1.0).train()
+    records = records_of(made_up, WORDS)
+    with pytest.raises(PrivacyError, match=r"saw shape \(1, 32\) for \d+ records"):
+        clipped_sum(model, records, 0.01)
+    # Without the check, Opacus books every record's share of that use to the first row.
+    monkeypatch.setattr(clipping, "_check_rows", lambda model, size: None)
+    whole = clipped_sum(model, records, 0.01).tensors
+    less = clipped_sum(model, records.take(np.arange(records.size - 1)), 0.01).tensors
+    moved = sum(float((whole[n] - less[n]).square().sum()) for n in whole) ** 0.5
+    assert moved > 1.5 * 0.01
+
+
+class HalfEval(torch.nn.Module):
+    """Its trained layer is in eval mode, though the model is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = LinearModel(32, 3, 1.0)
+
+    def losses(self, records: Any) -> torch.Tensor:
+        return self.inner.losses(records)
+
+
+def test_a_part_in_eval_mode_is_refused(made_up: Any, records_of: Any) -> None:
+    model = HalfEval().train()
+    model.inner.head.eval()
+    with pytest.raises(PrivacyError, match=r"layer inner\.head is in eval\(\) mode"):
+        clipped_sum(model, records_of(made_up, WORDS), 1.0)
+
+
+def test_the_first_check_does_not_take_the_rounding_of_autocast_for_mixing(
+    make_run: Any, lora_model: Any, train: PrivateRecords
+) -> None:
+    model, frozen = lora_model
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    with torch.autocast("cpu", torch.bfloat16):
+        for step in make_run().poisson(
+            train.map("frozen", frozen), 0.5, 1, state=(model, optimizer)
+        ):
+            total = clipped_sum(model, step.records, 1.0)
+            apply(model, optimizer, step.gaussian("g", total, 2.0) / step.expected_batch)
