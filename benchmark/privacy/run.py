@@ -142,8 +142,11 @@ class Run:
         checkpoint, with `state` restored. Further entries have state_dict() and load_state_dict(),
         or are torch generators.
         """
-        if not 0 < rate <= 1:
-            raise PrivacyError(f"rate = {rate}: a sampling probability lies in (0, 1]")
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 1:
+            raise PrivacyError(
+                f"rate = {rate}: give one sampling probability in (0, 1] for all; weights per "
+                "record are another mechanism than the one that is accounted"
+            )
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
             raise PrivacyError(f"steps = {steps!r}: give a positive count")
         model, optimizer = state[0], state[1]

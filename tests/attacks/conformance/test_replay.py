@@ -185,9 +185,25 @@ class _Renamed:
         return self._run.poisson(records, rate * 0.9, steps, state)
 
 
+class AdaptiveClip(Sound):
+    """Clips at a norm that follows the share clipped, which nobody noised."""
+
+    def fit(self, train: Any, encoder: Any, budget: Any, run: Any) -> LinearFitted:
+        model = LinearModel(32, len(train.labels), 1.0).train()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        sigma, clip = run.calibrate(self.rate, self.steps), 0.5
+        records = train.map("words", WORDS)
+        for step in run.poisson(records, self.rate, self.steps, (model, optimizer)):
+            total = clipped_sum(model, step.records, clip)
+            update = step.gaussian("gradient", total, sigma)
+            apply(model, optimizer, update / step.expected_batch)
+            clip *= math.exp(0.1 * (step.records._diary.rows[-1]["share_clipped"] - 0.5))
+        return self.fitted(train, model)
+
+
 PAST_THE_NOISE: list[type[Sound]] = [
     RealisedDivisor, PrivateSteps, EarlyStop, LabelBias, PrivateThresholds, PrivateVocabulary,
-    Memory, Swallows,
+    Memory, Swallows, AdaptiveClip,
 ]  # fmt: skip
 
 

@@ -196,6 +196,13 @@ def test_a_rate_or_a_count_that_is_none_is_refused(
         drive(make_run(), train, rate, steps)
 
 
+def test_weights_per_record_are_no_sampling_rate(make_run: Any, train: PrivateRecords) -> None:
+    """A weighted sampler draws otherwise than the ledger says (opacus #813)."""
+    for weights in (np.full(30, 0.1), torch.full((30,), 0.1), [0.1] * 30, True):
+        with pytest.raises(PrivacyError, match="one sampling probability"):
+            drive(make_run(), train, weights, 2)  # type: ignore[arg-type]
+
+
 def test_extra_steps_are_certified_above_the_budget(make_run: Any, train: PrivateRecords) -> None:
     run = make_run(epsilon=2.0)
     sigma = run.calibrate(0.5, 20)
