@@ -191,7 +191,7 @@ class AdaptiveClip(Sound):
     def fit(self, train: Any, encoder: Any, budget: Any, run: Any) -> LinearFitted:
         model = LinearModel(32, len(train.labels), 1.0).train()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-        sigma, clip = run.calibrate(self.rate, self.steps), 0.5
+        sigma, clip = run.calibrate(self.rate, self.steps), 0.2
         records = train.map("words", WORDS)
         for step in run.poisson(records, self.rate, self.steps, (model, optimizer)):
             total = clipped_sum(model, step.records, clip)
