@@ -85,8 +85,8 @@ class Ledger:
             self.releases.append(self._earlier.popleft())
         if self._goes_on and (gone := set(range(step)) - {r.step for r in self.releases}):
             raise NotReproduced(
-                f"the ledger has no line of step {min(gone)}, which the checkpoint of a stopped run "
-                "has behind it; the run begins anew"
+                f"the ledger has no line of step {min(gone)}, which the checkpoint of a stopped "
+                "run has behind it; the run begins anew"
             )
 
     @property

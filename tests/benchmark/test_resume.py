@@ -376,9 +376,7 @@ def test_a_run_that_died_as_its_checkpoints_were_removed_begins_anew(
     """With one loop's checkpoint gone it would restart from step 0, and a restart takes a key."""
     for unlinked in (1, 2, 3):
         trial = bench(job_with(TwoLoops(), noise='"secret"')).fresh(f"died{unlinked}")
-        with pytest.raises(KeyboardInterrupt):
-            with stop(Path, "unlink", "after", 10**6), stop(Checkpoints, "discard", "before", 1):
-                trial.run()
+        trial.stopped("discard", "before", 1, owner=Checkpoints)
         left = sorted((trial.folder / "private").glob("checkpoint*"), key=lambda p: p.suffix)
         assert [p.suffix for p in left] == [".json", ".pt", ".pt"]
         for path in left[:unlinked]:
@@ -620,9 +618,8 @@ def test_a_failure_that_was_cut_short_does_not_go_on(
     """Killed as its attempt was put away: no checkpoint may be found by the next worker."""
     trial = bench(job_with(Decays(), noise='"secret"')).fresh()
     name, when = ("_keep", "before") if step.startswith("before") else ("_remove", "before")
-    with pytest.raises(KeyboardInterrupt):
-        with stop(work, name, when, 1), stop(Run, "_release", "after", 3, ValueError("its own")):
-            trial.run()
+    with stop(Run, "_release", "after", 3, ValueError("its own")):
+        trial.stopped(name, when, 1, owner=work)
     assert trial.folder.is_dir() and list(trial.folder.rglob("checkpoint-0.pt"))
     trial.run()
     assert trial.keys.drawn == 2 and [a.releases for a in trial.attempts] == [3]

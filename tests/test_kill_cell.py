@@ -1,0 +1,363 @@
+"""One DP cell, killed with SIGKILL again and again: no draw of noise is used for two values.
+
+Real processes, forked from one that has everything imported: this file is also that program. Each
+noised value that reaches the method is noted on disk before the method sees it, so a value that
+was lost with its process is counted too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STEPS = 40
+SUITE = """
+epsilons = [1]
+audit_share = 0.5
+noise = "{noise}"
+
+[[datasets]]
+name = "synthetic-plain"
+n_public = 90
+options = {{ reports = 120 }}
+
+[[methods]]
+name = "dp_bow"
+params = {{ size = 64, steps = {steps}, rate = 0.3 }}
+"""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run of the cell, as a process of its own.
+
+    place: (function, its call) in which it dies; after: seconds to its death; None for neither.
+    pause: seconds after each release, so that the steps fill the time in which it may be killed.
+    key: for a secret run, instead of the operating system's, as hex. drifts: a method that is
+    another in each process. unchecked: the ledger does not compare.
+    """
+
+    folder: str
+    noise: str = "replayable"
+    place: tuple[str, int] | None = None
+    after: float | None = None
+    pause: float = 0.002
+    key: str | None = None
+    drifts: bool = False
+    unchecked: bool = False
+
+
+# What the program does.
+
+
+def serve() -> None:
+    """For each order a fork; prints its exit status and how long it lasted.
+
+    A run here comes first, so that a fork has everything imported and calibrated.
+    """
+    from radpriv.benchmark.privacy import calibration
+
+    for name in ("calibrate", "certificate"):
+        setattr(calibration, name, lru_cache(getattr(calibration, name)))
+    with tempfile.TemporaryDirectory() as folder:
+        compute(Path(folder), "replayable")
+    for line in sys.stdin:
+        order = Order(**json.loads(line))
+        begun = time.monotonic()
+        child = os.fork()
+        if not child:
+            obey(order)
+        if order.after is not None:
+            time.sleep(order.after)
+            os.kill(child, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(json.dumps([status, time.monotonic() - begun]), flush=True)
+
+
+def obey(order: Order) -> None:
+    """Run the cell here, and end this process."""
+    import traceback
+
+    status = 1
+    try:
+        run(order)
+        status = 0
+    except BaseException:
+        with open(Path(order.folder, "log"), "a") as log:
+            traceback.print_exc(file=log)
+    finally:
+        os._exit(status)
+
+
+def compute(folder: Path, noise: str) -> None:
+    """The cell, with a checkpoint every few steps."""
+    from radpriv.benchmark.features import FeatureCache
+    from radpriv.benchmark.fingerprint import Fingerprint
+    from radpriv.benchmark.runner import Context, run_cell
+    from radpriv.benchmark.store import Store
+    from radpriv.benchmark.suite import expand, parse
+
+    suite = parse(SUITE.format(noise=noise, steps=STEPS), "the suite", "one")
+    job = next(j for j in expand(suite, None) if j.role == "cell")
+    how = Fingerprint({"made.up": "00"}, {}, {"numpy": "2"}, "3.11", "cpu", "float32")
+    context = Context(Store(folder / "store"), FeatureCache(None), None)
+    run_cell(job, how, replace(context, checkpoint_every=0.01))
+
+
+def run(order: Order) -> None:
+    """Put the hooks of the order into place, then compute."""
+    from radpriv.benchmark import runner
+    from radpriv.benchmark.privacy.ledger import Ledger
+
+    watch(Path(order.folder, "seen"), order.pause)
+    if order.key:
+        runner.secret_key = lambda: bytes.fromhex(order.key or "")
+    if order.unchecked:
+        append = Ledger.append
+
+        def unchecked(self: Ledger, release: Any) -> None:
+            self._earlier.clear()
+            append(self, release)
+
+        Ledger.append = unchecked  # type: ignore[method-assign]
+    if order.drifts:
+        drift()
+    if order.place:
+        arm(*order.place)
+    compute(Path(order.folder), order.noise)
+
+
+def watch(path: Path, pause: float) -> None:
+    """Note every noised value, by what drew it, before it is handed on."""
+    from radpriv.benchmark.privacy.run import Run
+
+    release = Run._release
+
+    def noted(self: Any, place: Any, value: Any, sigma: float) -> Any:
+        noised = release(self, place, value, sigma)
+        key = hashlib.sha256(self._key).hexdigest()
+        with path.open("a") as file:
+            for tensor, v in noised.tensors.items():
+                sha = hashlib.sha256(v.numpy().tobytes()).hexdigest()
+                file.write(f"{key} {place.step} {place.name} {tensor} {sha}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        time.sleep(pause)
+        return noised
+
+    Run._release = noted  # type: ignore[method-assign]
+
+
+def drift() -> None:
+    """From here on gradients have a factor of this process alone, and one checkpoint is kept."""
+    from radpriv.baselines.linear import LinearModel
+    from radpriv.benchmark.privacy.checkpoint import Checkpoints
+
+    keep = Checkpoints.keep
+
+    def seldom(self: Any, first: int, done: int, *rest: Any) -> None:
+        if done == 5:
+            self._every = 0.0
+            keep(self, first, done, *rest)
+
+    losses = LinearModel.losses
+    factor = 1 + random.SystemRandom().random() * 1e-2
+
+    def drifting(self: Any, records: Any) -> Any:
+        return losses(self, records) * factor
+
+    LinearModel.losses = drifting  # type: ignore[method-assign]
+    Checkpoints.keep = seldom  # type: ignore[method-assign]
+
+
+def arm(name: str, count: int) -> None:
+    """Die in the `count`-th call of this function."""
+    from radpriv.benchmark import runner, work
+    from radpriv.benchmark.privacy import checkpoint
+    from radpriv.benchmark.privacy.ledger import Ledger
+
+    owner: Any = {
+        "append": Ledger,
+        "atomic_write": checkpoint,
+        "_write_scores": runner,
+        "_seal": work,
+    }[name]
+    real, left = getattr(owner, name), [count]
+
+    def dying(*args: Any) -> Any:
+        left[0] -= 1
+        if left[0]:
+            return real(*args)
+        if name == "atomic_write":  # half a checkpoint beside the last whole one
+            path, data = args
+            path.with_name(f".{path.name}.{os.getpid()}-{'0' * 16}.tmp").write_bytes(data[:999])
+        else:
+            real(*args)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, dying)
+
+
+# What the tests do.
+
+Runs = Callable[[Order], tuple[int, float]]
+
+
+@contextmanager
+def server() -> Iterator[Runs]:
+    process = subprocess.Popen(
+        [sys.executable, "-P", __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdin and process.stdout
+    orders, answers = process.stdin, process.stdout
+
+    def obeyed(order: Order) -> tuple[int, float]:
+        Path(order.folder).mkdir(exist_ok=True)
+        print(json.dumps(vars(order)), file=orders, flush=True)
+        status, lasted = json.loads(answers.readline())
+        log = Path(order.folder, "log")
+        assert status in (0, -signal.SIGKILL), log.read_text() if log.is_file() else status
+        return status, lasted
+
+    try:
+        yield obeyed
+    finally:
+        orders.close()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runs]:
+    with server() as obeyed:
+        yield obeyed
+
+
+@dataclass
+class Seen:
+    """The values of all draws: (key hash, step, name, tensor) -> SHA-256 of what came out."""
+
+    values: dict[str, set[str]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(folder: Path) -> Seen:
+        seen = Seen()
+        for line in (folder / "seen").read_text().splitlines():
+            draw, _, sha = line.rpartition(" ")
+            seen.values.setdefault(draw, set()).add(sha)
+        return seen
+
+    @property
+    def keys(self) -> set[str]:
+        return {draw.split()[0] for draw in self.values}
+
+    @property
+    def twice(self) -> list[str]:
+        return [draw for draw, shas in self.values.items() if len(shas) > 1]
+
+
+def cell_in(folder: Path) -> Path:
+    (cell,) = (folder / "store").glob("cells/*/*")
+    return cell
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of the finished cell but provenance.json."""
+    cell = cell_in(folder)
+    return {
+        p.relative_to(cell).as_posix(): p.read_bytes()
+        for p in cell.rglob("*")
+        if p.is_file() and p.name != "provenance.json"
+    }
+
+
+def check_end(folder: Path, noise: str, runs: Runs) -> Seen:
+    """The finished cell is that of a run under its key that nothing stopped; what was drawn."""
+    key = cell_in(folder) / "private" / "run_key"
+    whole = Order(f"{folder}-whole", noise, key=key.read_bytes().hex() if key.is_file() else None)
+    assert runs(whole)[0] == 0
+    found, expected = contents(folder), contents(Path(whole.folder))
+    assert found == expected and len(found["ledger.jsonl"].splitlines()) == STEPS
+    assert not [p for p in (folder / "store").rglob("*") if p.name.endswith((".tmp", ".pt"))]
+    seen = Seen.of(folder)
+    assert not seen.twice and len(seen.values) >= 2 * STEPS
+    for attempt in (folder / "store").glob("attempts/*/*/*"):
+        assert {p.name for p in attempt.iterdir()} == {"ledger.jsonl", "reason.json"}
+    return seen
+
+
+PLACES = (("append", 9), ("atomic_write", 2), ("_write_scores", 1))
+
+
+@pytest.mark.parametrize("noise", ["replayable", "secret"])
+def test_a_cell_killed_after_a_line_in_a_checkpoint_and_at_its_scores_ends_as_if_never_killed(
+    noise: str, tmp_path: Path, runs: Runs
+) -> None:
+    folder = tmp_path / "cell"
+    for place in PLACES:
+        assert runs(Order(str(folder), noise, place))[0] == -signal.SIGKILL, place
+    assert runs(Order(str(folder), noise))[0] == 0
+    seen = check_end(folder, noise, runs)
+    assert len(seen.keys) <= 1 + len(list((folder / "store").glob("attempts/*/*/*")))
+
+
+def test_a_cell_killed_as_it_is_sealed_begins_anew(tmp_path: Path, runs: Runs) -> None:
+    folder = tmp_path / "cell"
+    assert runs(Order(str(folder), "secret", ("_seal", 1)))[0] == -signal.SIGKILL
+    assert runs(Order(str(folder), "secret"))[0] == 0
+    assert len(check_end(folder, "secret", runs).keys) == 2
+
+
+@pytest.mark.parametrize("unchecked", [False, True])
+def test_a_method_that_is_another_in_each_process_shows_two_values_only_without_the_check(
+    unchecked: bool, tmp_path: Path, runs: Runs
+) -> None:
+    """Seen to be found: with the ledger's comparison switched off a draw is used twice."""
+    folder = tmp_path / "cell"
+    order = Order(str(folder), "secret", drifts=True, unchecked=unchecked)
+    assert runs(replace(order, place=("append", 20)))[0] == -signal.SIGKILL
+    assert runs(order)[0] == 0
+    seen = Seen.of(folder)
+    assert len(seen.twice) == (2 * 14 if unchecked else 0)  # steps 5 to 18, two tensors
+    assert len(seen.keys) == (1 if unchecked else 2)
+
+
+@pytest.mark.slow
+def test_a_cell_killed_thirty_times_at_random_moments_uses_no_draw_for_two_values(
+    tmp_path: Path, runs: Runs
+) -> None:
+    draw, kills, cells, keys = random.Random(30), 0, 0, 0
+    _, lasts = runs(Order(str(tmp_path / "first"), pause=0.02))
+    while kills < 30:
+        noise = ("secret", "replayable")[cells % 2]
+        order, status = Order(str(tmp_path / f"cell{cells}"), noise, pause=0.02), -1
+        while status != 0:
+            after = draw.uniform(0, lasts) if kills < 30 else None
+            status, _ = runs(replace(order, after=after))
+            kills += status != 0
+        keys += len(check_end(Path(order.folder), noise, runs).keys)
+        cells += 1
+        assert cells < 60, "the runs end before they are killed"
+    print(f"{kills} kills, {cells} cells, {keys} keys; one run lasts {lasts:.2f} s", end=" ")
+
+
+if __name__ == "__main__":
+    serve()
