@@ -46,7 +46,7 @@ class Frame:
     def fold(
         self, head: NDArray[np.float64], thresholds: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(weight (size, labels), bias (labels,)) with x · weight + bias = z · head - thresholds."""
+        """(weight (size, labels), bias (labels,)): x · weight + bias = z · head - thresholds."""
         weight = head[:-1] * (math.sqrt(1.0 - BIAS**2) / self.radius)
         return weight, head[-1] * BIAS - self.center @ weight - thresholds
 

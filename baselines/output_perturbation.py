@@ -38,7 +38,7 @@ from radpriv.benchmark.privacy.run import Run
 
 Array = NDArray[np.float64]
 
-L2 = 0.01
+L2 = 0.001
 """λ. Chosen on `synthetic-plain`."""
 TOLERANCE = 1e-3
 """τ in units of 1/(√L · n_public): what the solver adds to the sensitivity is 0.2%."""
