@@ -253,16 +253,21 @@ def runs() -> Iterator[Runs]:
 
 @dataclass
 class Seen:
-    """The values of all draws: (key hash, step, name, tensor) -> SHA-256 of what came out."""
+    """The values of all draws: (key hash, step, name, tensor) -> SHA-256 of what came out.
+
+    again: how many values came out that had come out before, in a run that was killed.
+    """
 
     values: dict[str, set[str]] = field(default_factory=dict)
+    again: int = 0
 
     @staticmethod
     def of(folder: Path) -> Seen:
         seen = Seen()
         for line in (folder / "seen").read_text().splitlines():
             draw, _, sha = line.rpartition(" ")
-            seen.values.setdefault(draw, set()).add(sha)
+            seen.again += sha in seen.values.setdefault(draw, set())
+            seen.values[draw].add(sha)
         return seen
 
     @property
@@ -316,7 +321,7 @@ def test_a_cell_killed_after_a_line_in_a_checkpoint_and_at_its_scores_ends_as_if
         assert runs(Order(str(folder), noise, place))[0] == -signal.SIGKILL, place
     assert runs(Order(str(folder), noise))[0] == 0
     seen = check_end(folder, noise, runs)
-    assert len(seen.keys) <= 1 + len(list((folder / "store").glob("attempts/*/*/*")))
+    assert seen.again and len(seen.keys) <= 1 + len(list((folder / "store").glob("attempts/*/*/*")))
 
 
 def test_a_cell_killed_as_it_is_sealed_begins_anew(tmp_path: Path, runs: Runs) -> None:
@@ -344,7 +349,7 @@ def test_a_method_that_is_another_in_each_process_shows_two_values_only_without_
 def test_a_cell_killed_thirty_times_at_random_moments_uses_no_draw_for_two_values(
     tmp_path: Path, runs: Runs
 ) -> None:
-    draw, kills, cells, keys = random.Random(30), 0, 0, 0
+    draw, kills, cells, keys, again = random.Random(30), 0, 0, 0, 0
     _, lasts = runs(Order(str(tmp_path / "first"), pause=0.02))
     while kills < 30:
         noise = ("secret", "replayable")[cells % 2]
@@ -353,10 +358,12 @@ def test_a_cell_killed_thirty_times_at_random_moments_uses_no_draw_for_two_value
             after = draw.uniform(0, lasts) if kills < 30 else None
             status, _ = runs(replace(order, after=after))
             kills += status != 0
-        keys += len(check_end(Path(order.folder), noise, runs).keys)
+        seen = check_end(Path(order.folder), noise, runs)
+        keys, again = keys + len(seen.keys), again + seen.again
         cells += 1
         assert cells < 60, "the runs end before they are killed"
-    print(f"{kills} kills, {cells} cells, {keys} keys; one run lasts {lasts:.2f} s", end=" ")
+    assert again > 10, "no run went on at a checkpoint that has values behind it"
+    print(f"{kills} kills, {cells} cells, {keys} keys, {again} values made again", end=" ")
 
 
 if __name__ == "__main__":
