@@ -14,12 +14,15 @@ from functools import lru_cache
 
 from radpriv.benchmark.privacy import pld
 from radpriv.benchmark.privacy.ledger import Group
+from radpriv.benchmark.privacy.rdp import rdp
 from radpriv.errors import PrivacyError
 
 TOLERANCE = 0.002
 """Calibrated noise certifies at no less than (1 - TOLERANCE) · ε, and never above ε."""
 FLOOR = 1e-2
 """Smallest noise multiplier that is searched; at less, sampling alone reaches the budget."""
+NOISE = (1e-6, 1e12)
+"""Noise multipliers that are evaluated, beside 0."""
 
 
 def discretization(epsilon: float, delta: float, steps: int) -> float:
@@ -43,7 +46,18 @@ def certify(groups: tuple[Group, ...], delta: float, interval: float = 1e-3) -> 
     check(groups, delta)
     if any(g.noise_multiplier == 0 for g in groups):
         return math.inf
-    return pld.epsilon(groups, delta, interval) if groups else 0.0
+    try:
+        return pld.epsilon(groups, delta, interval) if groups else 0.0
+    except pld.NoAnswer as reason:
+        raise pld.NoAnswer(f"PLD has no answer: {reason}{_instead(groups, delta)}") from None
+
+
+def _instead(groups: tuple[Group, ...], delta: float) -> str:
+    """What RDP says where PLD has no answer: sound, looser, and by its own name."""
+    try:
+        return f"; RDP bounds epsilon by {rdp(groups, delta):.4g}"
+    except (PrivacyError, ArithmeticError, ValueError):
+        return ""
 
 
 def check(groups: Sequence[Group], delta: float) -> None:
@@ -55,6 +69,11 @@ def check(groups: Sequence[Group], delta: float) -> None:
         if not (0 < g.rate <= 1 and g.steps >= 1 and noise >= 0 and math.isfinite(noise)):
             raise PrivacyError(
                 f"no sampled Gaussian: rate {g.rate}, noise multiplier {noise}, steps {g.steps}"
+            )
+        if noise != 0 and not NOISE[0] <= noise <= NOISE[1]:
+            raise PrivacyError(
+                f"noise multiplier {noise:g} is outside {NOISE[0]:g} to {NOISE[1]:g}: "
+                "no accountant computes with it"
             )
 
 
@@ -70,7 +89,7 @@ def fitted(
     """(ε, interval) of `spent(interval)`, on a grid fit for the ε that it gives."""
     check(groups, delta)
     noisy = all(g.noise_multiplier > 0 for g in groups)
-    shortest = pld.widest(groups, delta, k) / pld.POINTS if noisy else 0.0
+    shortest = pld.widest(groups, delta, k) * k / pld.POINTS if noisy else 0.0
     if not shortest < math.inf:
         shortest = 0.0  # refused by name where it is certified
     epsilon, interval, near = math.inf, 0.0, near if 0 < near < math.inf else 1.0
@@ -105,11 +124,11 @@ def calibrate(epsilon: float, delta: float, rate: float, steps: int) -> float:
         return certify(group, delta, max(8 * interval, pld.widest(group, delta) / pld.POINTS * 1.1))
 
     guess = 1 + rate * math.sqrt(2 * steps * math.log(1.25 / delta)) / epsilon
-    start = _search(coarse, epsilon, guess, 1.3, 0.02)
-    return _search(spent, epsilon, start, 1.05, TOLERANCE)
+    start = search(coarse, epsilon, guess, 1.3, 0.02)
+    return search(spent, epsilon, start, 1.05, TOLERANCE)
 
 
-def _search(
+def search(
     spent: Callable[[float], float], epsilon: float, start: float, factor: float, tolerance: float
 ) -> float:
     """A noise multiplier with (1 - tolerance) ε ≤ spent ≤ ε, by false position on logarithms."""
@@ -130,7 +149,7 @@ def _search(
     aim = (1 - tolerance / 2) * epsilon
     for turn in range(100):
         share = 0.5
-        if turn % 3 < 2 and 0 < reached and over < math.inf:
+        if turn % 3 < 2 and reached > 0 and over < math.inf:
             share = math.log(aim / reached) / math.log(over / reached)
         middle = math.exp(math.log(high) + min(max(share, 0.02), 0.98) * math.log(low / high))
         value = spent(middle)

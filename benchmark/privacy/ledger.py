@@ -140,13 +140,13 @@ def read(path: Path) -> list[Release]:
     for number, line in enumerate(lines, 1):
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PrivacyError(f"{path} line {number}: not JSON") from error
         if not isinstance(value, dict) or set(value) != known:
             raise PrivacyError(f"{path} line {number}: fields must be {', '.join(sorted(known))}")
         try:
             releases.append(Release(**value))
-        except PrivacyError as error:
+        except (PrivacyError, OverflowError) as error:
             raise PrivacyError(f"{path} line {number}: {error}") from error
     return releases
 
@@ -172,4 +172,5 @@ def _merge(sigmas: list[float]) -> float:
         return sigmas[0]
     if min(sigmas) == 0:
         return 0.0
-    return 1.0 / math.sqrt(math.fsum(1.0 / s**2 for s in sigmas))
+    least = min(sigmas)  # a common factor, since squares of absurd ones overflow
+    return least / math.sqrt(math.fsum((least / s) ** 2 for s in sigmas))

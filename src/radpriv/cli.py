@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from radpriv.errors import RadprivError, UnknownNameError
+from radpriv.errors import PrivacyError, RadprivError, UnknownNameError
 
 app = typer.Typer(
     add_completion=False,
@@ -184,6 +186,57 @@ def check(
             out.print(report.sentence, highlight=False, soft_wrap=True)
     if not all(r.passed for r in reports):
         raise typer.Exit(1)
+
+
+@app.command()
+def account(
+    ledger: Annotated[
+        Path | None, typer.Argument(help="a ledger.jsonl, or the folder of a cell")
+    ] = None,
+    delta: Annotated[
+        float | None, typer.Option("--delta", help="taken from the cell's record if not given")
+    ] = None,
+    group: Annotated[
+        list[int] | None, typer.Option("--group", help="units together; 1, 2, 5, 10 if not given")
+    ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="noise for a grid of budgets, by three accountants")
+    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="the table as markdown")] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """What a ledger spends by three accountants, or with --table what budgets need."""
+    from radpriv.benchmark.privacy import calibration_table as tables
+
+    if table == (ledger is not None):
+        raise PrivacyError("give a ledger or --table, one of the two")
+    if ledger is not None:
+        found = tables.account(ledger, delta, group or tables.UNITS)
+        if as_json:
+            print(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+            return
+        shown = Table("accountant", "ε", "error", "seconds", "why")
+        for f in found.figures:
+            shown.add_row(f.accountant, str(f), f"{f.error:.1g}", f"{f.seconds:.2f}", f.why)
+        out.print(shown)
+        for k, value in found.together.items():
+            spent = "no answer" if value is None else f"ε = {value:.4g}"
+            out.print(f"  {k} {found.unit}s together: {spent}", highlight=False)
+        for line in (*found.figures.disagreements(), found.sentence):
+            out.print(line, highlight=False, soft_wrap=True, markup=False)
+        return
+    with err.status("calibrating"):
+        made = list(tables.rows())
+    if as_json:
+        print(json.dumps([asdict(r) for r in made], indent=1, ensure_ascii=False))
+    elif markdown:
+        print(tables.markdown(made), end="")
+    else:
+        shown = Table(*tables.HEADER, title=f"δ = {tables.DELTA:g}")
+        for r in made:
+            shown.add_row(*r.cells())
+        out.print(shown)
 
 
 def _show(outcome: Any, as_json: bool) -> None:

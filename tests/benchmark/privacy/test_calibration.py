@@ -2,17 +2,86 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import subprocess
+import sys
+import time
 
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from radpriv.benchmark.privacy import calibration, pld
 from radpriv.benchmark.privacy.calibration import calibrate, certificate, certify, discretization
 from radpriv.benchmark.privacy.ledger import Group
 from radpriv.errors import PrivacyError
 
 Q = 512 / 20_000
+
+
+GRID = list(
+    itertools.product(
+        [0.001, 0.01, 0.1, 1.0, 10.0, 100.0],
+        [1e-4, Q, 0.2, 1.0],
+        [1, 60, 390, 10_000],
+        [1e-5, 1e-6],
+    )
+)
+
+
+def waste(epsilon: float, rate: float, steps: int, delta: float) -> tuple[float, float]:
+    """(certificate, ε on a grid four times as fine) of the calibrated noise, both over ε."""
+    group = (Group(rate, calibrate(epsilon, delta, rate, steps), steps),)
+    spent, interval = certificate(group, delta, epsilon)
+    fine = max(interval / 4, 1.001 * pld.widest(group, delta) / pld.POINTS)
+    return spent / epsilon, certify(group, delta, fine) / epsilon
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "rate", "steps", "delta"), [c for c in GRID[::5] if c[1] != 1e-4 or c[0] >= 1]
+)
+def test_noise_keeps_the_budget_and_wastes_half_a_percent_at_most(
+    epsilon: float, rate: float, steps: int, delta: float
+) -> None:
+    certified, finer = waste(epsilon, rate, steps, delta)
+    assert certified <= 1 and finer >= 0.995
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("epsilon", "rate", "steps", "delta"), GRID)
+def test_noise_keeps_the_budget_everywhere(
+    epsilon: float, rate: float, steps: int, delta: float
+) -> None:
+    certified, finer = waste(epsilon, rate, steps, delta)
+    assert certified <= 1 and finer >= 0.995
+
+
+def test_a_grid_that_ignores_steps_or_epsilon_would_waste_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for fixed in (lambda e, d, n: e / 50, lambda e, d, n: 1e-3):
+        monkeypatch.setattr(calibration, "discretization", fixed)
+        calibrate.cache_clear()
+        assert waste(0.01, Q, 10_000, 1e-5)[1] < 0.995
+    calibrate.cache_clear()
+
+
+def test_losses_rounded_to_nearest_would_certify_less_than_is_spent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unsampled closed form as the truth; the broken variant halves what lies beyond a cut."""
+    from dp_accounting.pld import privacy_loss_distribution as library
+
+    exact = gaussian_epsilon(1.0, 1, 1e-5)
+    assert certify((Group(1.0, 1.0, 1),), 1e-5, 0.05) >= exact
+    pessimistic = library.from_gaussian_mechanism
+    monkeypatch.setattr(
+        library,
+        "from_gaussian_mechanism",
+        lambda s, **k: pessimistic(s, **k, pessimistic_estimate=False, use_connect_dots=False),
+    )
+    assert certify((Group(1.0, 1.0, 1),), 1e-5, 0.0501) < exact
 
 
 @pytest.mark.parametrize("epsilon", [0.01, 0.1, 1.0, 8.0, 10.0])
@@ -66,12 +135,14 @@ def test_more_steps_than_calibrated_cost_what_they_cost() -> None:
 
 
 def test_the_grid_follows_epsilon() -> None:
-    assert discretization(0.01) == pytest.approx(1e-5)
-    assert discretization(10.0) == 1e-3
+    assert discretization(0.01, 1e-5, 390) == pytest.approx(discretization(1, 1e-5, 390) / 100, 0.2)
+    assert discretization(1, 1e-5, 400) == pytest.approx(discretization(1, 1e-5, 100) / 2)
+    assert discretization(100, 1e-5, 390) < 60 * discretization(1, 1e-5, 390)
     coarse = certify((Group(Q, 123.25, 390),), 1e-5, 1e-4)
     fine = certificate((Group(Q, 123.25, 390),), 1e-5, 0.01)[0]
     assert coarse == pytest.approx(0.010223, abs=2e-6)
     assert fine == pytest.approx(0.010008, abs=2e-6)
+    assert fine < 1.001 * certify((Group(Q, 123.25, 390),), 1e-5, 1e-6)
 
 
 def test_infinite_epsilon_needs_no_noise_and_nonsense_is_refused() -> None:
@@ -86,3 +157,77 @@ def test_infinite_epsilon_needs_no_noise_and_nonsense_is_refused() -> None:
     ):
         with pytest.raises(PrivacyError):
             calibrate(bad[0], 1e-5, bad[1], int(bad[2]))
+
+
+@pytest.mark.parametrize(("sigma", "steps"), [(0.72, 390), (1.0, 100), (123.25, 390)])
+def test_the_bounded_engine_says_what_the_librarys_accountant_says(
+    sigma: float, steps: int
+) -> None:
+    from dp_accounting import dp_event
+    from dp_accounting.pld import PLDAccountant
+    from dp_accounting.privacy_accountant import NeighboringRelation
+
+    spent, interval = certificate((Group(Q, sigma, steps), Group(1.0, 200.0, 3)), 1e-5, 1.0)
+    library = PLDAccountant(NeighboringRelation.ADD_OR_REMOVE_ONE, interval)
+    sampled = dp_event.PoissonSampledDpEvent(Q, dp_event.GaussianDpEvent(sigma))
+    library.compose(dp_event.SelfComposedDpEvent(sampled, steps))
+    library.compose(dp_event.SelfComposedDpEvent(dp_event.GaussianDpEvent(200.0), 3))
+    assert spent == pytest.approx(library.get_epsilon(1e-5), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("group", "delta", "reason"),
+    [
+        (Group(250 / 750_000, 4.0, 10_000), 1.1e-18, "RDP bounds epsilon by 0.1486"),
+        (Group(1e-6, 5.0, 10**9), 1e-6, "RDP bounds epsilon by 0.0233"),
+        (Group(1e-12, 1e9, 10**18), 1e-6, "no answer"),
+        (Group(0.5, 1e-5, 10), 1e-5, "too many for a grid|loss grid of"),
+        (Group(0.5, 1e-200, 10), 1e-5, "noise multiplier 1e-200"),
+        (Group(0.5, 1e300, 10), 1e-5, r"noise multiplier 1e\+300"),
+        (Group(1.5, 1.0, 10), 1e-5, "rate 1.5"),
+        (Group(0.5, 1.0, 0), 1e-5, "steps 0"),
+        (Group(0.5, math.nan, 1), 1e-5, "noise multiplier nan"),
+        (Group(0.5, 1.0, 1), 1.5, "delta 1.5"),
+    ],
+)
+def test_an_absurd_ledger_is_refused_at_once_in_one_line(
+    group: Group, delta: float, reason: str
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(PrivacyError, match=reason) as refusal:
+        certify((group,), delta, 1e-6)
+    assert "\n" not in str(refusal.value)
+    assert time.monotonic() - began < 10
+
+
+def test_a_ledger_of_many_kinds_of_step_ends_at_its_limit() -> None:
+    groups = [Group(0.01, 1 + i / 1000, 1) for i in range(500)]
+    began = time.monotonic()
+    with pytest.raises(PrivacyError, match="500 different kinds of step"):
+        pld.epsilon(groups, 1e-5, 1e-4, seconds=0.3)
+    assert time.monotonic() - began < 5
+
+
+MEASURE = """
+import resource, sys
+from radpriv.benchmark.privacy.calibration import Group, certificate
+import dp_accounting.pld.privacy_loss_distribution
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+before = resource.getrusage(resource.RUSAGE_SELF)
+certificate((Group({0}, {1}, {2}),), 1e-5, {3})
+after = resource.getrusage(resource.RUSAGE_SELF)
+print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, after.ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    "case", [(Q, 123.4, 390, 0.01), (1e-4, 0.6995, 10_000, 0.1), (1e-4, 0.6581, 1, 0.001)]
+)
+def test_a_certificate_takes_less_than_two_seconds_and_500_megabytes(
+    case: tuple[float, float, int, float],
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE.format(*case)], capture_output=True, text=True, check=True
+    )
+    seconds, megabytes = map(float, done.stdout.split())
+    assert seconds < 2 and megabytes < 500, (seconds, megabytes)

@@ -31,6 +31,13 @@ def test_two_releases_on_one_sample_cost_more_than_two_steps() -> None:
     assert booked == pytest.approx(0.52, abs=0.01)
 
 
+def test_absurd_noise_is_merged_without_overflow() -> None:
+    (merged,) = groups([release(0, 1e-200), release(0, 1e-200, name="h")])
+    assert merged.noise_multiplier == pytest.approx(1e-200 / math.sqrt(2))
+    (merged,) = groups([release(0, 1e300), release(0, 1.0, name="h")])
+    assert merged.noise_multiplier == 1.0
+
+
 def test_a_step_that_states_two_rates_is_refused() -> None:
     with pytest.raises(PrivacyError, match="two rates"):
         groups([release(0), release(0, rate=0.1, name="h")])
@@ -63,6 +70,10 @@ GOOD = asdict(release(0))
         json.dumps({**GOOD, "noise_multiplier": -1}),
         json.dumps({**GOOD, "noise_multiplier": 1e999}),
         json.dumps({**GOOD, "sensitivity": 0}),
+        json.dumps({**GOOD, "noise_multiplier": 10**400}),
+        json.dumps({**GOOD, "rate": -(10**400)}),
+        json.dumps({**GOOD, "rate": math.nan}),
+        "[" * 100_000,
         json.dumps({**GOOD, "step": 1.5}),
         json.dumps({**GOOD, "step": True}),
     ],

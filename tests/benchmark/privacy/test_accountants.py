@@ -1,0 +1,118 @@
+"""Three accountants on one ledger: known values, agreement, and what a wrong one is told."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from radpriv.benchmark.privacy.accountants import Accountants, Figure, Figures
+from radpriv.benchmark.privacy.ledger import Group
+from radpriv.benchmark.privacy.oracles import answer
+
+Q = 512 / 20_000
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Accountants]:
+    with Accountants(60) as accountants:
+        yield accountants
+
+
+@pytest.mark.parametrize(
+    ("group", "delta", "expected"),
+    [
+        (Group(0.125, 0.8, 1000), 1e-6, (56.73, 56.73, 65.15)),
+        (Group(Q, 0.72, 390), 1e-5, (7.01, 7.01, 8.04)),
+        (Group(Q, 0.72, 468), 1e-5, (7.59, 7.59, 8.64)),
+        (Group(0.1, 1.0, 100), 1e-5, (7.05, 7.05, 7.90)),
+        (Group(100 / 3500, 1.0, 100), 1e-5, (2.02, 2.02, None)),
+        (Group(1 / 8, 1.0, 8), 1e-5, (3.17, 3.17, 3.79)),
+        (Group(16 / 100_000, 1.0, 8), 1e-5, (0.00184, 0.00184, 0.456)),
+        (Group(1.0, 10.0, 10), 1e-5, (1.1994, 1.1994, 1.3085)),
+    ],
+)
+def test_the_accountants_give_the_known_values_and_agree(
+    ask: Accountants, group: Group, delta: float, expected: tuple[float | None, ...]
+) -> None:
+    found = ask.figures((group,), delta)
+    for figure, value in zip(found, expected, strict=True):
+        assert figure.epsilon is not None, figure.why
+        if value is not None:
+            assert figure.epsilon == pytest.approx(value, rel=0.005, abs=figure.error / 2)
+    assert found.disagreements() == ()
+    assert found.bound is found.pld
+
+
+@pytest.mark.parametrize(
+    ("group", "delta", "expected"),
+    [
+        (Group(250 / 750_000, 4.0, 10_000), 1.1e-18, 0.1486),
+        (Group(1e-6, 5.0, 10**9), 1e-6, 0.02332),
+    ],
+)
+def test_where_two_have_no_answer_the_bound_is_rdp_by_name(
+    ask: Accountants, group: Group, delta: float, expected: float
+) -> None:
+    found = ask.figures((group,), delta)
+    assert found.pld.epsilon is None and found.prv.epsilon is None
+    assert found.pld.why and found.prv.why and str(found.pld) == "no answer"
+    assert found.bound.accountant == "RDP"
+    assert found.bound.epsilon == pytest.approx(expected, rel=1e-3)
+
+
+GOOD = Figures(Figure("PLD", 1.0, 0.001), Figure("PRV", 0.995, 0.01), Figure("RDP", 1.1))
+
+
+def test_figures_that_contradict_each_other_are_named() -> None:
+    assert GOOD.disagreements() == ()
+    (line,) = replace(GOOD, rdp=Figure("RDP", 0.99)).disagreements()
+    assert "PLD 1 is above RDP 0.99" in line
+    (line,) = replace(GOOD, prv=Figure("PRV", 0.95, 0.01)).disagreements()
+    assert "differ by 0.05" in line
+    lines = replace(GOOD, prv=Figure("PRV", 1.5, 0.01)).disagreements()
+    assert len(lines) == 2 and "PRV 1.5 is above RDP" in lines[1]
+    assert replace(GOOD, prv=Figure("PRV", None)).disagreements() == ()
+
+
+@pytest.mark.parametrize("value", [-0.04, float("nan")])
+def test_an_epsilon_that_is_none_is_no_answer(
+    value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from radpriv.benchmark.privacy import oracles
+
+    monkeypatch.setitem(oracles.ORACLES, "PRV", lambda *_: (value, 0.0))
+    question = {"accountant": "PRV", "groups": [[0.1, 1.0, 1]], "delta": 1e-5, "near": 1.0}
+    assert "no epsilon" in answer(question)["why"]
+
+
+HANGS = """
+import sys, time
+print('{"ready": 1}', flush=True)
+for line in sys.stdin:
+    if "RDP" in line:
+        time.sleep(600)
+    print('{"epsilon": 1.0, "error": 0.0, "seconds": 0.0}', flush=True)
+"""
+
+
+def test_an_accountant_that_hangs_is_killed_and_the_next_is_asked() -> None:
+    class Stub(Accountants):
+        command = (sys.executable, "-c", HANGS)
+
+    began = time.monotonic()
+    with Stub(0.5) as ask:
+        found = ask.figures((Group(0.1, 1.0, 1),), 1e-5)
+    assert found.rdp.why == "more than 0.5 s" and found.pld.epsilon == 1.0
+    assert time.monotonic() - began < 8
+
+
+def test_a_process_that_dies_is_no_answer() -> None:
+    class Stub(Accountants):
+        command = (sys.executable, "-c", "print('{}', flush=True); input(); raise SystemExit(1)")
+
+    with Stub(5) as ask:
+        assert ask.figure("PLD", (Group(0.1, 1.0, 1),), 1e-5, 1.0).why == "its process ended"

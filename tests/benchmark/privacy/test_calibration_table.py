@@ -1,0 +1,85 @@
+"""`radpriv account`: the table in the docs is the computed one, and a ledger is read as told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from radpriv.benchmark.privacy.calibration import certify
+from radpriv.benchmark.privacy.calibration_table import COMMAND, EPSILONS, HEADER, PLANS, row
+from radpriv.benchmark.privacy.ledger import Group, Release
+
+Radpriv = Callable[..., Any]
+DOCUMENT = Path(__file__).parents[3] / "docs" / "calibration.md"
+
+
+def documented() -> dict[tuple[str, str, str], list[str]]:
+    """Cells of the table by (ε, q, T)."""
+    lines = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| ")]
+    cells = [line.strip("| ").split(" | ") for line in lines]
+    assert tuple(cells[0]) == HEADER
+    return {(c[0], c[1], c[2]): c[3:] for c in cells[1:]}
+
+
+@pytest.mark.parametrize(("epsilon", "plan"), [(0.01, 0), (1.0, 0), (10.0, 1), (0.1, 2)])
+def test_the_documented_table_is_what_is_computed_now(epsilon: float, plan: int) -> None:
+    table = documented()
+    assert len(table) == len(EPSILONS) * len(PLANS)
+    assert COMMAND in DOCUMENT.read_text()
+    rate, steps = PLANS[plan]
+    fresh = row(epsilon, rate, steps, None)
+    shown = table[f"{epsilon:g}", f"{rate:g}", str(steps)]
+    assert shown[0] == fresh.cells()[3] and shown[3] == fresh.cells()[6]
+    assert fresh.cells()[3] != row(epsilon, rate, steps - 5, None).cells()[3]
+    for sigma, certified in zip(shown[1:3], shown[4:6], strict=True):
+        if sigma != "no answer":
+            spent = certify((Group(rate, float(sigma), steps),), 1e-5, epsilon / 1000)
+            assert float(certified) == pytest.approx(spent, rel=5e-3)
+            assert float(certified) <= epsilon
+
+
+def write(path: Path, steps: int = 20) -> Path:
+    lines = [asdict(Release(t, "g", 1.0, 2.0, 0.1, "00")) for t in range(steps)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_a_ledger_is_accounted_three_ways_and_for_groups(radpriv: Radpriv, tmp_path: Path) -> None:
+    path = write(tmp_path / "ledger.jsonl")
+    told = json.loads(radpriv("account", path, "--delta", "1e-5", "--json").out)
+    expected = certify((Group(0.1, 2.0, 20),), 1e-5, 1e-3)
+    epsilons = {f["accountant"]: f["epsilon"] for f in told["figures"]}
+    assert epsilons["PLD"] == pytest.approx(expected, rel=2e-3)
+    assert epsilons["PLD"] < epsilons["RDP"] and told["disagreements"] == []
+    assert list(told["units_together"]) == ["1", "2", "5", "10"]
+    assert told["units_together"]["1"] < told["units_together"]["2"]
+
+
+def test_a_cells_folder_states_delta_and_unit(radpriv: Radpriv, tmp_path: Path) -> None:
+    write(tmp_path / "ledger.jsonl")
+    record = {"cell": {"budget": {"delta": 1e-4, "unit": "report"}}}
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    shown = radpriv("account", tmp_path, "--group", "3")
+    assert shown.code == 0, shown.err
+    assert "δ = 0.0001" in shown.out and "one report was in the data" in shown.out
+    assert "3 reports together" in shown.out
+
+
+def test_bad_input_is_one_line(radpriv: Radpriv, tmp_path: Path) -> None:
+    path = write(tmp_path / "ledger.jsonl")
+    assert "give --delta" in radpriv("account", path).only_line
+    assert "--delta 2" in radpriv("account", path, "--delta", "2").only_line
+    assert "cannot be read" in radpriv("account", tmp_path / "no", "--delta", "1e-5").only_line
+    assert "one of the two" in radpriv("account").only_line
+    assert "one of the two" in radpriv("account", path, "--table").only_line
+    bad = radpriv("account", path, "--delta", "1e-5", "--group", "0")
+    assert "a group of 0 units" in bad.only_line
+    path.write_text("{}\n")
+    assert "line 1" in radpriv("account", path, "--delta", "1e-5").only_line
+    (tmp_path / "record.json").write_text("[]")
+    assert "record.json" in radpriv("account", tmp_path).only_line
