@@ -53,7 +53,7 @@ def sensitivity(labels: int, l2: float, n_public: int) -> float:
     return (1.0 + 2.0 * TOLERANCE) / (math.sqrt(labels) * n_public * l2)
 
 
-def solve(z: Tensor, y: Tensor, owners: Array, l2: float, n_public: int) -> Tensor:
+def solve(z: Tensor, y: Tensor, owners: NDArray[np.int64], l2: float, n_public: int) -> Tensor:
     """W (p, labels) float64, within τ/λ of the minimiser of J.
 
     z: (B, p), norm ≤ 1, of which a non-finite row counts as absent from its unit's sum; y: (B,
