@@ -55,11 +55,16 @@ def numbers(values: Any) -> Iterator[bytes]:
         yield array.astype("<f8").tobytes()
 
 
-def decimal(value: float) -> Iterator[bytes]:
-    """A number as text, of float64 and of float32, where it is long enough to tell."""
-    for text in (repr(float(value)), str(np.float32(value)), f"{float(value):.9g}"):
-        if sum(c.isdigit() for c in text.split("e")[0].strip("-0.")) >= 7:
-            yield text.lstrip("-").encode()
+def decimal(*values: float) -> Iterator[bytes]:
+    """Numbers as text, of float64 and of float32, where there are digits enough to tell."""
+    for kind in (float, np.float32):
+        text = ", ".join(str(kind(v)) for v in values)
+        if sum(c.isdigit() for c in text) >= 14:
+            yield text.encode()
+
+
+FIRST = 30
+"""Candidates and scores of each cell that are looked for: a leak has more than one line."""
 
 
 def secrets_of(cells: list[Finished], attacks: list[Finished]) -> Secrets:
@@ -84,15 +89,15 @@ def secrets_of(cells: list[Finished], attacks: list[Finished]) -> Secrets:
             if np.isfinite(value):
                 add(found, "loss", np.float64(value).tobytes(), *decimal(value))
         candidates = cell.table("private/candidates.parquet")["logits"].to_pylist()
-        for row in candidates:
+        for row in candidates[:FIRST]:
             logits = np.asarray(row, np.float32)
-            add(found, "logits", *numbers(logits), *(d for v in logits for d in decimal(v)))
+            add(found, "logits", *numbers(logits), *decimal(*logits[:2]), *decimal(logits[0]))
         # A candidate may have the words of a test report, whose logits are public.
         for row in cell.table("test.parquet")["logits"].to_pylist():
             logits = np.asarray(row, np.float32)
-            public.update([*numbers(logits), *(d for v in logits for d in decimal(v))])
+            public.update([*numbers(logits), *decimal(*logits[:2]), *decimal(logits[0])])
     for attack in attacks:
-        for value in attack.table("private/rows.parquet")["score"].to_pylist():
+        for value in attack.table("private/rows.parquet")["score"].to_pylist()[:FIRST]:
             add(found, "score", np.float64(value).tobytes(), *decimal(value))
     return {s: what for s, what in found.items() if s not in public}
 
@@ -148,12 +153,17 @@ class Run:
 
 
 @pytest.fixture
-def finished(radpriv: Any, write_suite: Callable[..., Path], tmp_path: Path) -> Run:
+def finished(
+    radpriv: Any,
+    write_suite: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Run:
     many = {"audit_share": "0.7"}  # candidates enough for packed coins to tell
     suite = write_suite("dp_bow", "dp_linear_probe", noise='"secret"', epsilons="[1.0]", **many)
     text = suite.read_text()  # a clip that some records stay within, so that the share tells
     suite.write_text(
-        text.replace("size = 128, steps = 6", "size = 128, steps = 9, max_norm = 0.19")
+        text.replace("size = 128, steps = 6", "size = 128, steps = 9, max_norm = 0.115, lr = 1.5")
     )
     printed = b""
     for command in ("run", "attack", "report"):
@@ -176,7 +186,7 @@ def test_nothing_outside_private_holds_a_key_a_coin_or_a_members_score_and_leaks
     secrets, roots = finished.secrets, [finished.store, finished.cache]
     assert {c.record["cell"]["method"] for c in finished.cells} >= {"dp_bow", "dp_linear_probe"}
     assert {c.record["cell"]["noise_mode"] for c in finished.cells} == {"secret"}
-    assert set(secrets.values()) == KINDS and len(secrets) > 500
+    assert set(secrets.values()) == KINDS and len(secrets) > 400
     seen = [p for r in roots for p in r.rglob("*") if p.is_file()]
     tops = {p.relative_to(finished.store).parts[0] for p in seen if finished.store in p.parents}
     assert tops >= {"cells", "attacks", "plans", "reports"} and finished.cache.is_dir()
