@@ -15,8 +15,9 @@ from typing import Any
 
 from radpriv.benchmark.privacy.accountants import Accountants, Figures
 from radpriv.benchmark.privacy.calibration import calibrate, certificate
-from radpriv.benchmark.privacy.group import group_certificate
+from radpriv.benchmark.privacy.group import check_units, group_certificate
 from radpriv.benchmark.privacy.ledger import Group, groups, read
+from radpriv.benchmark.privacy.pld import NoAnswer
 from radpriv.errors import PrivacyError
 
 DELTA = 1e-5
@@ -80,9 +81,9 @@ def markdown(table: Sequence[Row]) -> str:
         "# Noise for a budget, by three accountants",
         "",
         f"Made by `{COMMAND}`. δ = {DELTA:g}, adding or removing one unit. σ: noise standard",
-        "deviation over sensitivity; q: rate of the Poisson sample; T: steps. σ PLD is radpriv's own",
-        "choice; σ PRV (Opacus, at a relative error of 1%) and σ RDP (dp_accounting) are what the",
-        "other two would choose. ε(·) is the PLD certificate of each choice: the nearer to ε, the",
+        "deviation over sensitivity; q: rate of the Poisson sample; T: steps. σ PLD is what is",
+        "used here; σ PRV (Opacus, at a relative error of 1%), σ RDP (dp_accounting): what those",
+        "two would choose. ε(·) is the PLD certificate of each choice: the nearer to ε, the",
         "less noise is wasted, and none may exceed ε. Seconds: for σ PLD, on the machine that made",
         f"the table. *no answer*: refused, or not found within {SECONDS:g} s.",
         "",
@@ -144,6 +145,8 @@ def account(path: Path, delta: float | None, units: Sequence[int]) -> Account:
         raise PrivacyError(f"{path}: states no delta; give --delta, for example --delta 1e-5")
     if not 0 < delta < 1:
         raise PrivacyError(f"--delta {delta:g}: a certificate needs 0 < delta < 1")
+    for k in units:
+        check_units(k)
     made = groups(read(ledger))
     with Accountants() as ask:
         figures = ask.figures(made, delta)
@@ -152,8 +155,6 @@ def account(path: Path, delta: float | None, units: Sequence[int]) -> Account:
     for k in units:
         try:
             together[k] = group_certificate(made, delta, k, near)
-        except PrivacyError:
-            if not 1 <= k <= 100:
-                raise
+        except NoAnswer:
             together[k] = None
     return Account(delta, unit, figures, together)

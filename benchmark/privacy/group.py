@@ -19,13 +19,18 @@ LARGEST = 100
 """Units that may change together."""
 
 
+def check_units(k: int) -> None:
+    """PrivacyError where k is no number of units."""
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= LARGEST:
+        raise PrivacyError(f"a group of {k!r} units: give a whole number from 1 to {LARGEST}")
+
+
 def group_certificate(groups: Sequence[Group], delta: float, k: int, near: float) -> float:
     """ε(δ) for k units that are added, or removed, together; `near` is the ε of one unit.
 
     The worse direction counts. k = 1 is the certificate itself. inf where a step has no noise.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= LARGEST:
-        raise PrivacyError(f"a group of {k!r} units: give a whole number from 1 to {LARGEST}")
+    check_units(k)
     work = tuple(groups)
     if k == 1 or not work or any(g.noise_multiplier == 0 for g in work):
         return certificate(work, delta, near)[0]

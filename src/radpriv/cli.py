@@ -211,6 +211,8 @@ def account(
 
     if table == (ledger is not None):
         raise PrivacyError("give a ledger or --table, one of the two")
+    if markdown and (as_json or not table):
+        raise PrivacyError("--markdown goes with --table, and without --json")
     if ledger is not None:
         found = tables.account(ledger, delta, group or tables.UNITS)
         if as_json:

@@ -10,8 +10,16 @@ from typing import Any
 
 import pytest
 
+from radpriv.benchmark.privacy import calibration_table
 from radpriv.benchmark.privacy.calibration import certify
-from radpriv.benchmark.privacy.calibration_table import COMMAND, EPSILONS, HEADER, PLANS, row
+from radpriv.benchmark.privacy.calibration_table import (
+    COMMAND,
+    EPSILONS,
+    HEADER,
+    PLANS,
+    markdown,
+    row,
+)
 from radpriv.benchmark.privacy.ledger import Group, Release
 
 Radpriv = Callable[..., Any]
@@ -41,6 +49,23 @@ def test_the_documented_table_is_what_is_computed_now(epsilon: float, plan: int)
             spent = certify((Group(rate, float(sigma), steps),), 1e-5, epsilon / 1000)
             assert float(certified) == pytest.approx(spent, rel=5e-3)
             assert float(certified) <= epsilon
+
+
+def test_the_documents_words_are_those_of_the_command() -> None:
+    assert DOCUMENT.read_text().startswith(markdown([]))
+
+
+@pytest.mark.parametrize("form", ["--markdown", "--json", ""])
+def test_the_table_is_printed_in_three_forms(
+    radpriv: Radpriv, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    line = row(1.0, 0.2, 10, None)
+    monkeypatch.setattr(calibration_table, "rows", lambda: iter([line]))
+    shown = radpriv("account", "--table", *([form] if form else []))
+    assert shown.code == 0 and f"{line.noise['PLD']:.4g}"[:4] in shown.out
+    assert ("no answer" in shown.out) == (form != "--json")
+    if form == "--markdown":
+        assert shown.out == markdown([line])
 
 
 def write(path: Path, steps: int = 20) -> Path:
