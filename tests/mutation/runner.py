@@ -1,0 +1,248 @@
+"""Forks one process per mutant, two at once, and keeps each verdict as soon as it is known."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import importlib
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from shutil import rmtree
+
+from . import child
+from .project import Project, Refused
+from .tree import Mutant
+
+SLACK = 20.0
+"""Seconds that any one test may take, however quick it is without mutation."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """verdict: killed, timeout or survived. by: the first test that failed. phase: `import` where
+    a test file could not even be loaded. source, tree: SHA-256 of the module before mutation and of
+    all sources and tests.
+    """
+
+    id: str
+    verdict: str
+    by: str
+    phase: str
+    seconds: float
+    source: str
+    tree: str
+
+    @property
+    def killed(self) -> bool:
+        return self.verdict != "survived"
+
+
+class Results:
+    """Results by id, in a file of one line each that grows while the run goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.by_id: dict[str, Result] = {}
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                with suppress(json.JSONDecodeError, TypeError):  # a line cut short by a kill
+                    result = Result(**json.loads(line))
+                    self.by_id[result.id] = result
+
+    def add(self, result: Result) -> None:
+        self.by_id[result.id] = result
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(result)) + "\n")
+
+    def settled(self, mutant: Mutant, source: str, tree: str) -> bool:
+        """A survivor is tried again when anything has changed, a killed one when its module has."""
+        found = self.by_id.get(mutant.id)
+        return found is not None and found.source == source and (found.killed or found.tree == tree)
+
+
+@dataclass
+class Process:
+    """One forked child. mutant: None for the unmutated tree."""
+
+    pid: int
+    mutant: Mutant | None
+    beats: int
+    folder: Path
+    begun: float
+    heard: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A child that has ended. status: as of waitpid; None if it was stopped for taking too long."""
+
+    mutant: Mutant | None
+    status: int | None
+    verdict: child.Verdict
+    seconds: float
+    log: str
+
+    @property
+    def passed(self) -> bool:
+        return self.status == 0 and self.verdict.code == 0
+
+
+class Pool:
+    """Children of this process, at most `jobs` at once."""
+
+    def __init__(self, project: Project, jobs: int, scratch: Path) -> None:
+        self._project, self._jobs, self._scratch = project, jobs, scratch
+        self.lasts: dict[str, float] = {}
+        self.silence = 600.0
+        """Seconds without a new test after which a child is stopped."""
+
+    def run(self, work: Iterable[Mutant | None], whole: bool = False) -> Iterator[Ended]:
+        waiting = iter(work)
+        running: list[Process] = []
+        more = True
+        try:
+            while more or running:
+                while more and len(running) < self._jobs:
+                    mutant = next(waiting, self)
+                    if mutant is self:
+                        more = False
+                    else:
+                        running.append(self._fork(mutant, whole))  # type: ignore[arg-type]
+                for process in list(running):
+                    if ended := self._ended(process):
+                        running.remove(process)
+                        yield ended
+                time.sleep(0.01)
+        finally:
+            for process in running:
+                self._kill(process)
+
+    def _fork(self, mutant: Mutant | None, whole: bool) -> Process:
+        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        source = mutant.source() if mutant else ""
+        module = mutant.module if mutant else ""
+        ours, theirs = os.pipe()
+        os.set_blocking(ours, False)
+        pid = os.fork()
+        if pid == 0:
+            os.close(ours)
+            child.run(self._project, module, source, theirs, folder, whole)
+        os.close(theirs)
+        now = time.monotonic()
+        return Process(pid, mutant, ours, folder, now, now)
+
+    def _ended(self, process: Process) -> Ended | None:
+        now = time.monotonic()
+        with suppress(BlockingIOError):
+            if os.read(process.beats, 65536):
+                process.heard = now
+        done, status = os.waitpid(process.pid, os.WNOHANG)
+        late = not done and now - process.heard > self.silence
+        if not done and not late:
+            return None
+        self._kill(process, reap=late)
+        verdict = child.Verdict()
+        with suppress(OSError, ValueError):
+            verdict = child.Verdict(**json.loads((process.folder / "verdict.json").read_text()))
+        log = ""
+        with suppress(OSError):
+            log = (process.folder / "log").read_text(errors="replace")
+        rmtree(process.folder, ignore_errors=True)
+        lasted = now - process.begun
+        return Ended(process.mutant, None if late else status, verdict, lasted, log)
+
+    def _kill(self, process: Process, reap: bool = True) -> None:
+        """The child and whatever it has started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if reap:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(process.pid, 0)
+        os.close(process.beats)
+
+
+def preload(names: Iterable[str]) -> None:
+    """Imports the libraries that the tests use, so that no child has to."""
+    for name in names:
+        with suppress(Exception):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def baseline(pool: Pool, jobs: int) -> float:
+    """Runs the tests without mutation; seconds of one run. Refused if a test fails.
+
+    Once to learn how long each test lasts and which libraries are needed; after they are loaded
+    again, as many times at once as mutants will run: what fails then would fail for each mutant.
+    """
+    (first,) = _controls(pool, 1)
+    preload(first.verdict.libraries)
+    ready = _controls(pool, jobs)
+    for ended in ready:
+        for test, seconds in ended.verdict.seconds.items():
+            pool.lasts[test] = max(seconds, pool.lasts.get(test, 0.0))
+    return max(ended.seconds for ended in ready)
+
+
+def _controls(pool: Pool, times: int) -> list[Ended]:
+    found = list(pool.run([None] * times, whole=True))
+    for ended in found:
+        if not ended.passed:
+            why = "takes too long" if ended.status is None else "fails"
+            raise Refused(f"without any mutation the test run {why}:\n{ended.log[-3000:]}")
+        if not ended.verdict.tests:
+            raise Refused("there is no test to run")
+    return found
+
+
+def measure(
+    pool: Pool, todo: list[Mutant], project: Project, keep: Results, tell: Callable[[str], None]
+) -> bool:
+    """Runs the tests against each mutant; whether the unmutated tree still passes at the end.
+
+    Refused if a source or test is edited meanwhile: verdicts would not be about one tree.
+    """
+    tree = project.digest()
+    stamp = _stamp(project)
+
+    def work() -> Iterator[Mutant]:
+        for mutant in todo:
+            if _stamp(project) != stamp and project.digest() != tree:
+                raise Refused("a source or a test was edited during the run; start again to go on")
+            yield mutant
+
+    for n, ended in enumerate(pool.run(work()), 1):
+        assert ended.mutant is not None
+        mutant, verdict = ended.mutant, ended.verdict
+        source = source_digest(project, mutant.module)
+        name = "timeout" if ended.status is None else "survived" if ended.passed else "killed"
+        by, phase = verdict.by, verdict.phase
+        if name == "killed" and not by:
+            by, phase = f"exit status {ended.status}, pytest {verdict.code}", "import"
+        result = Result(mutant.id, name, by, phase, round(ended.seconds, 2), source, tree)
+        keep.add(result)
+        tell(f"[{n}/{len(todo)}] {name:8} {ended.seconds:6.1f} s  {mutant.id}  {by}")
+    return next(iter(pool.run([None]))).passed
+
+
+def source_digest(project: Project, module: str) -> str:
+    path = project.root / (module.replace(".", "/") + ".py")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _stamp(project: Project) -> int:
+    """The newest change of any source or test, cheap to look up."""
+    folders = (*project.places.values(), "tests")
+    files = (p for f in folders for p in (project.root / f).rglob("*.py"))
+    return hash(tuple(sorted((str(p), p.stat().st_mtime_ns) for p in files)))
