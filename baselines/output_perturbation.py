@@ -57,7 +57,7 @@ def solve(z: Tensor, y: Tensor, owners: NDArray[np.int64], l2: float, n_public: 
     """W (p, labels) float64, within τ/λ of the minimiser of J.
 
     z: (B, p), norm ≤ 1, of which a non-finite row counts as absent from its unit's sum; y: (B,
-    labels), NaN where not observed; owners: (B,), the unit of each row.
+    labels), within [0, 1], NaN where not observed; owners: (B,), the unit of each row.
     """
     labels = y.shape[1]
     _, unit, counts = np.unique(owners, return_inverse=True, return_counts=True)
@@ -65,8 +65,8 @@ def solve(z: Tensor, y: Tensor, owners: NDArray[np.int64], l2: float, n_public: 
     whole = torch.isfinite(z).all(1, keepdim=True)
     z = torch.where(whole, z, 0.0)
     z = z / z.norm(dim=1, keepdim=True).clamp_min(1.0)
-    target = y.double().nan_to_num(0.0)
-    factor = (~torch.isnan(y) & whole) * weight[:, None] / (labels * n_public)
+    target = y.double().nan_to_num(0.0).clamp(0.0, 1.0)
+    factor = ~torch.isnan(y) * weight[:, None] / (labels * n_public)
 
     def gradient(w: Tensor) -> Tensor:
         return z.T @ (factor * (torch.sigmoid(z @ w) - target)) + l2 * w

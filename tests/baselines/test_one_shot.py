@@ -363,6 +363,16 @@ def test_a_record_that_is_not_finite_is_absent_and_a_long_one_is_cut() -> None:
     )
 
 
+def test_a_label_out_of_range_weighs_no_more_than_one_within() -> None:
+    z, y = problem(np.random.default_rng(6), 9, 2)
+    far = y.clone()
+    far[y == 1], far[y == 0] = 1e6, -1e6
+    np.testing.assert_array_equal(
+        output_perturbation.solve(z, far, np.arange(9), 0.1, 9),
+        output_perturbation.solve(z, y, np.arange(9), 0.1, 9),
+    )
+
+
 def test_the_release_declares_the_bound_that_was_proved(fit: Fit) -> None:
     _, run, _, _ = fit("output")
     declared = run.declared[0]
