@@ -49,9 +49,10 @@ def certify(groups: tuple[Group, ...], delta: float, interval: float = 1e-3) -> 
     try:
         return pld.epsilon(groups, delta, interval) if groups else 0.0
     except pld.NoAnswer as reason:
-        raise pld.NoAnswer(f"PLD has no answer: {reason}{_instead(groups, delta)}") from None
+        raise type(reason)(f"PLD has no answer: {reason}{_instead(groups, delta)}") from None
 
 
+@lru_cache(maxsize=256)
 def _instead(groups: tuple[Group, ...], delta: float) -> str:
     """What RDP says where PLD has no answer: sound, looser, and by its own name."""
     try:
@@ -92,14 +93,24 @@ def fitted(
     shortest = pld.widest(groups, delta, k) * k / pld.POINTS if noisy else 0.0
     if not shortest < math.inf:
         shortest = 0.0  # refused by name where it is certified
-    epsilon, interval, near = math.inf, 0.0, near if 0 < near < math.inf else 1.0
-    for _ in range(4):
+    near = near if 0 < near < math.inf else 1.0
+    best: tuple[float, float] | None = None
+    for turn in range(6):
         interval = max(discretization(near, delta, pld.depth(groups)), 1.0001 * shortest)
-        epsilon = spent(interval)
-        if not 0 < epsilon < math.inf or 0.5 <= epsilon / near <= 2:
-            break
-        near = epsilon
-    return epsilon, interval
+        try:
+            best = (spent(interval), interval)
+        except pld.TooFine:
+            if best is not None:
+                return best
+            if turn == 5:
+                raise
+            near *= 16  # far too little was expected
+            continue
+        if not 0 < best[0] < math.inf or 0.5 <= best[0] / near <= 2:
+            return best
+        near = best[0]
+    assert best is not None
+    return best
 
 
 @lru_cache(maxsize=1024)

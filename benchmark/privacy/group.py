@@ -37,7 +37,7 @@ def group_certificate(groups: Sequence[Group], delta: float, k: int, near: float
     try:
         return fitted(lambda d: _group(work, delta, k, d), work, delta, k * near, k)[0]
     except pld.NoAnswer as reason:
-        raise pld.NoAnswer(f"{k} units together: PLD has no answer: {reason}") from None
+        raise type(reason)(f"{k} units together: PLD has no answer: {reason}") from None
 
 
 @lru_cache(maxsize=256)

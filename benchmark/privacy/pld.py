@@ -48,6 +48,10 @@ class NoAnswer(PrivacyError):
     """These steps cannot be certified by PLD within the bounds; the sentence says why."""
 
 
+class TooFine(NoAnswer):
+    """The grid would be too long; a coarser one may do, and wastes more."""
+
+
 def merged(groups: Sequence[Group]) -> tuple[Group, ...]:
     """Unsampled Gaussians are one Gaussian, 1/σ² = Σ steps/σ²; sampled ones stay as they are."""
     sampled = [g for g in groups if g.rate < 1]
@@ -96,7 +100,7 @@ def epsilon(
         )
     length = widest(groups, delta, k)
     if not length / interval <= POINTS:
-        raise NoAnswer(
+        raise TooFine(
             f"losses of one step span {length:.3g}, too many for a grid of {interval:.1e}"
         )
     ends = time.monotonic() + seconds
@@ -104,7 +108,7 @@ def epsilon(
     for done, part in enumerate(_parts(work, delta, interval, k), 1):
         total = total.compose(part, TAIL * delta / len(work)) if done > 1 else part
         if total._pmf_remove.size > COMPOSED:
-            raise NoAnswer(f"composed losses need {total._pmf_remove.size} points")
+            raise TooFine(f"composed losses need {total._pmf_remove.size} points")
         if time.monotonic() > ends and done < len(work):
             raise NoAnswer(
                 f"{len(work)} different kinds of step: {done} took {seconds:.0f} s, the limit"
@@ -136,7 +140,7 @@ def _parts(
                     probs = pmf.to_dense_pmf()._probs
                     low, high = common.compute_self_convolve_bounds(probs, g.steps, tail)
                     if high - low > COMPOSED:
-                        raise NoAnswer(f"{g.steps} steps need a loss grid of {high - low} points")
+                        raise TooFine(f"{g.steps} steps need a loss grid of {high - low} points")
             one = one.self_compose(g.steps, tail)
         yield one
 

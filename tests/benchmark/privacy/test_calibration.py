@@ -200,6 +200,17 @@ def test_an_absurd_ledger_is_refused_at_once_in_one_line(
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("near", [1e-3, 1.0, 1e3])
+def test_a_wrong_expectation_costs_time_and_no_answer(near: float) -> None:
+    """On the grid that 1e-3 asks for, this ledger is refused."""
+    ledger = (Group(0.08, 10.8, 988), Group(0.013, 51.5, 734))
+    assert certificate(ledger, 7.6e-6, near)[0] == pytest.approx(0.83, abs=0.1)
+    spent = [certificate(ledger, 7.6e-6, n)[0] for n in (near, 0.8)]
+    assert spent[0] == pytest.approx(spent[1], rel=0.005)
+    with pytest.raises(PrivacyError, match="grid"):
+        certify(ledger, 7.6e-6, discretization(1e-3, 7.6e-6, 1722))
+
+
 def test_a_ledger_of_many_kinds_of_step_ends_at_its_limit() -> None:
     groups = [Group(0.01, 1 + i / 1000, 1) for i in range(500)]
     began = time.monotonic()
