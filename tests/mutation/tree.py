@@ -96,7 +96,7 @@ def mutants(
                 if after is None or after == text or (function, after) in seen:
                     continue
                 seen.add((function, after))
-                diff = tuple(_diff(text, after))
+                diff = tuple(sorted(_diff(text, after), key=lambda line: line[0] == "+"))
                 digest = hashlib.sha256("\n".join(diff).encode()).hexdigest()[:10]
                 label = f"{module}:{function}:{name}:{digest}"
                 names[label] += 1
