@@ -19,14 +19,16 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from radpriv.benchmark.cell import Claim
+from radpriv.benchmark.cell import Budget, Claim
 from radpriv.benchmark.datasets.audit import Universe
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.job import Job
 from radpriv.benchmark.method import Fitted
+from radpriv.benchmark.privacy.group import group_certificate
 from radpriv.benchmark.privacy.ledger import groups
 from radpriv.benchmark.privacy.records import Diary, PrivateRecords
 from radpriv.benchmark.privacy.run import Run
+from radpriv.errors import PrivacyError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from radpriv.benchmark.fingerprint import Fingerprint
 
 SCHEMA = 1
+TOGETHER = (2, 5, 10)
+"""Reports of one patient for which a claim for reports is also worked out."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,29 @@ class Claims:
             "delta": budget.delta,
             "accountant": f"PLD (dp_accounting {version})",
             "discretization": interval,
+            "together": _together(run, budget, epsilon),
         }
         claim = Claim(
             budget.epsilon, budget.delta, budget.unit, budget.adjacency, "by construction"
         )
         return Claims(claim, certificate, over_budget=epsilon > budget.epsilon)
+
+
+def _together(run: Run, budget: Budget, epsilon: float) -> dict[str, float | None] | None:
+    """ε at the same δ for k reports of one patient, under a claim for single reports.
+
+    None for k where the accountant has no answer; no figures where the unit is the patient.
+    """
+    if budget.unit != "report":
+        return None
+    made = groups(run.releases)
+    figures: dict[str, float | None] = {}
+    for k in TOGETHER:
+        try:
+            figures[str(k)] = group_certificate(made, budget.delta, k, epsilon)
+        except PrivacyError:
+            figures[str(k)] = None
+    return figures
 
 
 def build(

@@ -11,12 +11,13 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from radpriv.benchmark.privacy.records import Records
+from radpriv.benchmark.privacy.records import Plan, Records
 from radpriv.errors import CellFailed, PrivacyError
 
 Contribution = Callable[[Records], Mapping[str, Tensor]]
@@ -127,13 +128,44 @@ def bounded_sum(f: Contribution, records: Records, max_norm: float) -> ClippedSu
     public = records._sample.public
     if public is None:
         raise PrivacyError("bounded_sum: give the records of a query (run.once)")
-    shapes = _check_rows(f, public)
-    totals = Totals(shapes, max_norm, records.device)
-    most = max(1, records._plan.elements // sum(s.numel() for s in shapes.values()))
-    with torch.no_grad():
-        for part in records.micro_batches(records._plan.tokens, most):
-            totals.add(part, _rows(f, part))
-    return totals.finish(records)
+    shapes, plan = _check_rows(f, public), records._plan
+
+    def attempt() -> Totals:
+        totals = Totals(shapes, max_norm, records.device)
+        most = max(1, plan.elements // sum(s.numel() for s in shapes.values()))
+        with torch.no_grad():
+            for part in records.micro_batches(plan.tokens, most):
+                totals.add(part, _rows(f, part))
+        return totals
+
+    return within_memory(plan, attempt).finish(records)
+
+
+T = TypeVar("T")
+_NO_MEMORY = ("not enough memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+
+
+def within_memory(plan: Plan, attempt: Callable[[], T]) -> T:
+    """What `attempt` gives, taken again in smaller micro-batches whenever memory runs out.
+
+    Nothing has been released by then. PrivacyError where one unit alone is too much.
+    """
+    while True:
+        try:
+            return attempt()
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            if plan.smallest:
+                raise PrivacyError("memory is too short for the gradients of one unit") from error
+            plan.halve()
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """CUDA has a class of its own; allocators of the CPU and of cuBLAS say it in their text."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(words in str(error) for words in _NO_MEMORY)
 
 
 def _rows(f: Contribution, part: Records) -> dict[str, Tensor]:

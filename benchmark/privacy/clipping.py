@@ -19,7 +19,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from radpriv.benchmark.privacy.bounded import ClippedSum, Totals
+from radpriv.benchmark.privacy.bounded import ClippedSum, Totals, within_memory
 from radpriv.benchmark.privacy.records import Plan, Records
 from radpriv.errors import PrivacyError
 
@@ -56,17 +56,8 @@ def clipped_sum(
     _check_training(model)
     torch.clear_autocast_cache()  # inside one autocast region it would keep weights of last step
     plan = records._plan if tokens is None else Plan(tokens)
-    while True:
-        try:
-            totals, loss = _sum(model, params, records, max_norm, plan)
-        except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
-                raise
-            if plan.smallest:
-                raise PrivacyError("memory is too short for the gradients of one unit") from error
-            plan.halve()
-        else:
-            return totals.finish(records, loss)
+    totals, loss = within_memory(plan, lambda: _sum(model, params, records, max_norm, plan))
+    return totals.finish(records, loss)
 
 
 def _sum(
@@ -85,13 +76,6 @@ def _sum(
             totals.add(part, gradients)
             loss += float(losses.detach().double().nan_to_num().sum())
     return totals, loss
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """CUDA has a class of its own; the CPU's allocator says it in a RuntimeError's text."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return "not enough memory" in str(error) or "can't allocate memory" in str(error)
 
 
 def _gradients(

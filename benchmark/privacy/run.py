@@ -89,6 +89,7 @@ class Run:
         self._make = release or live(key)
         self._checkpoints = checkpoints or Checkpoints(None)
         self._step = 0
+        self._open: int | None = None
         self._silent = False
 
     @property
@@ -181,10 +182,14 @@ class Run:
     @contextmanager
     def _sampled(self, records: PrivateFeatures, rate: float, query: bool) -> Iterator[Step]:
         """One sample, open inside the block; it must have released something at its end."""
+        if self._open is not None:
+            raise PrivacyError(f"step {self._open} is still open: end it before the next sample")
         step = self._sample(records, rate, query)
+        self._open = step.index
         try:
             yield step
         finally:
+            self._open = None
             step.records._sample.open = False
             self._silent |= not self._released(step.index)
         if self._silent:

@@ -78,6 +78,11 @@ def test_a_record_has_every_field_of_its_contract(finished: Any) -> None:
 
 def test_a_private_cell_certifies_within_its_budget_and_spends_it(finished: Any) -> None:
     private = [(j, f) for j, f, *_ in finished if j.method.private]
+    for _, found in private:  # what it says of several reports of one patient
+        certificate = found.record["certificate"]
+        figures = certificate["together"]
+        assert set(figures) == {"2", "5", "10"}
+        assert certificate["epsilon"] * 1.5 < figures["2"] < figures["5"] < figures["10"]
     assert len(private) == 3
     for job, found in private:
         record, asked = found.record, job.cell.budget

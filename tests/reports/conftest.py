@@ -181,6 +181,7 @@ class FakeStore:
                 "delta": 1e-5,
                 "accountant": "PLD (dp_accounting 0.6.0)",
                 "discretization": epsilon / 1000,
+                "together": {"2": epsilon * (2.1 + 0.1 * seed), "5": 6 * epsilon, "10": None},
             }
             if private
             else None,

@@ -237,3 +237,17 @@ def test_the_first_check_does_not_take_the_rounding_of_autocast_for_mixing(
         ):
             total = clipped_sum(model, step.records, 1.0)
             apply(model, optimizer, step.gaussian("g", total, 2.0) / step.expected_batch)
+
+
+def test_a_sample_inside_a_step_is_refused(make_run: Any, train: PrivateRecords) -> None:
+    """A run that was stopped in there could not go on."""
+    run, (model, optimizer) = make_run(), start()
+    records = train.map("words", WORDS)
+    with pytest.raises(PrivacyError, match="step 0 is still open"):
+        for _ in run.poisson(records, 0.9, 3, state=(model, optimizer)):
+            with run.once(records):
+                pass
+    run = make_run()
+    for _ in range(2):  # one after the other is no such thing
+        with run.once(records) as query:
+            query.gaussian("g", clipped_sum(model, query.records, 1.0), 2.0)
