@@ -76,14 +76,14 @@ class DPLinearProbe(Method):
         )
 
     def chosen(self, budget: Budget, n_public: int, size: int, labels: int) -> str:
-        """The solver that "auto" stands for: least squares below ε = 1 unless data are many.
+        """The solver that "auto" stands for: least squares unless ε or the data are large.
 
         A function of public numbers; docs/one_shot.md has the measurements behind it.
         """
         if self.solver != "auto":
             return self.solver
         worth = budget.epsilon * n_public / math.sqrt(size * labels)
-        return "least_squares" if budget.epsilon < 1 and worth < ONE_SHOT_BELOW else "sgd"
+        return "least_squares" if worth < ONE_SHOT_BELOW else "sgd"
 
     def record_passes(self, n_public: int) -> float:
         return 0.0

@@ -407,9 +407,20 @@ SHIPPED = ["dp_bow", "dp_linear_probe", "dp_lora"]
 
 
 @pytest.mark.parametrize("unit", ["report", "patient"])
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_private_method_passes_for_both_units(name: str, unit: str) -> None:
-    report = check_method(name, methods.get(name)(), (unit,), (8.0,))
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("dp_bow", {}),
+        ("dp_linear_probe", {"solver": "sgd"}),
+        ("dp_linear_probe", {"solver": "least_squares"}),
+        ("dp_linear_probe", {"solver": "output"}),
+        ("dp_lora", {}),
+    ],
+)
+def test_every_shipped_private_method_passes_for_both_units(
+    name: str, params: dict[str, Any], unit: str
+) -> None:
+    report = check_method(name, methods.get(name)(**params), (unit,), (8.0,))
     assert report.passed, report.verdicts
     assert report.standing == "by construction" and len(report.verdicts) == 6
 
