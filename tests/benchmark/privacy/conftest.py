@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,34 @@ def records_of() -> Callable[..., Records]:
 
 
 @pytest.fixture
+def universe_of(reports: list[str]) -> Callable[..., Universe]:
+    """Universe of everyone, by the unit of each record; texts: made-up reports by default."""
+
+    def make(owners: Iterable[int], texts: Iterable[str] | None = None) -> Universe:
+        unit = np.array(list(owners), np.int64)
+        n = len(unit)
+        given = list(texts) if texts is not None else [reports[i % len(reports)] for i in range(n)]
+        y = np.random.default_rng(n).integers(0, 2, (n, 3)).astype(np.float32)
+        return Universe(
+            ids=tuple(f"r{i:05d}" for i in range(n)),
+            patients=tuple(f"p{u:05d}" for u in unit),
+            texts=tuple(given),
+            y=y,
+            unit=unit,
+            candidate=np.zeros(n, bool),
+            member=np.ones(n, bool),
+            kinds=("",) * n,
+        )
+
+    return make
+
+
+@pytest.fixture
+def unit_oracle() -> Callable[..., dict[str, torch.Tensor]]:
+    return _unit_oracle
+
+
+@pytest.fixture
 def loop_oracle() -> Callable[..., dict[str, torch.Tensor]]:
     return _loop_oracle
 
@@ -115,6 +143,27 @@ def _loop_oracle(
         norm = math.sqrt(sum(float(v.square().sum()) for v in g.values()))
         if math.isfinite(norm):
             for n, v in g.items():
+                total[n] += v * min(1.0, max_norm / norm)
+    model.zero_grad()
+    return total
+
+
+def _unit_oracle(
+    model: torch.nn.Module, records: Records, max_norm: float
+) -> dict[str, torch.Tensor]:
+    """The same for units: one backward pass per record, a sum per unit, one clip per unit."""
+    params = trainable(model)
+    total = {n: torch.zeros_like(p, dtype=torch.float64) for n, p in params.items()}
+    for unit in sorted(set(records.owners.tolist())):
+        own = {n: torch.zeros_like(t) for n, t in total.items()}
+        for i in np.flatnonzero(records.owners == unit):
+            model.zero_grad()
+            model.losses(records.take(np.array([i]))).sum().backward()  # type: ignore[operator]
+            for n, p in params.items():
+                own[n] += p.grad.double() if p.grad is not None else 0.0
+        norm = math.sqrt(sum(float(v.square().sum()) for v in own.values()))
+        if math.isfinite(norm) and norm > 0:
+            for n, v in own.items():
                 total[n] += v * min(1.0, max_norm / norm)
     model.zero_grad()
     return total
