@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from radpriv.benchmark.cell import AuditPolicy
@@ -136,3 +138,101 @@ def test_an_empty_training_split_is_refused(large: Dataset) -> None:
     empty = replace(large, splits=tuple("test" for _ in large.ids))
     with pytest.raises(DataError, match="training split is empty"):
         draw(empty, AuditPolicy(), b"k", 1000, 0)
+
+
+# Unit patient.
+
+
+def of_patients(reports: dict[str, list[int]]) -> Dataset:
+    """patient -> numbers of its reports; ids sort by number, so patients lie interleaved."""
+    rows = sorted((number, p) for p, numbers in reports.items() for number in numbers)
+    ids = tuple(f"r{n:05d}-{p}" for n, p in rows)
+    y = np.zeros((len(ids), 2), np.float32)
+    splits = ("train",) * len(ids)
+    return Dataset("made-up", ("a", "b"), CARD, ids, tuple(p for _, p in rows), splits, ids, y)
+
+
+def by_patient(universe: Universe) -> dict[str, tuple[tuple[str, ...], bool, bool]]:
+    """patient -> (reports kept, candidate, member); a coin that is split fails here."""
+    found = {}
+    for p in set(universe.patients):
+        own = np.array(universe.patients) == p
+        for flags in (universe.candidate, universe.member, universe.unit):
+            assert len(set(flags[own].tolist())) == 1, p
+        kept = tuple(i for i, o in zip(universe.ids, own) if o)
+        found[p] = (kept, bool(universe.candidate[own][0]), bool(universe.member[own][0]))
+    return found
+
+
+NUMBERS = st.lists(st.integers(0, 200), min_size=1, max_size=25, unique=True)
+PATIENTS = st.dictionaries(st.sampled_from("abcdefgh"), NUMBERS, min_size=1)
+BY_PATIENT = AuditPolicy(share=0.5, unit="patient")
+
+
+@given(mine=NUMBERS, others=PATIENTS, instead=PATIENTS, cap=st.integers(1, 20))
+@settings(deadline=None)
+def test_which_reports_of_a_patient_are_kept_depends_on_that_patient_alone(
+    mine: list[int], others: dict[str, list[int]], instead: dict[str, list[int]], cap: int
+) -> None:
+    seen = []
+    for rest in (others, instead, {}):
+        universe = draw(of_patients({**rest, "me": mine}), BY_PATIENT, b"k", 30, 0, cap)
+        seen.append(by_patient(universe)["me"])
+        assert universe.units == len(rest) + 1
+    assert seen[0] == seen[1] == seen[2]
+    first = tuple(f"r{n:05d}-me" for n in sorted(mine)[:cap])
+    assert seen[0][0] == first and len(first) == min(cap, len(mine))
+
+
+def test_a_cap_over_all_reports_would_be_told_apart() -> None:
+    """The first reports of the whole list: what is kept of one patient then follows the others."""
+
+    def broken(data: Dataset, most: int) -> set[str]:
+        return {i for i, p in zip(data.ids[:most], data.patients) if p == "me"}
+
+    crowd = {"a": list(range(9)), "me": [5, 6, 50]}
+    assert broken(of_patients(crowd), 8) != broken(of_patients({"me": [5, 6, 50]}), 8)
+    kept = [
+        by_patient(draw(of_patients(d), BY_PATIENT, b"k", 30, 0, 2))["me"][0]
+        for d in (crowd, {"me": [5, 6, 50]})
+    ]
+    assert kept[0] == kept[1] == ("r00005-me", "r00006-me")
+
+
+def test_a_patient_with_fifty_reports_has_as_many_as_the_cap() -> None:
+    data = of_patients({"many": list(range(50)), "one": [7], "two": [3, 60]})
+    counts = {
+        cap: {p: len(v[0]) for p, v in by_patient(draw(data, BY_PATIENT, b"k", 3, 0, cap)).items()}
+        for cap in (1, 16, 50, None)
+    }
+    assert counts[1] == {"many": 1, "one": 1, "two": 1}
+    assert counts[16] == {"many": 16, "one": 1, "two": 2}
+    assert counts[50] == counts[None] == {"many": 50, "one": 1, "two": 2}
+
+
+def test_patients_are_drawn_whole_by_fair_and_independent_coins() -> None:
+    """Coins per report would split patients, and give a patient with many a member for sure."""
+    data = of_patients(
+        {f"p{i:03d}": [3 * i, 3 * i + 1, 3 * i + 2][: 1 + i % 3] for i in range(300)}
+    )
+    coins = []
+    for seed in range(40):
+        found = by_patient(draw(data, BY_PATIENT, b"audit", 300, seed, 16))
+        assert all(member for _, candidate, member in found.values() if not candidate)
+        coins.append([m for _, (_, c, m) in sorted(found.items()) if c])
+    table = np.array(coins)
+    seeds, patients = table.shape
+    assert 110 < patients < 190
+    assert stats.binomtest(int(table.sum()), table.size).pvalue > 1e-4
+    counts = (table.sum(1) - patients / 2) ** 2 / (patients / 4)
+    assert stats.chi2.ppf(1e-5, seeds) < counts.sum() < stats.chi2.isf(1e-5, seeds)
+    correlation = np.corrcoef(table.T.astype(float))[np.triu_indices(patients, 1)]
+    assert np.abs(correlation).max() * np.sqrt(seeds) < 5.5
+
+
+def test_a_patient_has_the_same_coin_whatever_number_of_reports_it_has() -> None:
+    few, many = of_patients({"a": [1], "b": [2]}), of_patients({"a": [1, 3, 4], "b": [2, 5]})
+    for seed in range(20):
+        one = by_patient(draw(few, BY_PATIENT, b"k", 2, seed, 16))
+        two = by_patient(draw(many, BY_PATIENT, b"k", 2, seed, 16))
+        assert {p: v[1:] for p, v in one.items()} == {p: v[1:] for p, v in two.items()}
