@@ -263,3 +263,17 @@ def test_nothing_is_measured_where_a_test_fails_without_mutation(toy: Path) -> N
     (toy / "tests/test_sums.py").write_text("def test_no():\n    assert False\n")
     refused = mutate(toy, "--all")
     assert refused.returncode == 2 and "without any mutation the test run fails" in refused.stderr
+
+
+def test_a_test_that_fails_without_mutation_beside_others_kills_nothing_and_is_told(
+    toy: Path,
+) -> None:
+    """One that passes the first time only, as if it bore no other test before it."""
+    with (toy / "tests/test_sums.py").open("a") as file:
+        file.write("\ndef test_first():\n")
+        file.write("    from pathlib import Path\n    seen = Path(__file__).with_name('seen')\n")
+        file.write("    known = seen.exists()\n    seen.touch()\n    assert not known\n")
+    mutant = next(m for m in toy_mutants(toy) if m.function == "unused")
+    done = mutate(toy, "--id", mutant.id)
+    assert "left out, for it fails without mutation: tests/test_sums.py::test_first" in done.stdout
+    assert "survived" in done.stdout.split("mutants run")[0] and done.returncode == 1

@@ -101,9 +101,15 @@ def _run(options: argparse.Namespace, project: Project, given: list[str] | None)
     print(f"{len(found)} mutants, {len(chosen)} chosen ({how}), {len(todo)} to run", flush=True)
     with tempfile.TemporaryDirectory(prefix="mutation-") as scratch:
         pool = runner.Pool(project, options.jobs, Path(scratch))
-        whole = runner.baseline(pool, options.jobs)
-        pool.silence = options.timeout or max(runner.SLACK, 6 * max(pool.lasts.values()))
-        print(f"all tests pass without mutation, in {whole:.0f} s", flush=True)
+        whole = runner.baseline(pool, sorted({m.module for m in todo})) if todo else 0.0
+        pool.silence = options.timeout or max(
+            runner.SLACK, 6 * max(pool.lasts.values(), default=0.0)
+        )
+        left_out = sorted({t for tests in pool.without.values() for t in tests})
+        for test in left_out:
+            print(f"left out, for it fails without mutation: {test}", flush=True)
+        if todo:
+            print(f"the tests pass without mutation, in {whole:.0f} s", flush=True)
         control = runner.measure(pool, todo, project, keep, lambda line: print(line, flush=True))
     report = Report(
         chosen,
@@ -115,6 +121,7 @@ def _run(options: argparse.Namespace, project: Project, given: list[str] | None)
         time.monotonic() - begun,
         len(todo),
         whole,
+        left_out,
     )
     print("\n" + report.text())
     if options.report:

@@ -61,12 +61,15 @@ class TreeFinder(MetaPathFinder):
 
 @dataclass
 class Verdict:
-    """code: pytest's exit status. by: the first failed test or file. phase: when it failed."""
+    """code: pytest's exit status. by: the first failed test or file. phase: when it failed.
+    failed: all that failed, of a run that goes on after a failure.
+    """
 
     code: int = -1
     by: str = ""
     phase: str = ""
     tests: int = 0
+    failed: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """By test, of all its phases."""
     libraries: list[str] = field(default_factory=list)
@@ -76,13 +79,19 @@ class Verdict:
 class _Watch:
     """Selects the tests, tells the parent of each, and notes what fails first."""
 
-    def __init__(self, project: Project, module: str, beat: int, verdict: Verdict) -> None:
-        self._project, self._module = project, module
+    def __init__(
+        self, project: Project, module: str, beat: int, verdict: Verdict, without: frozenset[str]
+    ) -> None:
+        self._project, self._module, self._without = project, module, without
         self._beat, self._verdict = beat, verdict
 
     def pytest_collection_modifyitems(self, items: list) -> None:
         """Only what is wanted; the order stays, as files were given nearest first."""
-        items[:] = [i for i in items if self._project.wanted(i.nodeid, self._module)]
+        items[:] = [
+            i
+            for i in items
+            if i.nodeid not in self._without and self._project.wanted(i.nodeid, self._module)
+        ]
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         os.write(self._beat, b".")
@@ -99,9 +108,11 @@ class _Watch:
         self._note(report, "import")
 
     def _note(self, report: object, phase: str) -> None:
-        if report.outcome == "failed" and not self._verdict.by:  # type: ignore[attr-defined]
-            self._verdict.by = report.nodeid  # type: ignore[attr-defined]
-            self._verdict.phase = phase
+        if report.outcome != "failed":  # type: ignore[attr-defined]
+            return
+        self._verdict.failed.append(report.nodeid)  # type: ignore[attr-defined]
+        if not self._verdict.by:
+            self._verdict.by, self._verdict.phase = self._verdict.failed[0], phase
 
 
 def run(
@@ -111,11 +122,12 @@ def run(
     beat: int,
     folder: Path,
     whole: bool,
+    without: frozenset[str],
 ) -> NoReturn:
     """Runs the tests in this forked process and ends it; folder/verdict.json says what came out.
 
-    module: as in a mutant's id, or empty for the unmutated tree. beat: where a byte is written
-    at each test. whole: go on after a failure.
+    module: as in a mutant's id; source: mutated, or empty for the unmutated tree. beat: where a
+    byte is written at each test. whole: go on after a failure. without: tests that are left out.
     """
     try:
         os.setsid()
@@ -129,9 +141,9 @@ def run(
         os.chdir(project.root)
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(folder / "hypothesis")
         sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != project.root]
-        mutated = project.import_name(module.replace(".", "/") + ".py") if module else ""
+        mutated = project.import_name(module.replace(".", "/") + ".py") if source else ""
         sys.meta_path.insert(0, TreeFinder(project, mutated, source))
-        verdict = _tested(project, module, beat, folder, whole)
+        verdict = _tested(project, module, beat, folder, whole, without)
         (folder / "verdict.json").write_text(json.dumps(asdict(verdict)), encoding="utf-8")
         sys.stdout.flush()
         os._exit(0)
@@ -139,7 +151,14 @@ def run(
         os._exit(70)
 
 
-def _tested(project: Project, module: str, beat: int, folder: Path, whole: bool) -> Verdict:
+def _tested(
+    project: Project,
+    module: str,
+    beat: int,
+    folder: Path,
+    whole: bool,
+    without: frozenset[str],
+) -> Verdict:
     import pytest
 
     verdict = Verdict()
@@ -153,9 +172,9 @@ def _tested(project: Project, module: str, beat: int, folder: Path, whole: bool)
         "--hypothesis-seed=0",
         f"--rootdir={project.root}",
     ]
-    watch = _Watch(project, module, beat, verdict)
+    watch = _Watch(project, module, beat, verdict, without)
     verdict.code = int(pytest.main(arguments, plugins=[watch]))
-    if not module:
+    if whole:
         own = {*project.places, "tests", "conftest", "__main__"}
         verdict.libraries = [
             name

@@ -18,6 +18,7 @@ ENOUGH = 0.95
 class Report:
     """chosen: the mutants of this run, equivalent ones among them. control: whether the unmutated
     tree passed before and after. wall: seconds of this call; decided: how many it decided itself.
+    whole: seconds of all tests. left_out: tests that fail here without any mutation.
     """
 
     chosen: list[Mutant]
@@ -29,6 +30,7 @@ class Report:
     wall: float
     decided: int
     whole: float
+    left_out: list[str]
 
     @property
     def counted(self) -> list[Mutant]:
@@ -74,9 +76,10 @@ class Report:
             ("survived", str(len(self.survivors))),
             ("score", f"{100 * self.score:.1f}% (at least {100 * ENOUGH:.0f}% wanted)"),
             ("tests without mutation", "pass" if self.control else "FAIL after the run"),
+            ("tests left out: they fail without mutation", ", ".join(self.left_out) or "none"),
             ("median time of a killed mutant", lasted["killed"]),
             ("median time of a survivor", lasted["not"]),
-            ("all tests once", f"{self.whole:.0f} s"),
+            ("all tests once", f"{self.whole:.0f} s" if self.whole else "not run"),
             ("time of the last call", f"{self.wall / 60:.1f} min for {self.decided} mutants"),
         ]
 

@@ -23,6 +23,9 @@ from .tree import Mutant
 SLACK = 20.0
 """Seconds that any one test may take, however quick it is without mutation."""
 
+FEW = 5
+"""Tests of one module that may fail without mutation and are then left out."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -70,10 +73,10 @@ class Results:
 
 @dataclass
 class Process:
-    """One forked child. mutant: None for the unmutated tree."""
+    """One forked child. what: a mutant, or a module whose tests run without mutation."""
 
     pid: int
-    mutant: Mutant | None
+    what: Mutant | str
     beats: int
     folder: Path
     begun: float
@@ -84,7 +87,7 @@ class Process:
 class Ended:
     """A child that has ended. status: as of waitpid; None if it was stopped for taking too long."""
 
-    mutant: Mutant | None
+    what: Mutant | str
     status: int | None
     verdict: child.Verdict
     seconds: float
@@ -101,10 +104,12 @@ class Pool:
     def __init__(self, project: Project, jobs: int, scratch: Path) -> None:
         self._project, self._jobs, self._scratch = project, jobs, scratch
         self.lasts: dict[str, float] = {}
+        self.without: dict[str, frozenset[str]] = {}
+        """By module, tests that fail there without any mutation: they show nothing."""
         self.silence = 600.0
         """Seconds without a new test after which a child is stopped."""
 
-    def run(self, work: Iterable[Mutant | None], whole: bool = False) -> Iterator[Ended]:
+    def run(self, work: Iterable[Mutant | str], whole: bool = False) -> Iterator[Ended]:
         waiting = iter(work)
         running: list[Process] = []
         more = True
@@ -125,19 +130,21 @@ class Pool:
             for process in running:
                 self._kill(process)
 
-    def _fork(self, mutant: Mutant | None, whole: bool) -> Process:
+    def _fork(self, what: Mutant | str, whole: bool) -> Process:
         folder = Path(tempfile.mkdtemp(dir=self._scratch))
-        source = mutant.source() if mutant else ""
-        module = mutant.module if mutant else ""
+        source, module = "", what
+        if isinstance(what, Mutant):
+            source, module = what.source(), what.module
+        without = self.without.get(str(module), frozenset())
         ours, theirs = os.pipe()
         os.set_blocking(ours, False)
         pid = os.fork()
         if pid == 0:
             os.close(ours)
-            child.run(self._project, module, source, theirs, folder, whole)
+            child.run(self._project, str(module), source, theirs, folder, whole, without)
         os.close(theirs)
         now = time.monotonic()
-        return Process(pid, mutant, ours, folder, now, now)
+        return Process(pid, what, ours, folder, now, now)
 
     def _ended(self, process: Process) -> Ended | None:
         now = time.monotonic()
@@ -157,7 +164,7 @@ class Pool:
             log = (process.folder / "log").read_text(errors="replace")
         rmtree(process.folder, ignore_errors=True)
         lasted = now - process.begun
-        return Ended(process.mutant, None if late else status, verdict, lasted, log)
+        return Ended(process.what, None if late else status, verdict, lasted, log)
 
     def _kill(self, process: Process, reap: bool = True) -> None:
         """The child and whatever it has started."""
@@ -180,30 +187,30 @@ def preload(names: Iterable[str]) -> None:
     gc.freeze()
 
 
-def baseline(pool: Pool, jobs: int) -> float:
+def baseline(pool: Pool, modules: list[str]) -> float:
     """Runs the tests without mutation; seconds of one run. Refused if a test fails.
 
-    Once to learn how long each test lasts and which libraries are needed; after they are loaded
-    again, as many times at once as mutants will run: what fails then would fail for each mutant.
+    Once to learn which libraries are needed. After these are loaded, once for each module, its
+    tests in their order: what then fails for the order, the load or the loaded libraries would fail
+    for each mutant too, so it is left out and told. Refused if that is more than a few.
     """
-    (first,) = _controls(pool, 1)
+    first = next(iter(pool.run([""], whole=True)))
+    if not first.passed:
+        why = "takes too long" if first.status is None else "fails"
+        raise Refused(f"without any mutation the test run {why}:\n{first.log[-3000:]}")
+    if not first.verdict.tests:
+        raise Refused("there is no test to run")
     preload(first.verdict.libraries)
-    ready = _controls(pool, jobs)
-    for ended in ready:
+    longest = first.seconds
+    for ended in pool.run(modules, whole=True):
+        failed = frozenset(ended.verdict.failed)
+        if ended.status != 0 or len(failed) > FEW:
+            raise Refused(f"{ended.what}, not mutated: tests fail:\n{ended.log[-3000:]}")
+        pool.without[str(ended.what)] = failed
+        longest = max(longest, ended.seconds)
         for test, seconds in ended.verdict.seconds.items():
             pool.lasts[test] = max(seconds, pool.lasts.get(test, 0.0))
-    return max(ended.seconds for ended in ready)
-
-
-def _controls(pool: Pool, times: int) -> list[Ended]:
-    found = list(pool.run([None] * times, whole=True))
-    for ended in found:
-        if not ended.passed:
-            why = "takes too long" if ended.status is None else "fails"
-            raise Refused(f"without any mutation the test run {why}:\n{ended.log[-3000:]}")
-        if not ended.verdict.tests:
-            raise Refused("there is no test to run")
-    return found
+    return longest
 
 
 def measure(
@@ -223,8 +230,8 @@ def measure(
             yield mutant
 
     for n, ended in enumerate(pool.run(work()), 1):
-        assert ended.mutant is not None
-        mutant, verdict = ended.mutant, ended.verdict
+        assert isinstance(ended.what, Mutant)
+        mutant, verdict = ended.what, ended.verdict
         source = source_digest(project, mutant.module)
         name = "timeout" if ended.status is None else "survived" if ended.passed else "killed"
         by, phase = verdict.by, verdict.phase
@@ -233,7 +240,8 @@ def measure(
         result = Result(mutant.id, name, by, phase, round(ended.seconds, 2), source, tree)
         keep.add(result)
         tell(f"[{n}/{len(todo)}] {name:8} {ended.seconds:6.1f} s  {mutant.id}  {by}")
-    return next(iter(pool.run([None]))).passed
+    again = [todo[-1].module] if todo else []
+    return all(ended.passed for ended in pool.run(again))
 
 
 def source_digest(project: Project, module: str) -> str:
