@@ -87,7 +87,9 @@ def mutants(
     for site, (function, scope) in places(tree, settings):
         node = site.get()
         assert scope is not None
-        text = before.setdefault(scope, ast.unparse(scope))
+        if scope not in before:
+            before[scope] = ast.unparse(scope)
+        text = before[scope]
         for name, operator in OPERATORS.get(type(node), []):
             for replacement in operator(node, Around(site.parent, variadic)):
                 if replacement is None or replacement is node:
