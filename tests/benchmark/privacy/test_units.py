@@ -189,7 +189,11 @@ def test_the_clip_holds_at_any_scale(scale: float) -> None:
         assert float(total.norm()) == pytest.approx(min(size, 1.0), rel=1e-12)
 
 
-@pytest.mark.xfail(strict=True, reason="squares of 1e-180 vanish, so nothing is clipped to 1e-200")
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="squares of 1e-180 vanish, so nothing is clipped to 1e-200",
+)
 def test_a_clip_at_which_squares_vanish_is_refused_or_holds() -> None:
     records = Records(np.arange(1), Features(np.zeros((1, 1)), np.arange(2), False), torch.zeros(1))
     try:
