@@ -290,11 +290,12 @@ def test_rule_5_releases_of_a_step_are_merged_before_sampling_is_accounted(
     model = LinearModel(32, 3, 1.0).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     for step in run.poisson(train.map("w", WORDS), 0.05, 10, state=(model, optimizer)):
-        for name, clip in (("g", 1.0), ("h", 0.3)):
-            step.gaussian(name, clipped_sum(model, step.records, clip), 2.0)
-    assert groups(run.releases) == (Group(0.05, pytest.approx(math.sqrt(2)), 10),)
+        for name, clip, sigma in (("g", 1.0, 2.0), ("h", 0.3, 2.5)):
+            step.gaussian(name, clipped_sum(model, step.records, clip), sigma)
+    merged = 1 / math.sqrt(1 / 2.0**2 + 1 / 2.5**2)
+    assert groups(run.releases) == (Group(0.05, pytest.approx(merged), 10),)
     broken = groups([replace(r, step=i) for i, r in enumerate(run.releases)])
-    assert broken == (Group(0.05, 2.0, 20),)
+    assert broken == (Group(0.05, 2.0, 10), Group(0.05, 2.5, 10))
     told, understated = (
         calibration.certificate(made, run.budget.delta, 8.0)[0]
         for made in (groups(run.releases), broken)
