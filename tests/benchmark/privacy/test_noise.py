@@ -378,7 +378,11 @@ def test_the_ledger_and_the_noise_agree_on_the_standard_deviation(
         values = []
         for step in run.poisson(train.map("w", WORDS), 1e-9, 8, state=(model, optimizer)):
             noised = step.gaussian("g", clipped_sum(model, step.records, clip), sigma)
-            values += [t.numpy().ravel() for t in noised.tensors.values()]
+            for name, value in noised.tensors.items():  # of an empty batch: the noise itself
+                path = ("noise", step.index, "g", name)
+                exact = sigma * clip * gaussians(b"k" * 32, path, value.numel())
+                np.testing.assert_allclose(value.numpy().ravel(), exact, rtol=1e-14)
+                values.append(value.numpy().ravel())
         booked = {r.noise_multiplier * r.sensitivity for r in run.releases}
         assert booked == {clip * sigma}
         pooled = np.concatenate(values)
