@@ -224,7 +224,8 @@ def account(
         out.print(shown)
         for k, value in found.together.items():
             spent = "no answer" if value is None else f"ε = {value:.4g}"
-            out.print(f"  {k} {found.unit}s together: {spent}", highlight=False)
+            several = f"{k} {found.unit}s together" if k > 1 else f"1 {found.unit}"
+            out.print(f"  {several}: {spent}", highlight=False)
         for line in (*found.figures.disagreements(), found.sentence):
             out.print(line, highlight=False, soft_wrap=True, markup=False)
         return
