@@ -92,6 +92,7 @@ def evaluate(f: RecordFunction, texts: Sequence[str], progress: Progress | None 
             progress(1)
     sizes = [len(a) for a in arrays]
     values = np.concatenate(arrays) if arrays else np.zeros((0,), np.float32)
+    values.setflags(write=False)  # shared by all that read them
     return Features(values, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), f.ragged)
 
 

@@ -65,7 +65,7 @@ class Claims:
         claim = Claim(
             budget.epsilon, budget.delta, budget.unit, budget.adjacency, "by construction"
         )
-        return Claims(claim, certificate, over_budget=epsilon > budget.epsilon)
+        return Claims(claim, certificate, over_budget=not epsilon <= budget.epsilon)
 
 
 def _together(run: Run, budget: Budget, epsilon: float) -> dict[str, float | None] | None:

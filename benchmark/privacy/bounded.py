@@ -81,6 +81,8 @@ class Totals:
     ) -> None:
         if not (max_norm > 0 and math.isfinite(max_norm)):
             raise PrivacyError(f"max_norm = {max_norm}: the clip must be positive and finite")
+        if not 1e-100 <= max_norm <= 1e100:
+            raise PrivacyError(f"max_norm = {max_norm}: squares vanish or overflow at such a clip")
         self._max_norm = max_norm
         self._sums = {
             n: torch.zeros(shape, dtype=torch.float64, device=device) for n, shape in shapes.items()
@@ -174,8 +176,7 @@ def _rows(f: Contribution, part: Records) -> dict[str, Tensor]:
     for name, t in given.items():
         if t.ndim < 1 or len(t) != part.size:
             raise PrivacyError(
-                f"bounded_sum: '{name}' has shape {tuple(t.shape)} for {part.size} records; "
-                "give one row per record"
+                f"bounded_sum: the first axis of '{name}' is not the records: give one row for each"
             )
     return {n: t.detach().double().reshape(part.size, -1) for n, t in given.items()}
 
@@ -194,4 +195,6 @@ def _check_rows(f: Contribution, public: Records) -> dict[str, torch.Size]:
                         f"bounded_sum: what '{name}' says of one record depends on the others; "
                         "clipping then bounds nothing"
                     )
+    if not sum(t[0].numel() for t in together.values()):
+        raise PrivacyError("bounded_sum: the function gives no number for a record")
     return {n: t.shape[1:] for n, t in together.items()}

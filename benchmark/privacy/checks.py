@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,8 @@ from radpriv.benchmark.privacy.records import Records
 from radpriv.benchmark.public import PUBLIC_SENTENCES
 from radpriv.errors import CellFailed
 
+UNCLIPPED = 1e30
+
 
 def softmax_cancels(name: str) -> bool:
     """Attention key biases have gradient 0: they add one constant to every score of a query."""
@@ -20,8 +24,12 @@ def softmax_cancels(name: str) -> bool:
 
 
 def public_records(function: RecordFunction, labels: int, device: torch.device) -> Records:
-    """A few public sentences as records, with both values of every label among them."""
-    y = np.indices((len(PUBLIC_SENTENCES), labels)).sum(0) % 2
+    """A few public sentences as records: all labels there, none, every other one, in turn.
+
+    So both values of every label occur, and what a loss might take of a batch differs over rows.
+    """
+    rows, columns = np.indices((len(PUBLIC_SENTENCES), labels))
+    y = np.select([rows % 3 == 0, rows % 3 == 1], [1, 0], columns % 2)
     return Records(
         np.arange(len(PUBLIC_SENTENCES)),
         evaluate(function, PUBLIC_SENTENCES),
@@ -48,7 +56,7 @@ def check_gradients_reach(
                 shift = 0.05 * torch.randn(p.shape, generator=generator, dtype=torch.float64)
                 p.add_(shift.to(p))
         with torch.autocast(device.type, enabled=False):
-            total, apart, clip = _together_and_apart(model, records)
+            total = _same_together_and_apart(model, records)
     finally:
         with torch.no_grad():
             for n, p in params.items():
@@ -60,41 +68,49 @@ def check_gradients_reach(
             f"({len(dead)} of {len(params)} tensors); it is not part of what losses() computes"
         )
 
-    mixed = _norm({n: t - apart[n] for n, t in total.tensors.items()})
-    if mixed > 1e-3 * clip:
-        raise CellFailed(
-            "the gradient of one record depends on the others in its batch (batch statistics, "
-            "centring or contrast inside losses()); clipping then bounds nothing"
-        )
 
+def _same_together_and_apart(model: nn.Module, records: Records) -> ClippedSum:
+    """The sum over public records, which must be that of the records one by one.
 
-def _together_and_apart(
-    model: nn.Module, records: Records
-) -> tuple[ClippedSum, dict[str, Tensor], float]:
-    """(sum over the records, the same record by record, clip): a clip that all records feel."""
+    Without a clip, where a factor that the batch shares shows, and with one that all of them feel.
+    """
     ones = [records.take(np.array([i])) for i in range(records.size)]
-    norms = [_norm(clipped_sum(model, one, max_norm=1e30).tensors) for one in ones]
-    clip = 0.5 * min((n for n in norms if n > 0), default=1.0)
-    alone = [clipped_sum(model, one, clip).tensors for one in ones]
-    apart = {n: torch.stack([a[n] for a in alone]).sum(0) for n in alone[0]}
-    return clipped_sum(model, records, clip), apart, clip
+    norms = [_norm(clipped_sum(model, one, UNCLIPPED).tensors) for one in ones]
+    largest = max(norms)
+    smallest = min((n for n in norms if n > 0), default=1.0)
+    for clip, size in ((UNCLIPPED, largest), (0.5 * smallest, 0.5 * smallest)):
+        alone = [clipped_sum(model, one, clip).tensors for one in ones]
+        total = clipped_sum(model, records, clip)
+        mixed = {n: t - torch.stack([a[n] for a in alone]).sum(0) for n, t in total.tensors.items()}
+        if _norm(mixed) > 1e-3 * size:
+            raise CellFailed(
+                "the gradient of one record depends on the others in its batch (batch statistics, "
+                "weights, centring or contrast inside losses()); clipping then bounds nothing"
+            )
+    return total
 
 
 def _norm(tensors: dict[str, Tensor]) -> float:
     return float(sum(t.square().sum() for t in tensors.values()).sqrt())  # type: ignore[union-attr]
 
 
-def buffers(model: nn.Module) -> dict[str, Tensor]:
-    return {n: b.detach().clone() for n, b in model.named_buffers()}
+def constants(model: nn.Module) -> dict[str, Tensor]:
+    """Copies of all that a step must leave alone: buffers and frozen parameters."""
+    return {n: t.detach().clone() for n, t in _constants(model)}
+
+
+def _constants(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from model.named_buffers()
+    yield from ((n, p) for n, p in model.named_parameters() if not p.requires_grad)
 
 
 def check_constant(model: nn.Module, before: dict[str, Tensor]) -> None:
-    """A buffer that changes carries statistics of records past the noise."""
-    for name, now in model.named_buffers():
+    """What changes beside the trained tensors carries statistics of records past the noise."""
+    for name, now in _constants(model):
         if name not in before or not torch.equal(now, before[name]):
             raise CellFailed(
-                f"buffer {name} of the model changed in a step: what it holds of the records went "
-                "around the noise"
+                f"buffer or frozen tensor {name} of the model changed in a step: what it holds of "
+                "the records went around the noise"
             )
 
 

@@ -54,6 +54,8 @@ def clipped_sum(
     if not params:
         raise PrivacyError("the model has no trainable tensor")
     _check_training(model)
+    if records._sample.check is not None:
+        records._sample.check(model)
     torch.clear_autocast_cache()  # inside one autocast region it would keep weights of last step
     plan = records._plan if tokens is None else Plan(tokens)
     totals, loss = within_memory(plan, lambda: _sum(model, params, records, max_norm, plan))
@@ -85,8 +87,8 @@ def _gradients(
     losses: Tensor = model.losses(part)  # type: ignore[operator]
     if losses.shape != (part.size,):
         raise PrivacyError(
-            f"losses() returned shape {tuple(losses.shape)} for {part.size} records; "
-            "it must give one loss per record"
+            "losses() gave no vector with an entry for each record: it must give one loss per "
+            "record"
         )
     _check_rows(model, part.size)
     losses.sum().backward()
@@ -125,8 +127,8 @@ def _check_rows(model: nn.Module, size: int) -> None:
             for t in used:
                 if t.ndim == 0 or len(t) != size:
                     raise PrivacyError(
-                        f"layer {name} saw shape {tuple(t.shape)} for {size} records: give every "
-                        "use of a trained layer one row per record (expand what is broadcast)"
+                        f"layer {name} saw an input whose first axis is not the records: give "
+                        "every use of a trained layer one row per record (expand what is broadcast)"
                     )
 
 

@@ -6,14 +6,14 @@ is the one way out, and taking it voids the certificate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from radpriv.benchmark.datasets.audit import Universe
 from radpriv.benchmark.features import FeatureCache, Features, Progress, RecordFunction
@@ -54,12 +54,17 @@ class Plan:
 class Sample:
     """One draw of records: usable while its step is open.
 
+    slots, unit: what was drawn, and the unit of each slot of the universe; None outside a run.
     sums: names of the sums made of it. public: a few public records of the same kind (run.once).
+    check: whether a model may be summed over it.
     """
 
     open: bool = True
     sums: set[str] = field(default_factory=set)
     public: Records | None = None
+    slots: NDArray[np.int64] | None = None
+    unit: NDArray[np.int64] | None = None
+    check: Callable[[nn.Module], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,9 @@ class Records:
 
     @property
     def owners(self) -> NDArray[np.int64]:
-        """int64 (B,): the unit of each record."""
+        """int64 (B,): the unit of each record, as drawn."""
+        if self._sample.unit is not None:
+            return np.asarray(self._sample.unit[self.slots], np.int64)
         return self.slots if self.units is None else self.units
 
     def inputs(self) -> tuple[Tensor, Tensor]:
@@ -112,6 +119,9 @@ class Records:
 
         most: records in one micro-batch at the most, likewise. A unit is never split.
         """
+        drawn = self._sample.slots
+        if drawn is not None and not np.isin(self.slots, drawn).all():
+            raise PrivacyError("these records were not all drawn in this step; use step.records")
         lengths = self.features.lengths[self.slots]
         _, owner, counts = np.unique(self.owners, return_inverse=True, return_counts=True)
         longest = np.zeros(len(counts), np.int64)
@@ -147,6 +157,7 @@ class PrivateFeatures:
         """Records of the chosen units (bool, one per unit) that are members: for the sampler."""
         universe = self._universe
         slots = np.flatnonzero(chosen[universe.unit] & universe.member)
+        sample = Sample(slots=slots, unit=universe.unit)
         return Records(
             slots,
             self._features,
@@ -154,6 +165,7 @@ class PrivateFeatures:
             device,
             universe.unit[slots],
             _diary=self._diary,
+            _sample=sample,
             _plan=self._plan,
         )
 

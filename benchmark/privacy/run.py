@@ -18,9 +18,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import takewhile
 
 import torch
+from torch import nn
 
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.datasets.base import Dataset
@@ -28,10 +30,10 @@ from radpriv.benchmark.privacy import calibration
 from radpriv.benchmark.privacy.bounded import Bounded, Declared
 from radpriv.benchmark.privacy.checkpoint import Checkpoints, State
 from radpriv.benchmark.privacy.checks import (
-    buffers,
     check_constant,
     check_gradients_reach,
     check_moved,
+    constants,
     finite,
     public_records,
     snapshot,
@@ -42,6 +44,9 @@ from radpriv.benchmark.privacy.release import Noised, Place, Releaser, live
 from radpriv.benchmark.privacy.step import Step
 from radpriv.benchmark.privacy.streams import seed64, uniforms
 from radpriv.errors import PrivacyError
+
+SMALLEST_RATE = 1e-9
+"""Coins are multiples of 2^-53: at this rate the real probability is right to one in 10^7."""
 
 
 class Diverged(Exception):
@@ -90,6 +95,7 @@ class Run:
         self._checkpoints = checkpoints or Checkpoints(None)
         self._step = 0
         self._open: int | None = None
+        self._rate = 0.0
         self._silent = False
 
     @property
@@ -117,7 +123,7 @@ class Run:
     @property
     def silent(self) -> bool:
         """Whether a step handed out records and released nothing: no ledger line covers it."""
-        return self._silent
+        return self._silent or (self._open is not None and not self._released(self._open))
 
     @property
     def releases(self) -> list[Release]:
@@ -148,19 +154,22 @@ class Run:
                 f"rate = {rate}: give one sampling probability in (0, 1] for all; weights per "
                 "record are another mechanism than the one that is accounted"
             )
+        if rate < SMALLEST_RATE:
+            raise PrivacyError(f"rate = {rate}: below {SMALLEST_RATE:g} coins are too coarse")
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
             raise PrivacyError(f"steps = {steps!r}: give a positive count")
         model, optimizer = state[0], state[1]
         check_gradients_reach(model, records.function, self._labels, self._device)
-        before, constants = snapshot(model), buffers(model)
+        before, constant = snapshot(model), constants(model)
         first = self._step
         done, moved = self._checkpoints.restore(first, state, records)
         self._step += done
         self._ledger.settle(self._step)
         for t in range(done, steps):
             with self._sampled(records, rate, query=False) as step:
+                step.records._sample.check = partial(_same_model, model)
                 yield step
-            check_constant(model, constants)
+            check_constant(model, constant)
             if not finite(model):
                 raise Diverged(f"weights are not finite after step {step.index}")
             noised = any(r.noise_multiplier > 0 for r in self._released(step.index))
@@ -177,6 +186,12 @@ class Run:
         All its releases share one sample, so their Gaussians are merged in the certificate.
         """
         with self._sampled(records, 1.0, query=True) as query:
+            query.records._sample.check = partial(
+                check_gradients_reach,
+                function=records.function,
+                labels=self._labels,
+                device=self._device,
+            )
             yield query
 
     @contextmanager
@@ -185,7 +200,7 @@ class Run:
         if self._open is not None:
             raise PrivacyError(f"step {self._open} is still open: end it before the next sample")
         step = self._sample(records, rate, query)
-        self._open = step.index
+        self._open, self._rate = step.index, rate
         try:
             yield step
         finally:
@@ -207,6 +222,8 @@ class Run:
         return Step(index, selected, rate, rate * self._n_public, query, self._release)
 
     def _release(self, place: Place, value: Bounded, sigma: float) -> Noised:
+        if (place.step, place.rate) != (self._open, self._rate):
+            raise PrivacyError(f"step {place.step} is not the one that was drawn at this rate")
         if not (math.isfinite(sigma) and sigma >= 0):
             raise PrivacyError(f"noise multiplier {sigma}: give a finite number ≥ 0")
         if sigma == 0 and self._budget.private:
@@ -250,6 +267,11 @@ class Run:
         if not self._budget.private:
             return (math.inf if made else 0.0), 0.0
         return calibration.certificate(made, self._budget.delta, self._budget.epsilon)
+
+
+def _same_model(model: nn.Module, given: nn.Module) -> None:
+    if given is not model:
+        raise PrivacyError("clipped_sum: this is not the model in `state`, which was looked at")
 
 
 def _step_size(optimizer: torch.optim.Optimizer) -> float:

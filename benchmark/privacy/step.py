@@ -38,7 +38,7 @@ class Step:
         if isinstance(value, Declared):
             if not self.query:
                 raise PrivacyError(f"step {self.index}: a declared bound belongs to run.once")
-        elif not isinstance(value, ClippedSum) or value.name not in sample.sums:
+        elif type(value) is not ClippedSum or value.name not in sample.sums:
             raise PrivacyError(
                 f"step {self.index}: '{name}' is not what clipped_sum or bounded_sum made of this "
                 "step's records, so nothing bounds what one unit adds to it"

@@ -102,9 +102,7 @@ def broken_sums(records: Records, max_norm: float) -> dict[str, Sums]:
         "clip per record, not per unit": {
             n: torch.einsum("b,b...->...", joint, t) for n, t in rows.items()
         },
-        "clip per tensor": {
-            n: torch.einsum("b,b...->...", apart[n], t) for n, t in rows.items()
-        },
+        "clip per tensor": {n: torch.einsum("b,b...->...", apart[n], t) for n, t in rows.items()},
         "clip after the sum": {n: t.sum(0) * whole for n, t in rows.items()},
         "no clip": {n: t.sum(0) for n, t in rows.items()},
     }
@@ -205,7 +203,7 @@ def test_one_row_per_record_is_required() -> None:
         x = part.inputs()[0]
         return {"x": x if part.size <= 3 else x[:-1]}
 
-    with pytest.raises(PrivacyError, match="one row per record"):
+    with pytest.raises(PrivacyError, match="give one row for each"):
         bounded_sum(shorter, queried(np.ones((20, SIZE))), 1.0)
 
 

@@ -292,9 +292,6 @@ def test_the_probability_is_the_rate_but_for_one_cell_of_the_uniforms(rate: floa
     assert (yes - 1) * 2.0**-53 < rate and not yes * 2.0**-53 < rate
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="u < 1e-18 has probability 2^-53, the first cell"
-)
 def test_a_rate_below_the_grid_of_the_uniforms_is_refused_or_met(
     make_run: Any, universe_of: MakeUniverse
 ) -> None:

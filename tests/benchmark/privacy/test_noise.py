@@ -357,9 +357,6 @@ def test_the_smallest_word_gives_a_finite_value_within_the_limit(
     assert -LIMIT < at_the_ends(monkeypatch)[0] < -8.29
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="1 - 2^-54 is no float64: the last cell rounds to 1"
-)
 def test_the_largest_word_gives_a_finite_value_and_the_ends_are_symmetric(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
