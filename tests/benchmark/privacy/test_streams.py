@@ -62,3 +62,11 @@ def test_a_run_key_depends_on_every_axis(change: tuple[object, ...]) -> None:
 
 def test_public_seeds_fit_a_torch_generator() -> None:
     assert 0 <= seed64(KEY, "public", 0, "init") < 2**63
+
+
+def test_a_public_seed_is_eight_bytes_of_its_own_key_without_the_lowest_bit() -> None:
+    """Stored results rest on it: another definition would start every model elsewhere."""
+    key = b"k" * 32
+    for name in ("init", "batches", "a", "b", "c"):
+        eight = derive(key, "public", 0, name)[:8]
+        assert seed64(key, "public", 0, name) == sum(b << (8 * i) for i, b in enumerate(eight)) // 2
