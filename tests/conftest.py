@@ -116,7 +116,7 @@ def made_up(reports: list[str]) -> Dataset:
 TINY = {
     "dp_lora": "rank = 2, top_layers = 1, rate = 0.5, steps = 4, max_length = 32",
     "lora": "rank = 2, top_layers = 1, batch = 8, steps = 5, max_length = 32",
-    "dp_linear_probe": "steps = 6, max_length = 32",
+    "dp_linear_probe": 'solver = "sgd", steps = 6, max_length = 32',
     "linear_probe": "max_length = 32",
     "dp_bow": "size = 128, steps = 6",
     "tfidf": "size = 4096",
