@@ -126,6 +126,9 @@ def _run(options: argparse.Namespace, project: Project, given: list[str] | None)
     print("\n" + report.text())
     if options.report:
         words = sys.argv[1:] if given is None else given
+        if "--results" in words:  # where verdicts are kept says nothing to a reader
+            i = words.index("--results")
+            words = words[:i] + words[i + 2 :]
         options.report.write_text(report.page(f"python -m tests.mutation {' '.join(words)}"))
     return 0 if report.good else 1
 
