@@ -61,7 +61,7 @@ def gaussians(key: bytes, path: Path, size: int) -> NDArray[np.float64]:
     cell = (keystream(key, path, size) >> np.uint64(11)).astype(np.int64)
     upper = cell >= 2**52  # there the middle of a cell is no float64: mirror the lower half
     z = ndtri((np.where(upper, 2**53 - 1 - cell, cell) + 0.5) * 2.0**-53)
-    return np.asarray(np.where(upper, -z, z), dtype=np.float64)
+    return np.where(upper, -z, z)
 
 
 def seed64(key: bytes, *path: str | int) -> int:
