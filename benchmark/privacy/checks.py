@@ -47,7 +47,7 @@ def check_gradients_reach(
     are restored bit by bit. CellFailed names the tensor.
     """
     params = trainable(model)
-    saved = {n: p.detach().clone() for n, p in params.items()}
+    saved = snapshot(model)
     records = public_records(function, labels, device)
     generator = torch.Generator().manual_seed(0)
     try:
@@ -75,11 +75,11 @@ def _same_together_and_apart(model: nn.Module, records: Records) -> ClippedSum:
     Without a clip, where a factor that the batch shares shows, and with one that all of them feel.
     """
     ones = [records.take(np.array([i])) for i in range(records.size)]
-    norms = [_norm(clipped_sum(model, one, UNCLIPPED).tensors) for one in ones]
-    largest = max(norms)
-    smallest = min((n for n in norms if n > 0), default=1.0)
-    for clip, size in ((UNCLIPPED, largest), (0.5 * smallest, 0.5 * smallest)):
-        alone = [clipped_sum(model, one, clip).tensors for one in ones]
+    whole = [clipped_sum(model, one, UNCLIPPED).tensors for one in ones]
+    norms = [_norm(tensors) for tensors in whole]
+    felt = 0.5 * min((n for n in norms if n > 0), default=1.0)
+    clipped = [clipped_sum(model, one, felt).tensors for one in ones]
+    for clip, size, alone in ((UNCLIPPED, max(norms), whole), (felt, felt, clipped)):
         total = clipped_sum(model, records, clip)
         mixed = {n: t - torch.stack([a[n] for a in alone]).sum(0) for n, t in total.tensors.items()}
         if _norm(mixed) > 1e-3 * size:
