@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from radpriv.benchmark.caches import make_private
 from radpriv.errors import StoreError
 
 Progress = Callable[[int], None]
@@ -103,14 +104,7 @@ class FeatureCache:
         self.folder = folder
         self._memory: dict[str, Features] = {}
         if folder is not None:
-            try:
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                folder.chmod(0o700)
-            except OSError as error:
-                raise StoreError(
-                    f"{folder}: the cache folder cannot be made ({error.strerror}); "
-                    "set RADPRIV_CACHE to a folder of yours"
-                ) from error
+            make_private(folder)
 
     def map(
         self, f: RecordFunction, texts: Sequence[str], progress: Progress | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from radpriv.benchmark.cell import Cell
 from radpriv.benchmark.datasets.audit import Universe, draw, prf
 from radpriv.benchmark.datasets.base import Dataset, Loader
+from radpriv.benchmark.datasets.texts import pick
 from radpriv.benchmark.encoders import Encoder
 from radpriv.benchmark.method import Method
 from radpriv.errors import DataError
@@ -79,10 +79,10 @@ def limited(dataset: Dataset, count: int) -> Dataset:
     )
     return replace(
         dataset,
-        ids=_pick(dataset.ids, keep),
-        patients=_pick(dataset.patients, keep),
-        splits=_pick(dataset.splits, keep),
-        texts=_pick(dataset.texts, keep),
+        ids=tuple(pick(dataset.ids, keep)),
+        patients=tuple(pick(dataset.patients, keep)),
+        splits=tuple(pick(dataset.splits, keep)),
+        texts=pick(dataset.texts, keep),
         y=dataset.y[keep],
     )
 
@@ -90,7 +90,3 @@ def limited(dataset: Dataset, count: int) -> Dataset:
 def _first(dataset: Dataset, rows: np.ndarray, count: int) -> np.ndarray:
     order = sorted(rows, key=lambda r: prf(b"radpriv/limit", dataset.ids[r]))
     return np.asarray(order[:count], np.int64)
-
-
-def _pick(values: Sequence[str], rows: np.ndarray) -> tuple[str, ...]:
-    return tuple(values[r] for r in rows)

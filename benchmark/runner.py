@@ -24,6 +24,7 @@ import torch
 
 from radpriv.benchmark import record
 from radpriv.benchmark.datasets.base import Dataset, make_loader
+from radpriv.benchmark.datasets.texts import pick
 from radpriv.benchmark.features import FeatureCache
 from radpriv.benchmark.job import Job
 from radpriv.benchmark.method import Fitted
@@ -196,7 +197,7 @@ def _write_scores(
     job: Job, fitted: Fitted, dataset: Dataset, universe: Any, context: Context, folder: Path
 ) -> None:
     rows = dataset.rows("test")
-    texts = [dataset.texts[r] for r in rows]
+    texts = pick(dataset.texts, rows)
     tick = partial(context.progress, "mapped")
     test = _logits(fitted, texts, np.arange(len(rows)), context.cache, tick)
     slots = np.flatnonzero(universe.candidate)

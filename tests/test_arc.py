@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from radpriv import arc
+from radpriv.benchmark import caches
 from radpriv.benchmark.suite import Suite, read_suite
 from radpriv.errors import SuiteError, UnknownNameError
 
@@ -81,10 +82,10 @@ def test_the_cache_lies_where_the_user_says_or_in_the_users_cache_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("RADPRIV_CACHE", str(tmp_path / "mine"))
-    assert arc.cache_folder() == tmp_path / "mine"
+    assert caches.cache_folder() == tmp_path / "mine"
     monkeypatch.delenv("RADPRIV_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert arc.cache_folder() == tmp_path / "radpriv"
+    assert caches.cache_folder() == tmp_path / "radpriv"
 
 
 def test_an_unknown_method_is_refused_before_anything_is_written(

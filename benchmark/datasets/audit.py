@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from radpriv.benchmark.cell import AuditPolicy, canonical
 from radpriv.benchmark.datasets.base import Dataset
+from radpriv.benchmark.datasets.texts import Texts, pick
 from radpriv.errors import DataError
 
 
@@ -38,7 +39,7 @@ class Universe:
 
     ids: tuple[str, ...] = field(repr=False)
     patients: tuple[str, ...] = field(repr=False)
-    texts: tuple[str, ...] = field(repr=False)
+    texts: tuple[str, ...] | Texts = field(repr=False)
     y: NDArray[np.float32] = field(repr=False)
     unit: NDArray[np.int64] = field(repr=False)
     candidate: NDArray[np.bool_] = field(repr=False)
@@ -91,7 +92,7 @@ def draw(
     return Universe(
         ids=tuple(dataset.ids[r] for r in rows),
         patients=tuple(dataset.patients[r] for r in rows),
-        texts=tuple(dataset.texts[r] for r in rows),
+        texts=pick(dataset.texts, rows),
         y=y,
         unit=np.array([number[u] for u in units], np.int64),
         candidate=candidate,

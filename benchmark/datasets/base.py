@@ -18,13 +18,17 @@ import abc
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from radpriv.benchmark.datasets.texts import Texts
 from radpriv.benchmark.registry import Registry
 from radpriv.errors import DataError, SuiteError
+
+if TYPE_CHECKING:
+    from datasets import Dataset as Table
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Dataset:
     ids: tuple[str, ...]
     patients: tuple[str, ...]
     splits: tuple[str, ...]
-    texts: tuple[str, ...] = field(repr=False)
+    texts: tuple[str, ...] | Texts = field(repr=False)
     y: NDArray[np.float32] = field(repr=False)
     counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -94,6 +98,19 @@ class Dataset:
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of a split, in order of id."""
         return np.flatnonzero(np.asarray(self.splits) == split)
+
+    def table(self) -> Table:
+        """The rows as a table of the `datasets` library: id, patient, split, text, labels (L,).
+
+        Memory-mapped where the loader streams (datasets/rows.py). Private data.
+        """
+        from datasets import Dataset as Table
+
+        if isinstance(self.texts, Texts) and self.texts.file is not None:
+            return Table.from_file(str(self.texts.file)).select(self.texts.rows)
+        names = ("id", "patient", "split", "text")
+        columns = dict(zip(names, map(list, (self.ids, self.patients, self.splits, self.texts))))
+        return Table.from_dict({**columns, "labels": list(self.y)})
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from radpriv.benchmark.caches import cache_folder
 from radpriv.benchmark.plan import Planned, make_plan, plan_name, suite_digest
 from radpriv.benchmark.store import Store
 from radpriv.benchmark.suite import Overrides, Suite, expand, read_suite
@@ -249,14 +250,6 @@ def choose_device(name: str) -> Any:
     if name == "cuda" and not torch.cuda.is_available():
         raise SuiteError("--device cuda: no CUDA device is available here; use cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def cache_folder() -> Path:
-    """RADPRIV_CACHE, or radpriv/ in the user's cache folder: private data, deletable."""
-    if folder := os.environ.get("RADPRIV_CACHE"):
-        return Path(folder)
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "radpriv"
 
 
 def check(
