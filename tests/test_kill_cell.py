@@ -106,11 +106,12 @@ def obey(order: Order) -> None:
 
 def compute(folder: Path, noise: str) -> None:
     """The cell, with a checkpoint every few steps."""
+    from radpriv.benchmark.expansion import expand
     from radpriv.benchmark.features import FeatureCache
     from radpriv.benchmark.fingerprint import Fingerprint
     from radpriv.benchmark.runner import Context, run_cell
     from radpriv.benchmark.store import Store
-    from radpriv.benchmark.suite import expand, parse
+    from radpriv.benchmark.suite import parse
 
     suite = parse(SUITE.format(noise=noise, steps=STEPS), "the suite", "one")
     job = next(j for j in expand(suite, None) if j.role == "cell")

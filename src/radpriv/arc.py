@@ -12,9 +12,10 @@ from typing import Any
 from rich.console import Console
 
 from radpriv.benchmark.caches import cache_folder
+from radpriv.benchmark.expansion import expand
 from radpriv.benchmark.plan import Planned, make_plan, plan_name, suite_digest
 from radpriv.benchmark.store import Store
-from radpriv.benchmark.suite import Overrides, Suite, expand, read_suite
+from radpriv.benchmark.suite import Overrides, Suite, read_suite
 from radpriv.errors import DataError, RadprivError, StoreError, SuiteError
 
 
@@ -85,10 +86,10 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     suite, overrides, plugins = request.load()
     if request.data is not None and not request.data.is_dir():
         raise DataError(f"{request.data}: no such folder; give the folder that holds the data")
-    jobs = expand(suite, request.data, overrides)
+    store = Store(request.store)
+    jobs = expand(suite, request.data, overrides, store.secret)
     device = choose_device(request.device)
     planned = make_plan(jobs, device.type, plugins)
-    store = Store(request.store)
     for path in plugins:
         store.keep_source(path)
     name = plan_name(suite, overrides)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from radpriv.benchmark.expansion import expand
 from radpriv.benchmark.features import FeatureCache
 from radpriv.benchmark.fingerprint import Fingerprint
 from radpriv.benchmark.job import Job
 from radpriv.benchmark.method import Method
 from radpriv.benchmark.runner import Context
 from radpriv.benchmark.store import Store
-from radpriv.benchmark.suite import expand, read_suite
+from radpriv.benchmark.suite import read_suite
 
 HOW = Fingerprint({"made.up": "00"}, {}, {"numpy": "2"}, "3.11", "cpu", "float32")
 

@@ -36,9 +36,10 @@ def finished(
     tmp_path_factory: pytest.TempPathFactory, write_suite: Callable[..., Path]
 ) -> list[tuple[Job, Finished, Context, Fingerprint]]:
     """Every shipped method and the control, run once."""
+    from radpriv.benchmark.expansion import expand
     from radpriv.benchmark.features import FeatureCache
     from radpriv.benchmark.store import Store
-    from radpriv.benchmark.suite import expand, read_suite
+    from radpriv.benchmark.suite import read_suite
 
     root = tmp_path_factory.mktemp("run")
     context = Context(Store(root / "store"), FeatureCache(root / "cache"), None)

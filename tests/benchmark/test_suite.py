@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from radpriv.benchmark.datasets.base import make_loader
 from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.expansion import expand, locate, sealed
 from radpriv.benchmark.job import Job
-from radpriv.benchmark.suite import Overrides, expand, locate, parse, read_suite, shipped
+from radpriv.benchmark.suite import Overrides, parse, read_suite, shipped
 from radpriv.errors import RadprivError, SuiteError, UnknownNameError
 
 PLAIN = """
@@ -296,7 +298,7 @@ def test_an_encoder_of_unknown_training_is_refused_for_a_private_claim_alone(
 
 def _expanded(name: str, monkeypatch: pytest.MonkeyPatch, encoder: Encoder) -> list[Job]:
     """The jobs of a shipped suite, a tiny encoder in the place of the real ones."""
-    monkeypatch.setattr("radpriv.benchmark.suite.resolve", lambda name, told="": encoder)
+    monkeypatch.setattr("radpriv.benchmark.expansion.resolve", lambda name, told="": encoder)
     suite = read_suite(name)
     fallback = "".join(
         f'[[datasets]]\nname = "synthetic-plain"\nn_public = {d.n_public}\n' for d in suite.datasets
@@ -323,3 +325,20 @@ def test_quickstart_trains_few_encoders_for_few_passes(
     passes = [j.passes for j in _expanded("quickstart", monkeypatch, tiny_bert) if j.passes]
     assert 0 < len(passes) <= 6
     assert max(passes) <= 6000
+
+
+def test_sources_that_may_not_be_named_are_sealed_under_the_stores_secret() -> None:
+    class Closed(type(make_loader("synthetic-plain", {}))):  # type: ignore[misc]
+        card = replace(make_loader("synthetic-plain", {}).card, release="nothing")
+
+    loader = Closed()
+    identity = {"loader": "closed", "options": {"a": 1}, "sha256": "ab" * 32}
+    shown = sealed(identity, loader, lambda: b"one")
+    assert (shown["loader"], shown["options"]) == ("closed", {"a": 1})
+    assert "ab" * 32 not in str(shown)
+    assert shown == sealed(identity, loader, lambda: b"one")
+    assert shown != sealed(identity, loader, lambda: b"two")
+    assert shown != sealed({**identity, "sha256": "cd" * 32}, loader, lambda: b"one")
+    with pytest.raises(SuiteError, match="needs the store's secret"):
+        sealed(identity, loader, None)
+    assert sealed(identity, make_loader("synthetic-plain", {}), None) == identity

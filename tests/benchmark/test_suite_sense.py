@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from radpriv.benchmark.suite import expand, parse
+from radpriv.benchmark.expansion import expand
+from radpriv.benchmark.suite import parse
 from radpriv.errors import EncoderError, SuiteError
 
 HEAD = (

@@ -1,0 +1,197 @@
+"""From a suite to its jobs: which cells it asks for, with everything that is needed to run them.
+
+    jobs = expand(read_suite("quickstart"), data=Path("data"))
+
+Private methods expand over finite ε, the others run at inf alone; a method without an encoder gives
+one cell and not one per encoder. The order of axes and lists changes neither ids nor keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from radpriv.benchmark.cell import AuditPolicy, Budget, Cell, canonical
+from radpriv.benchmark.datasets.base import Loader, build, make_loader
+from radpriv.benchmark.encoders import Encoder, resolve
+from radpriv.benchmark.job import Job
+from radpriv.benchmark.method import Method, methods
+from radpriv.benchmark.suite import DatasetAxis, MethodAxis, Overrides, Suite
+from radpriv.errors import DataError, SuiteError
+
+CONTROL_C = 1e4
+"""Inverse L2 strength of the positive control: `tfidf` over-fitted on mislabelled candidates."""
+
+
+def expand(
+    suite: Suite,
+    data: Path | None,
+    overrides: Overrides | None = None,
+    secret: Callable[[], bytes] | None = None,
+) -> list[Job]:
+    """All jobs in the suite's order; SuiteError, DataError or EncoderError for what is wrong.
+
+    secret: gives the store's secret, under which sources that may not be named are sealed.
+    """
+    limit = overrides.limit if overrides else None
+    _one_method_per_label(suite)
+    found: dict[str, Encoder] = {}
+    for name in suite.encoders:
+        found[name] = resolve(name, suite.pretrained_on)
+    jobs: dict[str, Job] = {}
+    for axis in suite.datasets:
+        used, loader, identity = locate(axis, data)
+        identity = sealed(identity, loader, secret)
+        maker = _Maker(suite, loader, identity, limit or used.n_public, used.per_patient, limit)
+        made = [job for m in suite.methods for job in maker.jobs(m, found)]
+        if suite.control:
+            made += [maker.control(seed) for seed in suite.seeds]
+        jobs.update((job.cell.id, job) for job in made)
+    if not jobs:
+        raise SuiteError(
+            f"suite '{suite.name}' asks for no cell: a private method needs a finite epsilon"
+        )
+    return list(jobs.values())
+
+
+def locate(axis: DatasetAxis, data: Path | None) -> tuple[DatasetAxis, Loader, dict[str, Any]]:
+    """The axis to use, its loader and identity: `otherwise` where the source is absent."""
+    loader = make_loader(axis.name, axis.options)
+    if axis.otherwise is not None:
+        try:
+            loader.find(data)
+        except DataError:
+            return locate(axis.otherwise, data)
+    return axis, loader, loader.identity(data)
+
+
+def sealed(
+    identity: Mapping[str, Any], loader: Loader, secret: Callable[[], bytes] | None
+) -> dict[str, Any]:
+    """The identity as a store may show it. Of data with the release policy "nothing" all but the
+    loader's name and options is replaced by an HMAC under the store's secret: a hash would tell
+    who holds the same files."""
+    if loader.card.release != "nothing":
+        return dict(identity)
+    if secret is None:
+        raise SuiteError(f"dataset '{loader.name}': its identity needs the store's secret")
+    shown = {name: identity[name] for name in ("loader", "options") if name in identity}
+    hidden = {name: value for name, value in identity.items() if name not in shown}
+    seal = hmac.new(secret(), canonical(hidden).encode(), hashlib.sha256).hexdigest()
+    return {**shown, "sources_hmac": seal}
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the jobs of one dataset."""
+
+    suite: Suite
+    loader: Loader
+    identity: Mapping[str, Any]
+    n_public: int
+    per_patient: int
+    limit: int | None
+
+    def jobs(self, axis: MethodAxis, found: Mapping[str, Encoder]) -> Iterator[Job]:
+        method: Method = build(
+            methods.get(axis.name), axis.params, f"method '{axis.name}'", "parameter"
+        )
+        if method.private and self.suite.unit not in method.units:
+            raise SuiteError(f"method '{axis.name}' has no claim for the unit '{self.suite.unit}'")
+        if self.limit:
+            method = method.limited()
+        _sensible(axis.name, method)
+        finite = [e for e in (axis.epsilons or self.suite.epsilons) if math.isfinite(e)]
+        for name in self.suite.encoders if method.uses_encoder else ("",):
+            for epsilon in finite if method.private else [math.inf]:
+                for seed in self.suite.seeds:
+                    yield self._job(axis, method, found.get(name), epsilon, seed)
+
+    def control(self, seed: int) -> Job:
+        """The positive control: it must leak, or the attack is broken."""
+        axis = MethodAxis("tfidf", label="tfidf, over-fitted")
+        method: Method = build(
+            methods.get("tfidf"), {"c": CONTROL_C}, "method 'tfidf'", "parameter"
+        )
+        job = self._job(axis, method, None, math.inf, seed)
+        audit = replace(job.cell.audit, canaries="mislabelled")
+        return replace(job, cell=replace(job.cell, audit=audit), role="control")
+
+    def _job(
+        self, axis: MethodAxis, method: Method, encoder: Encoder | None, epsilon: float, seed: int
+    ) -> Job:
+        suite = self.suite
+        budget = Budget.of(epsilon, self.n_public, suite.delta, suite.unit)
+        if encoder is not None and budget.private and not encoder.pretrained_on:
+            raise SuiteError(
+                f"encoder '{encoder.name}': a private claim must say what it was pretrained on; "
+                'give --pretrained-on "…"'
+            )
+        secret = suite.noise == "secret" or (suite.noise == "auto" and self.loader.card.gated)
+        cell = Cell(
+            dataset=self.loader.name,
+            dataset_identity=self.identity,
+            encoder=encoder.name if encoder else "",
+            encoder_sha256=encoder.sha256 if encoder else "",
+            method=axis.name,
+            params=method.params(),
+            public=tuple(sorted(method.public)),
+            budget=budget,
+            n_public=self.n_public,
+            seed=seed,
+            suite_key_sha256=_sha256(suite.key),
+            noise_mode="secret" if secret else "replayable",
+            audit=AuditPolicy(suite.audit_share, suite.unit, "natural", _sha256(suite.audit_key)),
+            limited=self.limit,
+            per_patient=self.per_patient if suite.unit == "patient" else None,
+        )
+        return Job(
+            cell=cell,
+            label=axis.label or axis.name,
+            method=method,
+            loader=self.loader,
+            encoder=encoder,
+            suite_key=suite.key.encode(),
+            audit_key=suite.audit_key.encode(),
+        )
+
+
+def _sensible(name: str, method: Method) -> None:
+    """Refuse, before anything runs, settings that every run would end on."""
+    rate, steps = getattr(method, "rate", 1.0), getattr(method, "steps", 1)
+    max_norm = getattr(method, "max_norm", 1.0)
+    if not 0 < rate <= 1:
+        raise SuiteError(f"method '{name}': rate = {rate}: a sampling probability lies in (0, 1]")
+    if steps < 1:
+        raise SuiteError(f"method '{name}': steps = {steps}: give a positive count")
+    if not (max_norm > 0 and math.isfinite(max_norm)):
+        raise SuiteError(f"method '{name}': max_norm = {max_norm}: give a positive, finite clip")
+
+
+RESERVED = ("all positive", "all negative", "null", "positive control")
+
+
+def _one_method_per_label(suite: Suite) -> None:
+    """Two entries under one label would share a row and be averaged as if they were seeds."""
+    seen: dict[str, MethodAxis] = {}
+    for axis in suite.methods:
+        label = axis.label or axis.name
+        if not label.isprintable() or len(label) > 60 or label in RESERVED:
+            raise SuiteError(
+                f"suite '{suite.name}': label {label!r}: give up to 60 printable characters, and "
+                f"none of {', '.join(RESERVED)}"
+            )
+        if seen.setdefault(label, axis) != axis:
+            raise SuiteError(
+                f"suite '{suite.name}': two [[methods]] entries are called '{label}'; give each "
+                "a label of its own"
+            )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
