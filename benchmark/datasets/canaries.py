@@ -1,0 +1,132 @@
+"""Canaries: crafted records that are planted by coin flip, beside the dataset's own.
+
+    canaries = [
+      {kind = "rare-token", count = 50},
+      {kind = "secret", count = 8, space = 1000000},
+      {kind = "secret", count = 4, copies = 16},
+      {kind = "gradient", count = 100},
+    ]                                               # in a suite
+
+rare-token: a public sentence with words that occur nowhere else.  secret: a public sentence with an
+accession number drawn from a space of known size: the canary is in or out, never one of two
+secrets, so its coin is what an audit needs and its rank in the space is its exposure (Carlini et
+al. 2019, 1802.08232).  gradient: no record at all; the waist gives it max_norm times a public unit
+direction as its clipped contribution (privacy/planted.py).
+
+A canary's labels are fair coins, so nothing but its own membership can teach them to a model. All
+is drawn by the audit key, the same for every seed. `copies` records of one secret share one coin:
+they change a model more than one unit may, so they serve extraction and never a bound on ε.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from radpriv.benchmark.public import PUBLIC_SENTENCES
+from radpriv.errors import SuiteError
+
+KINDS = ("rare-token", "secret", "gradient")
+LETTERS = "bcdfghjklmnpqrstvwxz"
+RARE_WORDS = 3
+RARE_LENGTH = 9
+MOST = 100_000
+
+Prf = Callable[..., float]
+"""prf(*path) -> uniform in [0, 1), keyed by the audit key."""
+
+
+@dataclass(frozen=True)
+class Planting:
+    """Canaries of one kind.
+
+    count: how many.  copies: records of each, for kind "secret".  space: number of possible
+    secrets, a power of ten.
+    """
+
+    kind: str
+    count: int
+    copies: int = 1
+    space: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        where = f"canaries of kind '{self.kind}'"
+        if self.kind not in KINDS:
+            raise SuiteError(f"{where}: one of {', '.join(KINDS)}")
+        if not 1 <= self.count * self.copies <= MOST or self.copies < 1:
+            raise SuiteError(f"{where}: count · copies must be between 1 and {MOST:,}")
+        if self.copies > 1 and self.kind != "secret":
+            raise SuiteError(f"{where}: copies = {self.copies}: only a secret has copies")
+        digits = round(math.log10(self.space)) if self.space > 0 else 0
+        if self.space != 10**digits or not 2 <= digits <= 12:
+            raise SuiteError(f"{where}: space = {self.space}: a power of ten from 100 to 10^12")
+
+    @property
+    def name(self) -> str:
+        """The kind as the store names it, e.g. "secret*16"."""
+        return self.kind if self.copies == 1 else f"{self.kind}*{self.copies}"
+
+
+@dataclass(frozen=True)
+class Canary:
+    """One canary; the universe holds `copies` records of it. Records are crafted, so public."""
+
+    id: str
+    name: str
+    copies: int
+    text: str
+    labels: tuple[float, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """One per copy."""
+        if self.copies == 1:
+            return (self.id,)
+        return tuple(f"{self.id}/{copy:05d}" for copy in range(self.copies))
+
+
+def planted(plantings: tuple[Planting, ...], labels: int, prf: Prf) -> Iterator[Canary]:
+    """The canaries in order of id."""
+    for planting in sorted(plantings, key=lambda p: f"{p.name}/"):
+        for number in range(planting.count):
+            path = (planting.name, number)
+            coins = (float(prf("canary", *path, "label", i) < 0.5) for i in range(labels))
+            yield Canary(
+                id=f"canary/{planting.name}/{number:05d}",
+                name=planting.name,
+                copies=planting.copies,
+                text=_text(planting, path, prf),
+                labels=tuple(coins),
+            )
+
+
+def secret_of(planting: Planting, number: int, prf: Prf) -> int:
+    """The secret of canary `number`: uniform in [0, space)."""
+    return int(prf("canary", planting.name, number, "secret") * planting.space)
+
+
+def secret_text(planting: Planting, number: int, secret: int, prf: Prf) -> str:
+    """The record that canary `number` would be with this secret: what an attacker ranks."""
+    digits = len(str(planting.space)) - 1
+    return f"{_carrier((planting.name, number), prf)} Accession number {secret:0{digits}d}."
+
+
+def _text(planting: Planting, path: tuple[str, int], prf: Prf) -> str:
+    if planting.kind == "gradient":
+        return PUBLIC_SENTENCES[0]
+    if planting.kind == "secret":
+        return secret_text(planting, path[1], secret_of(planting, path[1], prf), prf)
+    words = (
+        "".join(_pick(LETTERS, prf("canary", *path, "rare", w, c)) for c in range(RARE_LENGTH))
+        for w in range(RARE_WORDS)
+    )
+    return f"{_carrier(path, prf)} {' '.join(words)}."
+
+
+def _carrier(path: tuple[str, int], prf: Prf) -> str:
+    return PUBLIC_SENTENCES[int(prf("canary", *path, "carrier") * len(PUBLIC_SENTENCES))]
+
+
+def _pick(letters: str, point: float) -> str:
+    return letters[int(point * len(letters))]
