@@ -15,7 +15,7 @@ are part of the identity:
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,6 +29,8 @@ from radpriv.errors import DataError, SuiteError
 
 if TYPE_CHECKING:
     from datasets import Dataset as Table
+
+    from radpriv.benchmark.datasets.published import Published
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,10 @@ class Loader(abc.ABC):
 
     def options(self) -> dict[str, Any]:
         return asdict(self)
+
+    def published(self) -> Sequence[Published]:
+        """Figures that were published of this data, or that a twin was calibrated to."""
+        return ()
 
 
 datasets: Registry[type[Loader]] = Registry("dataset", "radpriv.datasets")
