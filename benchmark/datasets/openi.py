@@ -11,7 +11,6 @@ split by a public hash of the id. `counts` says how many went which way, and add
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
+from radpriv.benchmark.datasets.hashed import hashed
 from radpriv.benchmark.datasets.openi_mapping import CHEXPERT, MAPPING, Mapping, read_mapping
 from radpriv.benchmark.datasets.openi_sources import (
     file_sha256,
@@ -172,8 +172,3 @@ def group_labels(group: list[Report], mapping: Mapping) -> frozenset[str]:
 def normalise(text: str) -> str:
     """The form in which two texts count as copies; empty if there is no letter or digit."""
     return re.sub(r"\W+", " ", text.lower()).strip()
-
-
-def hashed(name: str) -> float:
-    """A public number in [0, 1) that belongs to `name`: the first 53 bits of its SHA-256."""
-    return (int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 11) * 2.0**-53
