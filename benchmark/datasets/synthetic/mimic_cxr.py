@@ -1,0 +1,117 @@
+"""synthetic-mimic-cxr: chest radiograph reports with 14 labels, calibrated on published figures.
+
+    SyntheticMimicCXR(reports=3000, seed=0).load(None)
+    SyntheticMimicCXR(text="report", phi=True)      # whole reports with made-up identities
+
+Rates of labels, of what is denied and left open, of sections and of reports per patient are those
+published for MIMIC-CXR; co-occurrence and lengths those of Open-i. mimic_cxr.toml holds them, each
+with its source. No text of either was used.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from radpriv.benchmark.datasets.base import Card, datasets
+from radpriv.benchmark.datasets.mimic.policy import NO_FINDING, Policy, canonical_uncertain
+from radpriv.benchmark.datasets.synthetic.cxr_writer import LAST, CxrWriter
+from radpriv.benchmark.datasets.synthetic.teller import Teller
+from radpriv.benchmark.datasets.synthetic.twin import Report, Twin
+from radpriv.errors import SuiteError
+
+HERE = Path(__file__).parent
+_VALUES = (math.nan, 0.0, -1.0, 1.0)  # of the states blank, negative, uncertain, positive
+_LABELLED = ("impression", "findings", LAST)
+
+LABELS = (
+    NO_FINDING,
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Lung Lesion",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Support Devices",
+)
+
+
+@datasets.register("synthetic-mimic-cxr")
+@dataclass(frozen=True)
+class SyntheticMimicCXR(Twin):
+    """text: "labelled-section" (impression, else findings, else last paragraph), "impression",
+    "findings+impression" or "report" (all sections with headings: where the indication names what
+    nobody found, and most of the made-up identities stand).
+
+    uncertain, blank: what such a label becomes, as for mimic-cxr.
+    """
+
+    name = "synthetic-mimic-cxr"
+    labels = LABELS
+    figures_file = HERE / "mimic_cxr.toml"
+    books = (HERE / "mimic_cxr_phrases.toml",)
+    texts = ("labelled-section", "findings+impression", "impression", "report")
+    card = Card(
+        title="synthetic-mimic-cxr: generated chest radiograph reports, calibrated on published "
+        "figures of MIMIC-CXR and Open-i",
+        licence="Apache-2.0, part of radpriv",
+        access="generated on the spot; no download",
+        release="open",
+        labels_from="known by construction: the text is written from the states positive, "
+        "negative, uncertain and blank of each label. No Finding: no pathology is positive or "
+        "uncertain and nothing else abnormal is told; devices are allowed",
+        unit_note="a patient has 1 to 30 reports (3.45 on average), all on one side of the split; "
+        "short normal reports repeat, as they do in reality",
+        known_errors=(
+            "co-occurrence and lengths are Open-i's: MIMIC-CXR's own were not published",
+            "which findings a model misses depends on wordings that were written by hand: the twin "
+            "supports claims about methods under known labels, never a number on the real data",
+        ),
+        calibrated_on=("mimic-cxr", "openi"),
+    )
+
+    uncertain: str = "negative"
+    blank: str = "negative"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.policy()
+
+    def policy(self) -> Policy:
+        try:
+            return Policy.of(self.uncertain, self.blank, self.labels)
+        except SuiteError as error:
+            raise SuiteError(f"dataset '{self.name}': {error}") from None
+
+    def options(self) -> dict[str, Any]:
+        uncertain = canonical_uncertain(self.uncertain, self.labels)
+        return {**super().options(), "uncertain": uncertain}
+
+    def write(self, teller: Teller) -> dict[str, str]:
+        return CxrWriter(teller).sections()
+
+    def chosen(self, sections: dict[str, str]) -> str:
+        if self.text == "report":
+            return " ".join(
+                body if name == LAST else f"{name.upper()}: {body}"
+                for name, body in sections.items()
+            )
+        if self.text == "impression":
+            return sections.get("impression", "")
+        labelled = next(sections[name] for name in _LABELLED if name in sections)
+        if self.text == "labelled-section":
+            return labelled
+        both = [sections[name] for name in ("findings", "impression") if name in sections]
+        return " ".join(both) or labelled
+
+    def y(self, report: Report) -> tuple[float, ...]:
+        clear = 1.0 if report.clear else math.nan
+        return self.policy().apply((clear, *(_VALUES[state] for state in report.states)))

@@ -1,0 +1,167 @@
+"""From states of labels to sentences: what is there, what is denied, what is left open.
+
+Shared by both twins; their phrase books give the words, and their writers the sections.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from radpriv.benchmark.datasets.synthetic.book import Book, Wording
+from radpriv.benchmark.datasets.synthetic.calibration import Calibration
+from radpriv.benchmark.datasets.synthetic.draws import Tape
+from radpriv.benchmark.datasets.synthetic.phrases import Expander, Phrase, agreeing
+from radpriv.benchmark.datasets.synthetic.states import POSITIVE, Visit
+
+DEVICE = "device"
+"""The group of labels that are put in by somebody: never suspected, never better or worse."""
+
+Memory = dict[int, dict[str, str]]
+"""Particulars of a patient's findings, by label, kept from visit to visit while they last."""
+
+
+class Teller:
+    """Sentences of one report. Every draw comes from `draw`, in a fixed order."""
+
+    def __init__(
+        self,
+        book: Book,
+        figures: Calibration,
+        visit: Visit,
+        memory: Memory,
+        draw: Tape,
+        who: Mapping[str, str],
+    ) -> None:
+        self.book = book
+        self.figures = figures
+        self.visit = visit
+        self.draw = draw
+        self.memory = memory
+        self.expander = Expander(book.slots, book.sticky, draw)
+        self.details = dict(who)  # particulars of the report, the patient's sex among them
+        for label in [x for x in memory if visit.states[x] != POSITIVE]:
+            del memory[label]
+        self.keyed = [draw.chance(rates.recall) for rates in figures.labels]
+        self.changed: dict[int, str] = {}
+
+    def chance(self, rate: str) -> bool:
+        return self.draw.chance(self.figures.rates[rate])
+
+    def frame(self, name: str, details: dict[str, str] | None = None, **fills: str) -> str:
+        """A sentence of this kind."""
+        phrase = self.draw.pick(self.book.frames[name])
+        return finished(
+            self.expander.text(phrase, self.details if details is None else details, fills)
+        )
+
+    def positive(self, label: int, deny: list[int] | None = None) -> str:
+        """A sentence that says the label is there. deny: absent ones that it may deny as well, and
+        then takes from the list."""
+        words, details = self.book.labels[label], self.memory.setdefault(label, {})
+        keyed = self.keyed[label]
+        if self.draw.chance(0.28):
+            told = words.stated if keyed else words.told
+            return finished(self.expander.text(self.draw.pick(told), details))
+        phrase = self.draw.pick(words.keyed if keyed else words.unkeyed)
+        finding = self.expander.text(phrase, details)
+        fills = {"f": finding, "g": bare(finding), **agreeing(phrase.plural)}
+        if deny and self.chance("scoped"):
+            fills["a"] = self.name(deny.pop())
+            if deny and self.draw.chance(0.4):
+                return self.frame("scoped_two", b=self.name(deny.pop()), **fills)
+            return self.frame("scoped", **fills)
+        if self.chance("consistent") and words.group != DEVICE:
+            return self.frame("consistent", **fills)
+        return self.frame(self._change(label), **fills)
+
+    def _change(self, label: int) -> str:
+        """How the finding compares with the last visit, the same all through the report."""
+        before = self.visit.before
+        if before is None:
+            return "plain"
+        device = self.book.labels[label].group == DEVICE
+        if label not in self.changed:
+            if before[label] == POSITIVE:
+                shares: tuple[float, ...] = (0.55,) if device else (0.55, 0.13, 0.12)
+                kinds: tuple[str, ...] = ("stable", "worse", "better")
+            else:
+                shares, kinds = (0.5,), ("new",)
+            index = self.draw.weighted(shares)
+            self.changed[label] = kinds[index] if index < len(shares) else "plain"
+        if self.changed[label] != "plain" and self.draw.chance(0.3):
+            return "plain"  # not every sentence says it
+        return self.changed[label]
+
+    def uncertain(self, labels: Sequence[int]) -> list[str]:
+        """Sentences that leave these open."""
+        rest, sentences = self.draw.shuffled(labels), []
+        while rest:
+            label = rest.pop()
+            words = self.book.labels[label]
+            phrase = self.draw.pick(words.bare if self.draw.chance(0.6) else words.keyed)
+            finding = self.expander.text(phrase, {})
+            fills = {"f": finding, "g": bare(finding), **agreeing(phrase.plural)}
+            if rest and self.draw.chance(0.35):
+                sentences.append(self.frame("versus", b=self.name(rest.pop()), **fills))
+            elif self.draw.chance(0.07):
+                sentences.append(self.frame("versus", b=self.frame_text("alternative"), **fills))
+            else:
+                sentences.append(self.frame("hedged", **fills))
+        return sentences
+
+    def denied(self, labels: Sequence[int], extra: Sequence[str] = ()) -> list[str]:
+        """Sentences that deny these, many of them pooled in one list. extra: names of things that
+        bear no label, denied along."""
+        rest = self.draw.shuffled([*labels, *extra])
+        sentences = []
+        while rest:
+            if len(rest) > 1 and self.chance("list"):
+                size = min(len(rest), 2 + self.draw.below(3))
+                names = [self._denied_name(rest.pop()) for _ in range(size)]
+                kind = ("no_two", "no_three", "no_four")[size - 2]
+                sentences.append(self.frame(kind, **dict(zip("abcd", names))))
+                continue
+            one = rest.pop()
+            if isinstance(one, int) and self.chance("absent"):
+                sentences.append(self.wording(self.book.labels[one].absent))
+            else:
+                sentences.append(self.frame("no_one", a=self._denied_name(one)))
+        return sentences
+
+    def _denied_name(self, one: int | str) -> str:
+        return self.name(one) if isinstance(one, int) else one
+
+    def name(self, label: int) -> str:
+        """One of the label's names, as it stands after "no"."""
+        return self.expander.text(self.draw.pick(self.book.labels[label].bare), {})
+
+    def frame_text(self, name: str) -> str:
+        """A phrase of this kind that is no sentence."""
+        return self.expander.text(self.draw.pick(self.book.frames[name]), self.details, {})
+
+    def wording(self, phrases: Sequence[Phrase]) -> str:
+        return finished(self.expander.text(self.draw.pick(phrases), {}))
+
+    def trap(self, words: Wording) -> str:
+        """A sentence that names the label, or nearly, and says nothing of it."""
+        return self.wording(words.traps)
+
+    def resolved(self, label: int) -> str:
+        return self.frame("resolved", a=self.name(label))
+
+
+def bare(finding: str) -> str:
+    """The finding without its article, as headlines and adjectives want it."""
+    return finding.removeprefix("a ").removeprefix("an ")
+
+
+_SPACES = re.compile(r"\s+")
+_ARTICLE = re.compile(r"\b([Aa]) (?=[aeio]|un[^i]|8\b|11\b|18\b)")
+
+
+def finished(text: str) -> str:
+    """One sentence: spaces and articles mended, a capital first, a stop last."""
+    text = _ARTICLE.sub(r"\1n ", _SPACES.sub(" ", text)).strip().replace(" ,", ",")
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", ":")) else text + "."
