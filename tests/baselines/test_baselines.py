@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,11 @@ from radpriv.baselines.linear_probe import LinearProbe
 from radpriv.baselines.lora import LoRA
 from radpriv.baselines.prior import Prior
 from radpriv.baselines.tfidf import TfIdf
-from radpriv.benchmark.cell import AuditPolicy, Budget
-from radpriv.benchmark.datasets.audit import Universe, draw
-from radpriv.benchmark.datasets.base import Card, Dataset
+from radpriv.benchmark.datasets.audit import Universe
+from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.features import FeatureCache
 from radpriv.benchmark.method import Method, methods
 from radpriv.benchmark.privacy import calibration
-from radpriv.benchmark.privacy.ledger import Ledger
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 
@@ -39,49 +35,7 @@ SHIPPED: dict[str, Method] = {
     "tfidf": TfIdf(size=4096),
     "prior": Prior(),
 }
-CARD = Card("made up", "none", "none", "open", "by construction")
-
-
-@pytest.fixture(scope="module")
-def simple() -> Dataset:
-    """300 reports of which the first label is told by one word; the second is always negative."""
-    rng = np.random.default_rng(0)
-    there = rng.random(300) < 0.5
-    words = np.array(["heart", "lungs", "are", "clear", "normal", "size", "study", "stable"])
-    texts = [
-        " ".join([*rng.choice(words, 4), *(["effusion"] * 3 if t else ["no", "small"])])
-        for t in there
-    ]
-    y = np.stack([there, np.zeros(300)], 1).astype(np.float32)
-    y[::7, 0] = np.nan
-    ids = tuple(f"r{i:03d}" for i in range(300))
-    return Dataset("simple", ("a", "b"), CARD, ids, ids, ("train",) * 300, tuple(texts), y)
-
-
-@pytest.fixture
-def fit(simple: Dataset, tiny_bert: Encoder, tmp_path: Path) -> Callable[..., Any]:
-    """Fits a method on the simple dataset: (fitted, run, train, universe)."""
-
-    def fitted(method: Method, epsilon: float = 8.0) -> tuple[Any, Run, PrivateRecords, Universe]:
-        universe = draw(simple, AuditPolicy(share=0.3), b"audit", 300, 0)
-        train = PrivateRecords(universe, simple.labels, 300, FeatureCache(None))
-        budget = Budget.of(epsilon if method.private else math.inf, 300)
-        run = Run(
-            budget=budget,
-            n_public=300,
-            labels=2,
-            key=b"k" * 32,
-            suite_key=b"suite",
-            seed=0,
-            ledger=Ledger(tmp_path / "ledger.jsonl"),
-            device=torch.device("cpu"),
-            public=lambda name: simple,
-            units=universe.units,
-        )
-        encoder = tiny_bert if method.uses_encoder else None
-        return method.fit(train, encoder, budget, run), run, train, universe
-
-    return fitted
+Fit = Callable[..., tuple[Any, Run, PrivateRecords, Universe]]
 
 
 def test_every_shipped_method_is_registered_and_says_whether_it_is_private() -> None:
@@ -96,9 +50,7 @@ def test_every_shipped_method_is_registered_and_says_whether_it_is_private() -> 
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
-def test_a_method_stays_in_the_waist_exactly_if_it_is_private(
-    name: str, fit: Callable[..., Any]
-) -> None:
+def test_a_method_stays_in_the_waist_exactly_if_it_is_private(name: str, fit: Fit) -> None:
     method = SHIPPED[name]
     _, run, train, _ = fit(method)
     assert train.left_waist == (not method.private)
@@ -111,12 +63,16 @@ def test_a_method_stays_in_the_waist_exactly_if_it_is_private(
 
 @pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"prior"}))
 def test_a_method_learns_what_one_word_tells_where_noise_is_small(
-    name: str, fit: Callable[..., Any], simple: Dataset, monkeypatch: pytest.MonkeyPatch
+    name: str, fit: Fit, simple: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "calibrate", lambda *_: 0.01)
     fitted, *_ = fit(SHIPPED[name])
     logits = fitted.logits(simple.texts)
-    assert logits.shape == (300, 2) and logits.dtype == np.float32 and np.isfinite(logits).all()
+    assert (
+        logits.shape == (len(simple), 2)
+        and logits.dtype == np.float32
+        and np.isfinite(logits).all()
+    )
     seen = ~np.isnan(simple.y[:, 0])
     right = (logits[seen, 0] > 0) == (simple.y[seen, 0] > 0)
     assert right.mean() > 0.9
@@ -124,7 +80,7 @@ def test_a_method_learns_what_one_word_tells_where_noise_is_small(
 
 
 def test_the_prior_is_the_smoothed_log_odds_of_the_observed_members(
-    fit: Callable[..., Any],
+    fit: Fit,
 ) -> None:
     fitted, _, _, universe = fit(Prior())
     y = universe.y[universe.member]
@@ -152,7 +108,7 @@ def test_a_limited_method_has_at_most_twenty_steps_and_else_the_same_parameters(
 
 
 def test_dp_lora_and_lora_start_from_one_initialisation(
-    fit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import radpriv.baselines.dp_lora as dp_module
     import radpriv.baselines.lora as plain_module
@@ -215,7 +171,7 @@ def test_the_saved_weight_of_a_scaled_linear_model_takes_unscaled_features() -> 
     np.testing.assert_allclose(model.head(x * 0.25).detach().numpy(), folded, atol=1e-6)
 
 
-def test_tfidf_gives_a_word_that_no_member_uses_no_weight(fit: Callable[..., Any]) -> None:
+def test_tfidf_gives_a_word_that_no_member_uses_no_weight(fit: Fit) -> None:
     fitted, _, _, universe = fit(TfIdf(size=4096, ngrams=1))
     used = fitted.words.vectorizer.transform(
         [t for t, m in zip(universe.texts, universe.member) if m]
