@@ -1,0 +1,200 @@
+"""MIMIC-CXR: 227,835 chest X-ray reports under PhysioNet's credentialed licence, read as they lie.
+
+    loader = MimicCXR()                            # data/mimic-cxr/ as downloaded
+    MimicCXR(labeller="negbio", uncertain="ignore, Edema=positive", test_labels="radiologist")
+    dataset = loader.load(Path("data"))
+
+A row is a study: its text by `text` (sections.py), its 14 labels by `uncertain` and `blank`
+(policy.py), its patient and split by the official file (tables.py). `counts` adds up:
+
+    reports = report_without_split + report_without_labels + test_without_radiologist
+              + empty_report + without_section + kept
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from radpriv.benchmark.datasets.base import datasets
+from radpriv.benchmark.datasets.mimic.card import CARD, card
+from radpriv.benchmark.datasets.mimic.policy import BLANK, Policy, canonical_uncertain
+from radpriv.benchmark.datasets.mimic.reports import Reports, open_reports, relative_path
+from radpriv.benchmark.datasets.mimic.sections import TEXTS, chosen_text, has_text
+from radpriv.benchmark.datasets.mimic.sources import GET, Sources, find_sources
+from radpriv.benchmark.datasets.mimic.tables import (
+    Place,
+    States,
+    read_labels,
+    read_radiologist,
+    read_split,
+)
+from radpriv.benchmark.datasets.openi_mapping import CHEXPERT
+from radpriv.benchmark.datasets.rows import Row, StreamedLoader
+from radpriv.errors import DataError, SuiteError
+
+LABELLERS = ("chexpert", "negbio")
+TEST_LABELS = ("official", "radiologist")
+
+
+@datasets.register("mimic-cxr")
+@dataclass(frozen=True)
+class MimicCXR(StreamedLoader):
+    """labeller: whose labels.
+
+    text: what a model is shown. The default is what the labeller was shown, so that a label is a
+    function of the text; with "findings+impression" the model sees more than the labeller did.
+    uncertain: what -1 becomes, "positive", "negative" or "ignore" (masked), and for single labels
+    another: "ignore, Edema=positive". The default takes no side where the labeller took none.
+    blank: what no mention becomes, "negative" or "ignore". Reports do not list what is absent, so
+    without the default most labels would have next to no negatives.
+    test_labels: "radiologist" makes the test split the studies that radiologists labelled.
+    """
+
+    name = "mimic-cxr"
+    card = CARD
+    labels = CHEXPERT
+
+    labeller: str = "chexpert"
+    text: str = "labelled-section"
+    uncertain: str = "ignore"
+    blank: str = "negative"
+    test_labels: str = "official"
+
+    def __post_init__(self) -> None:
+        for option, known in (
+            ("labeller", LABELLERS),
+            ("text", TEXTS),
+            ("blank", tuple(BLANK)),
+            ("test_labels", TEST_LABELS),
+        ):
+            value = getattr(self, option)
+            if value not in known:
+                raise SuiteError(
+                    f"dataset 'mimic-cxr': option '{option}' = {value!r}: one of {', '.join(known)}"
+                )
+        try:
+            uncertain = canonical_uncertain(self.uncertain, CHEXPERT)
+        except SuiteError as error:
+            raise SuiteError(f"dataset 'mimic-cxr': {error}") from None
+        object.__setattr__(self, "uncertain", uncertain)
+        object.__setattr__(self, "card", card(**self.options()))
+
+    def find(self, data: Path | None) -> Path | None:
+        self._sources(data)
+        return data
+
+    def identity(self, data: Path | None) -> dict[str, Any]:
+        return {
+            "loader": self.name,
+            "options": self.options(),
+            "sources_sha256": self._sources(data).sha256(),
+        }
+
+    def rows(
+        self, source: Path | None, counts: Counter[str], progress: Callable[[int], None]
+    ) -> Iterator[Row]:
+        sources = self._sources(source)
+        places = read_split(sources.split)
+        labels = read_labels(sources.labels, places)
+        gold = read_radiologist(sources.radiologist) if sources.radiologist else None
+        with open_reports(sources.reports) as reports:
+            _check_whole(sources, places, labels, reports)
+            _count_orphans(counts, places, labels, reports.patients)
+            policy = Policy.of(self.uncertain, self.blank, CHEXPERT)
+            yield from self._rows(reports, places, labels, gold, policy, counts, progress)
+
+    def _rows(
+        self,
+        reports: Reports,
+        places: Mapping[int, Place],
+        labels: Mapping[int, States],
+        gold: Mapping[int, States] | None,
+        policy: Policy,
+        counts: Counter[str],
+        progress: Callable[[int], None],
+    ) -> Iterator[Row]:
+        """In order of patient and study, which is the order of id and of the files."""
+        for patient, study in sorted((p, s) for s, p in reports.patients.items() if s in places):
+            progress(1)
+            split = places[study].split
+            states = labels.get(study)
+            if gold is not None and split == "test":
+                states = gold.get(study)
+            if states is None:
+                judged = gold is not None and split == "test"
+                counts["test_without_radiologist" if judged else "report_without_labels"] += 1
+                continue
+            report = reports.text(study)
+            text = chosen_text(report, self.text)
+            if not text:
+                counts["without_section" if has_text(report) else "empty_report"] += 1
+                continue
+            counts["kept"] += 1
+            counts["kept_without_any_label"] += all(state != state for state in states)
+            yield Row(
+                id=f"p{patient:08d}/s{study:08d}",
+                patient=f"p{patient:08d}",
+                split=split,
+                text=text,
+                y=policy.apply(states),
+            )
+
+    def _sources(self, data: Path | None) -> Sources:
+        return find_sources(data, self.labeller, self.test_labels == "radiologist")
+
+
+def _check_whole(
+    sources: Sources, places: Mapping[int, Place], labels: Mapping[int, States], reports: Reports
+) -> None:
+    """DataError if reports, labels or split are half a download, or disagree on a patient."""
+    listed = Counter(_group(place.patient) for place in places.values())
+    lacking = Counter(_group(places[s].patient) for s in places.keys() - reports.patients.keys())
+    gone = [group for group, n in lacking.items() if n == listed[group] > 1]
+    if gone or _many(lacking.total(), len(places)):
+        shares = ", ".join(f"{g}: {n:,} of {listed[g]:,}" for g, n in sorted(lacking.items()))
+        raise DataError(
+            f"{sources.reports}: {lacking.total():,} of the {len(places):,} reports that "
+            f"{sources.split.name} lists are missing ({shares}); finish the download: {GET}"
+        )
+    for path, known, what in (
+        (sources.split, places, "a split"),
+        (sources.labels, labels, "labels"),
+    ):
+        without = len(reports.patients.keys() - known.keys())
+        if _many(without, len(reports.patients)):
+            raise DataError(
+                f"{path}: {without:,} of {len(reports.patients):,} reports have no row here that "
+                f"gives them {what}; finish the download: {GET}"
+            )
+    for study, patient in reports.patients.items():
+        if study in places and places[study].patient != patient:
+            raise DataError(
+                f"{sources.reports}: {relative_path(patient, study)} lies under another patient "
+                f"than {sources.split.name} says; get both again"
+            )
+
+
+def _count_orphans(
+    counts: Counter[str],
+    places: Mapping[int, Place],
+    labels: Iterable[int],
+    reports: Mapping[int, int],
+) -> None:
+    counts["reports"] = len(reports)
+    counts["report_without_split"] = sum(study not in places for study in reports)
+    counts["labels_without_report"] = sum(study not in reports for study in labels)
+    for reason in ("report_without_labels", "empty_report", "without_section", "kept"):
+        counts[reason] += 0  # shown where it is none, too
+
+
+def _many(missing: int, total: int) -> bool:
+    """More than a real release lacks (8 rows of labels), and than a small one may."""
+    return missing > max(20, total // 1000)
+
+
+def _group(patient: int) -> str:
+    return f"p{patient:08d}"[:3]
