@@ -4,6 +4,11 @@
     OpenI(holdout="validation")               # to try settings: no test report is there
     dataset = loader.load(Path("data"))       # data/openi/NLMCXR_reports.tgz, read as it lies
 
+Archive, unpacked files and the CSV re-issue give a report the same id, text and labels.
+XXXX, which stands for scrubbed words, stays in the text as it was published: taking it out would
+join words that never stood together, makes one more pair of copies of 3,095 texts, and moves the
+weighted F1 of TF-IDF by 0.001 on the validation holdout (0.776 with, 0.775 without).
+
 What happens to a report, in this order: no text (left out), nobody coded it (left out: unlabelled
 is not negative), copies of one text collapsed to the lowest number, labels by openi_labels.csv,
 split by a public hash of the id. `counts` says how many went which way, and adds up.
@@ -13,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +28,10 @@ from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
 from radpriv.benchmark.datasets.hashed import hashed
 from radpriv.benchmark.datasets.openi_mapping import CHEXPERT, MAPPING, Mapping, read_mapping
 from radpriv.benchmark.datasets.openi_sources import (
+    companion_sha256,
     file_sha256,
     find_source,
+    read_companion,
     read_source,
     source_sha256,
 )
@@ -49,7 +56,8 @@ CARD = Card(
     "counts as its own patient, and a patient with several different reports is not recognised",
     known_errors=(
         "'open' releases record numbers, labels, logits and metrics; no text",
-        "XXXX stands for scrubbed words in about half of the reports; ordinary words went too",
+        "XXXX stands for scrubbed words in about half of the reports and is left in the text; "
+        "ordinary words went too",
         "near-duplicates that differ in a word are kept and may lie on both sides of the split",
         "codes follow the whole study, so a few labels cannot be read from the text alone",
         "Consolidation, Pneumonia, Pneumothorax, Pleural Other and Enlarged Cardiomediastinum are "
@@ -88,15 +96,21 @@ class OpenI(Loader):
         return find_source(data)
 
     def identity(self, data: Path | None) -> dict[str, Any]:
+        source = find_source(data)
         return {
             "loader": self.name,
             "options": self.options(),
-            "source_sha256": source_sha256(find_source(data)),
+            "source_sha256": source_sha256(source),
             "mapping_sha256": file_sha256(MAPPING),
+            **companion_sha256(source),  # its counts are in the record
         }
 
     def load(self, data: Path | None) -> Dataset:
-        return self.arrange(read_source(find_source(data)), read_mapping(MAPPING))
+        source = find_source(data)
+        reports = read_source(source)
+        dataset = self.arrange(reports, read_mapping(MAPPING))
+        counts = {**dataset.counts, **read_companion(source, reports)}
+        return replace(dataset, counts=counts)
 
     def arrange(self, reports: list[Report], mapping: Mapping) -> Dataset:
         """Rows from parsed reports; `load` without the files."""

@@ -1,66 +1,71 @@
 """The CSV re-issue of Open-i that many users have (indiana_reports.csv): one row per report.
 
-Its companion indiana_projections.csv has one row per image and is not read. Where somebody merged
-the two, every report is repeated per image: equal rows of one uid are one report.
+uid is the number of NLM's file (uid 2016 is 2016.xml), so a report has the same id in both forms.
+The re-issue has 3,851 of the 3,955 reports, those with images. MeSH holds the same codes as the
+XML, joined by ";" (no code contains one). Problems repeats their heads and is not read.
+
+Its companion indiana_projections.csv has one row per image: uid, filename, projection. Images say
+nothing about a report's text or labels, so it is read for one check only, whether the two files
+belong together. Where somebody merged the two, every report is repeated per image, and its uid may
+have become 1.0: equal rows of one uid are one report.
 """
 
 from __future__ import annotations
 
-import csv
+import re
 from pathlib import Path
 
 from radpriv.benchmark.datasets.openi_xml import Report
-from radpriv.errors import DataError
+from radpriv.benchmark.datasets.tabular import Line, Table
 
 NEEDED = ("uid", "MeSH", "findings", "impression")
 COLUMNS = ("uid", "MeSH", "Problems", "image", "indication", "comparison", "findings", "impression")
+PROJECTIONS = "indiana_projections.csv"
 _ABSENT = ("", "nan", "none", "null")  # how table programs write an empty cell
+_UID = re.compile(r"([0-9]{1,9})(?:\.0)?")
 
 
 def read_csv(path: Path) -> list[Report]:
     """All reports, by number. DataError names file, row and field, and never quotes a report."""
+    table = Table(path, NEEDED)
     reports: dict[int, Report] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            _check_header(path, list(reader.fieldnames or ()))
-            for row in reader:
-                report = _report(f"{path} line {reader.line_num}", row)
-                known = reports.setdefault(report.number, report)
-                if known != report:
-                    raise DataError(
-                        f"{path} line {reader.line_num}, field uid: {report.number} stands for two "
-                        "different reports; get the file again"
-                    )
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 at byte {error.start}; get the file again") from None
-    except csv.Error as error:
-        raise DataError(f"{path}: not a whole CSV file ({error}); get the file again") from error
-    if not reports:
-        raise DataError(f"{path}: holds no report; get the file again")
+    for line in table:
+        number = _number(table, line)
+        _, mesh, findings, impression = map(_present, line.cells)
+        codes = tuple(code.strip() for code in mesh.split(";") if code.strip())
+        report = Report(number, codes, findings, impression)
+        if reports.setdefault(number, report) != report:
+            raise table.fault(
+                line.number, "uid", f"{number} stands for two different reports; {table.advice}"
+            )
     return [reports[number] for number in sorted(reports)]
 
 
-def _check_header(path: Path, present: list[str]) -> None:
-    missing = [column for column in NEEDED if column not in present]
-    if missing:
-        raise DataError(
-            f"{path}: column {', '.join(missing)} is missing (present: {', '.join(present)}); the "
-            f"file that is read has the columns {', '.join(COLUMNS)}"
-        )
+def projections_beside(reports: Path) -> Path | None:
+    """The companion in the same folder, if it is there."""
+    path = reports.with_name(PROJECTIONS)
+    return path if path.is_file() else None
 
 
-def _report(where: str, row: dict[str, str | None]) -> Report:
-    if None in row or None in row.values():
-        raise DataError(f"{where}: its number of fields is not the header's; get the file again")
-    cells = {name: (value or "").strip() for name, value in row.items()}
-    uid = cells["uid"]
-    if not (uid.isascii() and uid.isdigit() and len(uid) < 10):
-        raise DataError(f"{where}, field uid: not a number")
-    codes = tuple(code.strip() for code in _present(cells["MeSH"]).split(";") if code.strip())
-    return Report(int(uid), codes, _present(cells["findings"]), _present(cells["impression"]))
+def count_images(path: Path, reports: list[Report]) -> dict[str, int]:
+    """Images, reports that have none, and uids of images that are no report's."""
+    table = Table(
+        path, ("uid",), advice="get the file again, or take it away: reports are read without it"
+    )
+    images = [_number(table, line) for line in table]
+    numbers = {report.number for report in reports}
+    return {
+        "images": len(images),
+        "reports_without_image": len(numbers.difference(images)),
+        "image_uids_without_report": len(set(images) - numbers),
+    }
+
+
+def _number(table: Table, line: Line) -> int:
+    found = _UID.fullmatch(line.cells[0])
+    if found is None:
+        raise table.fault(line.number, "uid", f"not a number; {table.advice}")
+    return int(found[1])
 
 
 def _present(cell: str) -> str:

@@ -1,7 +1,8 @@
 """Where Open-i lies under the data folder, in which of its three forms, and its SHA-256.
 
 Looked for in `data/openi/` and `data/` itself, in this order: NLM's archive NLMCXR_reports.tgz, its
-unpacked ecgen-radiology/*.xml, the re-issue indiana_reports.csv.
+unpacked ecgen-radiology/*.xml, the re-issue indiana_reports.csv with or without its companion
+indiana_projections.csv.
 """
 
 from __future__ import annotations
@@ -10,7 +11,12 @@ import hashlib
 from pathlib import Path
 
 from radpriv.benchmark import hashes
-from radpriv.benchmark.datasets.openi_csv import read_csv
+from radpriv.benchmark.datasets.openi_csv import (
+    PROJECTIONS,
+    count_images,
+    projections_beside,
+    read_csv,
+)
 from radpriv.benchmark.datasets.openi_xml import Report, read_archive, read_folder, report_files
 from radpriv.errors import DataError
 
@@ -37,6 +43,12 @@ def find_source(data: Path | None) -> Path:
                 name != FOLDER and place.is_file()
             ):
                 return place
+    for place in (data / "openi" / PROJECTIONS, data / PROJECTIONS):
+        if place.is_file():
+            raise DataError(
+                f"Open-i: {place} lists images; the reports are missing. Put {CSV} beside it, or "
+                f"{get}"
+            )
     raise DataError(f"Open-i: {data} holds neither openi/{ARCHIVE} nor {FOLDER}/ nor {CSV}; {get}")
 
 
@@ -45,6 +57,22 @@ def read_source(source: Path) -> list[Report]:
     if source.is_dir():
         return read_folder(source, report_files(source))
     return read_csv(source) if source.name == CSV else read_archive(source)
+
+
+def read_companion(source: Path, reports: list[Report]) -> dict[str, int]:
+    """What the list of images beside a CSV says of its reports, in numbers; {} without one."""
+    path = _companion(source)
+    return count_images(path, reports) if path else {}
+
+
+def companion_sha256(source: Path) -> dict[str, str]:
+    """{"projections_sha256": …} where a list of images lies beside a CSV."""
+    path = _companion(source)
+    return {"projections_sha256": file_sha256(path)} if path else {}
+
+
+def _companion(source: Path) -> Path | None:
+    return projections_beside(source) if source.name == CSV else None
 
 
 def source_sha256(source: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.datasets.openi import OpenI, group_labels, normalise
-from radpriv.benchmark.datasets.openi_mapping import MAPPING, read_mapping
+from radpriv.benchmark.datasets.openi_mapping import MAPPING, parts, read_mapping
 from radpriv.benchmark.datasets.openi_sources import find_source, read_source
 from radpriv.benchmark.datasets.openi_xml import Report
 
@@ -113,3 +114,35 @@ def test_the_union_over_copies_is_what_the_rows_say(
         i: {name for name, on in zip(openi.labels, row) if on} for i, row in zip(openi.ids, openi.y)
     }
     assert max(map(len, groups.values())) >= 50
+
+
+def test_the_csv_form_of_the_archive_gives_the_same_rows_as_the_archive(
+    openi: Dataset, reports: dict[int, Report], tmp_path: Path
+) -> None:
+    with (tmp_path / "indiana_reports.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("", "impression", "findings", "MeSH", "uid"))
+        for k, (n, r) in enumerate(reports.items()):
+            writer.writerow((k, r.impression, r.findings, ";".join(r.codes), n))
+    data = OpenI().load(tmp_path)
+    assert (data.ids, data.texts, data.splits) == (openi.ids, openi.texts, openi.splits)
+    assert (data.y == openi.y).all() and data.counts == openi.counts
+
+
+def test_every_row_of_the_mapping_is_for_a_code_that_occurs_and_no_code_is_without(
+    reports: dict[int, Report],
+) -> None:
+    rules = read_mapping(MAPPING).rules
+    codes = {parts(code) for report in reports.values() if report.indexed for code in report.codes}
+    assert {code[0] for code in codes} == set(rules)
+    for head, rows in rules.items():
+        for qualifier, label in rows:
+            applies = any(
+                code[0] == head and (not qualifier or qualifier in code[1:]) for code in codes
+            )
+            assert applies, f"no report has {head}/{qualifier}, mapped to {label}"
+
+
+def test_no_text_is_placeholders_alone(openi: Dataset) -> None:
+    assert 0.45 < np.mean(["XXXX" in text for text in openi.texts]) < 0.55
+    assert all(normalise(text.replace("XXXX", " ")) for text in openi.texts)
