@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from radpriv.reports.build import DatasetReport, marks
@@ -16,18 +17,30 @@ from radpriv.reports.render import NUMERIC
 
 def page(results: Results, reports: Sequence[DatasetReport]) -> str:
     """The whole page. Light and dark figures are both in it; a media query shows one."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["soft"] = soft
-    text = (files("radpriv.reports") / "templates" / "page.html").read_text(encoding="utf-8")
-    return environment.from_string(text).render(
+    return fill(
+        "page.html",
         results=results,
         marks=marks(results),
         reports=reports,
         figures=[_figures(i, r) for i, r in enumerate(reports)],
-        numeric=NUMERIC,
     )
+
+
+def fill(template: str, **values: Any) -> str:
+    """A page from a template of reports/templates/, which may include others there."""
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_template),
+    )
+    environment.filters["soft"] = soft
+    return environment.get_template(template).render(numeric=NUMERIC, **values)
+
+
+def _template(name: str) -> str:
+    return (files("radpriv.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
 def soft(text: str) -> Markup:
