@@ -112,11 +112,19 @@ class FeatureCache:
         if not f.key:
             return evaluate(f, texts, progress)
         kind = type(f)  # the module of a plug-in is named by its content
-        name = _name(f"{kind.__module__}.{kind.__qualname__}/{f.key}", texts)
+        key = f"{kind.__module__}.{kind.__qualname__}/{f.key}"
+        return self.keep(key, texts, f.ragged, lambda: evaluate(f, texts, progress))
+
+    def keep(
+        self, key: str, texts: Sequence[str], ragged: bool, make: Callable[[], Features]
+    ) -> Features:
+        """What `make` gives, made once for these texts in this order. key: names all else that
+        decides it, its version included."""
+        name = _name(key, texts)
         if name not in self._memory:
-            found = self._read(name, f.ragged)
+            found = self._read(name, ragged)
             if found is None:
-                found = evaluate(f, texts, progress)
+                found = make()
                 self._write(name, found)
             self._memory[name] = found
         return self._memory[name]

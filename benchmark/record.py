@@ -178,9 +178,16 @@ def test_table(
 
 
 def candidates_table(
-    universe: Universe, slots: NDArray[np.int64], logits: NDArray[np.float32], key: bytes
+    universe: Universe,
+    slots: NDArray[np.int64],
+    logits: NDArray[np.float32],
+    similarity: NDArray[np.float32],
+    key: bytes,
 ) -> pa.Table:
-    """Every candidate, in and out alike, in slot order; no membership."""
+    """Every candidate, in and out alike, in slot order; no membership.
+
+    similarity: to the nearest record of another unit in the universe (datasets/near.py).
+    """
     return pa.table(
         {
             "slot": pa.array(slots, pa.int64()),
@@ -189,7 +196,7 @@ def candidates_table(
             "labels": _floats(universe.y[slots]),
             "logits": _floats(logits),
             "length": pa.array([len(universe.texts[s].split()) for s in slots], pa.int32()),
-            "similarity": pa.array([math.nan] * len(slots), pa.float32()),
+            "similarity": pa.array(similarity, pa.float32()),
             "kind": [universe.kinds[s] for s in slots],
         }
     )

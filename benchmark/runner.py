@@ -24,6 +24,7 @@ import torch
 
 from radpriv.benchmark import record
 from radpriv.benchmark.datasets.base import Dataset, make_loader
+from radpriv.benchmark.datasets.near import similarities
 from radpriv.benchmark.datasets.texts import pick
 from radpriv.benchmark.features import FeatureCache
 from radpriv.benchmark.job import Job
@@ -208,7 +209,8 @@ def _write_scores(
     key = job.audit_key if not dataset.card.gated else context.store.secret()
     write_parquet(folder / "test.parquet", record.test_table(dataset, rows, test, key))
     private = folder / "private"
-    candidates = record.candidates_table(universe, slots, audit, key)
+    likeness = similarities(universe, slots, context.cache)
+    candidates = record.candidates_table(universe, slots, audit, likeness, key)
     write_parquet(private / "candidates.parquet", candidates)
     write_parquet(private / "flags.parquet", record.flags_table(universe, slots))
 

@@ -2,6 +2,7 @@
 
     records = evaluate(WordShingles(), texts)   # features.py; or FeatureCache.map, on disk
     nearest(records, unit, rows)                # float32: to the nearest record of another unit
+    similarities(universe, slots, cache)        # the same for the candidates of an audit set
 
 Texts are compared in lower case, letters and digits only (`normalise`). One word changed in the
 middle of thirty leaves 25 of 31 shingles, 0.81. Texts that are equal after normalisation give 1,
@@ -24,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from radpriv.benchmark.features import Features
+from radpriv.benchmark.datasets.audit import Universe
+from radpriv.benchmark.features import FeatureCache, Features
 
 COPY = 0.8
 """Similarity from which two reports count as near-copies of each other."""
@@ -79,6 +81,25 @@ def mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(value ^ (value >> np.uint64(31)), np.uint64)
+
+
+def similarities(
+    universe: Universe, slots: NDArray[np.int64], cache: FeatureCache
+) -> NDArray[np.float32]:
+    """float32 (len(slots),): each slot's similarity to the nearest record of another unit.
+
+    Over the whole universe, members and not: it depends on no coin, so it is the same in every seed
+    and tells nothing of membership. Computed once for one audit set; the cache is private.
+    """
+    shape = hashlib.sha256(universe.unit.tobytes() + np.asarray(slots, np.int64).tobytes())
+
+    def make() -> Features:
+        records = cache.map(WordShingles(), universe.texts)
+        found = nearest(records, universe.unit, slots)
+        return Features(found, np.arange(len(found) + 1), ragged=False)
+
+    key = f"nearest/1/{WordShingles().key}/{shape.hexdigest()}"
+    return np.asarray(cache.keep(key, universe.texts, False, make).values, np.float32)
 
 
 def nearest(

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from radpriv.benchmark.classifier import OnePerThread
-from radpriv.benchmark.features import FeatureCache, evaluate
+from radpriv.benchmark.features import FeatureCache, Features, evaluate
 from radpriv.errors import StoreError
 
 TEXTS = [f"report {'x' * (i % 7)} {i}" for i in range(60)]
@@ -167,3 +167,22 @@ def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="RADPRIV_CACHE"):
         FeatureCache(tmp_path / "file")
+
+
+def test_what_is_kept_is_made_once_for_one_key_and_one_order_of_texts(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def keep(cache: FeatureCache, key: str, texts: Sequence[str]) -> list[list[float]]:
+        def make() -> Features:
+            made.append(key)
+            return Features(np.arange(2.0) + len(made), np.arange(3), ragged=False)
+
+        found = cache.keep(key, texts, False, make)
+        return [[float(found[0])], [float(found[1])]]
+
+    cache = FeatureCache(tmp_path)
+    first = keep(cache, "a", TEXTS)
+    assert keep(cache, "a", TEXTS) == keep(FeatureCache(tmp_path), "a", TEXTS) == first
+    assert made == ["a"]
+    assert keep(cache, "b", TEXTS) != first and keep(cache, "a", TEXTS[::-1]) != first
+    assert made == ["a", "b", "a"]

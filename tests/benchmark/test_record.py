@@ -54,7 +54,8 @@ def test_candidates_are_in_slot_order_and_their_table_tells_no_member(made_up: D
         slots = np.flatnonzero(universe.candidate)
         assert 0 < universe.member[slots].sum() < len(slots)
         logits = np.zeros((len(slots), 3), np.float32)
-        table = candidates_table(universe, slots, logits, b"k")
+        likeness = np.linspace(0, 1, len(slots), dtype=np.float32)
+        table = candidates_table(universe, slots, logits, likeness, b"k")
         assert set(table.column_names) == {
             "slot", "record", "patient", "labels", "logits", "length", "similarity", "kind",
         }  # fmt: skip
@@ -62,6 +63,7 @@ def test_candidates_are_in_slot_order_and_their_table_tells_no_member(made_up: D
         assert set(table["kind"].to_pylist()) == {kind}
         labels = np.array(table["labels"].to_pylist(), np.float32)
         np.testing.assert_array_equal(labels, universe.y[slots])
+        assert table["similarity"].to_pylist() == list(likeness)
         assert table["length"].to_pylist() == [len(universe.texts[s].split()) for s in slots]
 
 

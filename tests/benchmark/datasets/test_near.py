@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from radpriv.benchmark.cell import AuditPolicy
 from radpriv.benchmark.datasets import near
-from radpriv.benchmark.datasets.near import WordShingles, nearest, normalise
-from radpriv.benchmark.features import Features, evaluate
+from radpriv.benchmark.datasets.audit import Universe, draw
+from radpriv.benchmark.datasets.base import Dataset
+from radpriv.benchmark.datasets.near import WordShingles, nearest, normalise, similarities
+from radpriv.benchmark.features import FeatureCache, Features, evaluate
+from radpriv.benchmark.fingerprint import Fingerprint
+from radpriv.benchmark.job import Job
+from radpriv.benchmark.runner import Context, run_cell
 
 WORDS = ["no", "acute", "the", "heart", "lungs", "clear", "effusion", "small", "left", "is"]
 texts_of_few_words = st.lists(
@@ -141,3 +150,67 @@ def test_three_thousand_reports_take_seconds() -> None:
     begun = time.process_time()
     nearest(shingled(texts), np.arange(3000), np.arange(3000))
     assert time.process_time() - begun < 10
+
+
+def drawn(made_up: Dataset, texts: Sequence[str], seed: int) -> Universe:
+    return draw(replace(made_up, texts=tuple(texts)), AuditPolicy(share=0.5), b"k", 30, seed)
+
+
+@given(coins=st.lists(st.booleans(), min_size=30, max_size=30), seed=st.integers(0, 1 << 30))
+@settings(max_examples=40, deadline=None)
+def test_a_records_similarity_does_not_change_with_the_coins(
+    coins: list[bool], seed: int, made_up: Dataset, reports: list[str]
+) -> None:
+    texts = reports[:20] * 2  # each candidate has a twin, whose coin is its own
+    first, other = drawn(made_up, texts, 0), drawn(made_up, texts, seed)
+    tossed = replace(other, member=~other.candidate | np.array(coins))
+    slots = np.flatnonzero(first.candidate)
+    expected = similarities(first, slots, FeatureCache(None))
+    assert (expected == 1).any()
+    for universe in (other, tossed):
+        found = similarities(universe, slots, FeatureCache(None))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_similarity_to_members_alone_would_change_with_the_coins(
+    made_up: Dataset, reports: list[str]
+) -> None:
+    def broken(seed: int) -> list[float]:
+        universe = drawn(made_up, reports[:20] * 2, seed)
+        slots, members = np.flatnonzero(universe.candidate), np.flatnonzero(universe.member)
+        return list(nearest(shingled(universe.texts), universe.unit, slots, members))
+
+    assert len({tuple(broken(seed)) for seed in range(5)}) > 1
+
+
+def test_similarities_are_computed_once_for_all_seeds(
+    made_up: Dataset, reports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = drawn(made_up, reports, 0)
+    slots = np.flatnonzero(first.candidate)
+    cache = FeatureCache(tmp_path)
+    found = similarities(first, slots, cache)
+    by_hand = brute_force(first.texts, list(first.unit))
+    np.testing.assert_array_equal(found, np.array(by_hand, np.float32)[slots])
+    monkeypatch.setattr(near, "nearest", None)
+    for again in (cache, FeatureCache(tmp_path)):
+        np.testing.assert_array_equal(similarities(drawn(made_up, reports, 1), slots, again), found)
+    with pytest.raises(TypeError):
+        similarities(first, slots[1:], cache)
+    with pytest.raises(TypeError):
+        similarities(replace(first, unit=first.unit // 2), slots, cache)
+
+
+def test_a_cell_stores_the_similarity_of_each_candidate(
+    jobs_of: Callable[..., list[Job]], how: Fingerprint, context: Context
+) -> None:
+    columns = []
+    for job in jobs_of("prior", seeds="2", audit_share="0.4", control="false"):
+        folder = run_cell(job, how, context).folder
+        table = pq.read_table(folder / "private" / "candidates.parquet")
+        columns.append(table["similarity"].to_pylist())
+        universe = job.universe(job.dataset(None))
+        by_hand = np.array(brute_force(universe.texts, list(universe.unit)), np.float32)
+        assert columns[-1] == list(by_hand[table["slot"].to_numpy()])
+        assert 0 < max(columns[-1]) <= 1
+    assert columns[0] == columns[1] and len(columns) == 2
