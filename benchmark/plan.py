@@ -33,10 +33,10 @@ class Planned:
 
 def fingerprint_of(job: Job, device: str, plugins: Sequence[Path] = ()) -> Fingerprint:
     """How this job would be computed here."""
-    method, loader = type(job.method).__module__, type(job.loader).__module__
-    files = {name: path for path in plugins if (name := import_file(path)) in (method, loader)}
+    parts = [type(part).__module__ for part in (job.method, *job.loader.parts())]
+    files = {name: path for path in plugins if (name := import_file(path)) in parts}
     public = [datasets.get(name).__module__ for name in job.method.public]
-    roots = ["radpriv.benchmark.runner", method, loader, *public]
+    roots = list(dict.fromkeys(["radpriv.benchmark.runner", *parts, *public]))
     return fingerprint(
         [r for r in roots if r not in files],
         device=device,

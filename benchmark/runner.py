@@ -260,6 +260,7 @@ def _public(name: str, job: Job) -> Dataset:
     if name not in job.method.public:
         raise CellFailed(f"method '{job.cell.method}' asks for public data '{name}', not declared")
     loader = make_loader(name, {})
-    if job.cell.dataset in loader.card.calibrated_on or name == job.cell.dataset:
-        raise CellFailed(f"public data '{name}' was calibrated on '{job.cell.dataset}'")
+    for part in job.loader.parts():
+        if part.name in (*loader.card.calibrated_on, name):
+            raise CellFailed(f"public data '{name}' was calibrated on '{part.name}'")
     return loader.load(None)

@@ -138,6 +138,10 @@ class Loader(abc.ABC):
     def options(self) -> dict[str, Any]:
         return asdict(self)
 
+    def parts(self) -> tuple[Loader, ...]:
+        """The loaders that the rows come from: more than this one where datasets are combined."""
+        return (self,)
+
     def published(self) -> Sequence[Published]:
         """Figures that were published of this data, or that a twin was calibrated to."""
         return ()

@@ -19,7 +19,7 @@ from radpriv.baselines.linear import LinearModel
 from radpriv.benchmark import runner
 from radpriv.benchmark.cell import AuditPolicy, Budget
 from radpriv.benchmark.datasets.audit import draw
-from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
+from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets, make_loader
 from radpriv.benchmark.features import FeatureCache
 from radpriv.benchmark.fitted import LinearFitted
 from radpriv.benchmark.hashing import HashedWords
@@ -243,6 +243,13 @@ def test_rule_9_a_twin_of_the_private_data_warms_nothing_up(
     ):
         with pytest.raises(CellFailed, match=words):
             runner.run_cell(job_with(WarmStart(source=source)), how, context)
+    combined = job_with(WarmStart(source="synthetic-plain"))
+    sides = {"train": "synthetic-plain", "test": "synthetic-plain"}
+    small = {"train_options": {"reports": 150}, "test_options": {"reports": 150}}
+    cell = replace(combined.cell, dataset="transfer")  # its name is not the private data's
+    combined = replace(combined, cell=cell, loader=make_loader("transfer", {**sides, **small}))
+    with pytest.raises(CellFailed, match="was calibrated on 'synthetic-plain'"):
+        runner.run_cell(combined, how, context)
     broken = replace(Twin.card, calibrated_on=())
     monkeypatch.setattr(Twin, "card", broken)
     found = runner.run_cell(job_with(WarmStart()), how, context)

@@ -1,0 +1,139 @@
+"""Trained on one dataset, tested on another: the labels that both know, by name.
+
+    [[datasets]]
+    name = "transfer"
+    n_public = 2400
+    options = { train = "synthetic-mimic-cxr", test = "openi", train_options = { reports = 3000 } }
+
+The training rows of the one and the test rows of the other; all else of either is left out. With
+train = test it is the dataset itself on its own split, so that an F1 across datasets and the F1 at
+home are measured by the same code on the same labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets, make_loader
+from radpriv.benchmark.datasets.texts import pick
+from radpriv.errors import DataError, SuiteError
+
+STRICTEST = ("nothing", "aggregates", "open")
+
+
+@datasets.register("transfer")
+@dataclass(frozen=True)
+class Transfer(Loader):
+    """train, test: names of datasets. train_options, test_options: tables of their options."""
+
+    name = "transfer"
+    card = Card(
+        title="transfer: trained on one dataset, tested on another",
+        licence="that of its two datasets",
+        access="that of its two datasets",
+        release="open",
+        labels_from="the two datasets; the labels that both have, by name",
+        unit_note="the training dataset's",
+    )
+    labels = ()
+
+    train: str = ""
+    test: str = ""
+    train_options: Any = None
+    test_options: Any = None
+
+    def __post_init__(self) -> None:
+        for side in ("train", "test"):
+            given = getattr(self, f"{side}_options") or {}
+            if not isinstance(given, Mapping | tuple):
+                raise SuiteError(f"dataset 'transfer': {side}_options = {given!r}: give a table")
+            object.__setattr__(self, f"{side}_options", tuple(sorted(dict(given).items())))
+            if getattr(self, side) in ("", self.name):
+                raise SuiteError(f"dataset 'transfer': option '{side}': name a dataset")
+        one, two = self._sides()
+        shared = tuple(label for label in one.labels if label in two.labels)
+        if not shared:
+            raise SuiteError(f"dataset 'transfer': {one.name} and {two.name} share no label")
+        object.__setattr__(self, "labels", shared)
+        object.__setattr__(self, "card", _card(one, two))
+
+    def _sides(self) -> tuple[Loader, Loader]:
+        return (
+            make_loader(self.train, dict(self.train_options)),
+            make_loader(self.test, dict(self.test_options)),
+        )
+
+    def parts(self) -> tuple[Loader, ...]:
+        return (self, *(part for side in self._sides() for part in side.parts()))
+
+    def find(self, data: Path | None) -> Path | None:
+        one, two = self._sides()
+        one.find(data)
+        return two.find(data)
+
+    def identity(self, data: Path | None) -> dict[str, Any]:
+        one, two = self._sides()
+        return {
+            "loader": self.name,
+            "options": self.options(),
+            "train": one.identity(data),
+            "test": two.identity(data),
+        }
+
+    def load(self, data: Path | None) -> Dataset:
+        one, two = (loader.load(data) for loader in self._sides())
+        parts = [_part(one, "train", self.labels), _part(two, "test", self.labels)]
+        for part in parts:
+            if not len(part.ids):
+                raise DataError(f"dataset 'transfer': {part.name} has no rows for its side")
+        # "test/…" sorts before "train/…".
+        train, test = parts
+        return Dataset(
+            name=self.name,
+            labels=self.labels,
+            card=self.card,
+            ids=test.ids + train.ids,
+            patients=test.patients + train.patients,
+            splits=test.splits + train.splits,
+            texts=tuple(test.texts) + tuple(train.texts),
+            y=np.concatenate([test.y, train.y]),
+            counts={"train": len(train.ids), "test": len(test.ids)},
+        )
+
+
+def _part(dataset: Dataset, split: str, labels: tuple[str, ...]) -> Dataset:
+    """The rows of one split, with these labels, ids and patients marked by the side."""
+    rows = dataset.rows(split)
+    columns = [dataset.labels.index(label) for label in labels]
+    y: NDArray[np.float32] = dataset.y[rows][:, columns]
+    return replace(
+        dataset,
+        labels=labels,
+        ids=tuple(f"{split}/{dataset.ids[r]}" for r in rows),
+        patients=tuple(f"{split}/{dataset.patients[r]}" for r in rows),
+        splits=(split,) * len(rows),
+        texts=pick(dataset.texts, rows),
+        y=y,
+    )
+
+
+def _card(one: Loader, two: Loader) -> Card:
+    """What both cards say, and the stricter of their release policies."""
+    cards = (one.card, two.card)
+    return replace(
+        Transfer.card,
+        title=f"trained on {one.name}, tested on {two.name}",
+        licence=" / ".join(dict.fromkeys(c.licence for c in cards)),
+        access=" / ".join(dict.fromkeys(c.access for c in cards)),
+        release=min((c.release for c in cards), key=STRICTEST.index),
+        labels_from=" / ".join(dict.fromkeys(c.labels_from for c in cards)),
+        unit_note=one.card.unit_note,
+        known_errors=tuple(dict.fromkeys(e for c in cards for e in c.known_errors)),
+        calibrated_on=tuple(dict.fromkeys(n for c in cards for n in c.calibrated_on)),
+    )
