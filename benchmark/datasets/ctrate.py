@@ -24,6 +24,7 @@ from typing import Any
 
 from radpriv.benchmark.datasets.base import Card, datasets
 from radpriv.benchmark.datasets.ctrate_names import LABELS, SPLITS, patient_of
+from radpriv.benchmark.datasets.ctrate_published import published_labels, published_texts
 from radpriv.benchmark.datasets.ctrate_scans import (
     Labelled,
     Reported,
@@ -34,6 +35,7 @@ from radpriv.benchmark.datasets.ctrate_scans import (
 )
 from radpriv.benchmark.datasets.ctrate_sources import find_place, sources_sha256, split_files
 from radpriv.benchmark.datasets.hashed import hashed
+from radpriv.benchmark.datasets.published import Published
 from radpriv.benchmark.datasets.rows import Row, StreamedLoader
 from radpriv.errors import DataError, SuiteError
 
@@ -69,9 +71,9 @@ CARD = Card(
 @datasets.register("ct-rate")
 @dataclass(frozen=True)
 class CTRate(StreamedLoader):
-    """text: which sections make the text. Both by default, because most labels are stated in the
-    findings (196 words) and the impression (34) repeats a part of them. That is long: an encoder
-    needs 512 tokens, or its truncation must be stated.
+    """text: which sections make the text. Both by default: the labels are the whole report's, and
+    the impression (34 words, absent in 3%) only sums up the findings (196 words). That is long: an
+    encoder needs 512 tokens, or its truncation must be stated.
 
     holdout: "test" is the arrangement whose numbers are reported. "validation" drops the official
     validation rows and calls a fifth of the training patients "test".
@@ -103,6 +105,11 @@ class CTRate(StreamedLoader):
             "options": self.options(),
             "source_sha256": sources_sha256(find_place(data)),
         }
+
+    def published(self) -> tuple[Published, ...]:
+        if self.holdout != "test":
+            return ()  # nobody published figures of this arrangement
+        return published_labels() + (published_texts() if self.text == TEXTS[0] else ())
 
     def rows(
         self, source: Path | None, counts: Counter[str], progress: Callable[[int], None]

@@ -11,6 +11,10 @@ from radpriv.benchmark.cell import digest
 from radpriv.benchmark.datasets.base import make_loader
 from radpriv.benchmark.datasets.ctrate import CARD, TEXTS, CTRate
 from radpriv.benchmark.datasets.ctrate_names import LABELS
+from radpriv.benchmark.datasets.ctrate_published import POSITIVE
+from radpriv.benchmark.datasets.describe import describe
+from radpriv.benchmark.datasets.hashed import hashed
+from radpriv.benchmark.datasets.published import NO_TOLERANCE
 from radpriv.errors import SuiteError
 
 VALID = {"valid_1_a_1": ("other", "")}
@@ -118,6 +122,8 @@ def test_the_validation_holdout_has_no_test_row_and_draws_a_fifth_of_the_patient
     held = {trial.patients[r] for r in trial.rows("test")}
     assert 0.15 < len(held) / 400 < 0.25
     assert not held & {trial.patients[r] for r in trial.rows("train")}
+    by_scan = {(p, hashed(f"by scan/{i}") < 0.2) for i, p in zip(trial.ids, trial.patients)}
+    assert len(by_scan) > 400, "a draw by scan would put patients on both sides of this tree"
     assert CTRate(holdout="validation").identity(data) != CTRate().identity(data)
 
 
@@ -143,6 +149,18 @@ def test_every_label_is_observed_and_ids_are_sorted(tree: Any) -> None:
     data = CTRate().load(tree.fill(volumes).data)
     assert list(data.ids) == sorted(data.ids) and len(data) == 12
     assert not np.isnan(data.y).any() and data.labels == LABELS
+
+
+def test_the_published_figures_stand_beside_a_description_without_a_verdict(tree: Any) -> None:
+    loader = CTRate()
+    description = describe(loader.load(tree.fill().data), loader.published(), loader.options())
+    by_name = {c.published.figure: c for c in description.published}
+    assert {f"positive/{label}" for label in LABELS} < by_name.keys()
+    assert list(POSITIVE) == list(LABELS)
+    assert by_name["positive/Medical material"].published.value == (2886 + 158) / 25692
+    assert by_name["reports"].measured == 2 and by_name["reports"].verdict == NO_TOLERANCE
+    assert not any(f.figure.startswith("words") for f in CTRate(text="impression").published())
+    assert CTRate(holdout="validation").published() == ()
 
 
 def test_an_unknown_option_is_refused_with_the_known_ones() -> None:
