@@ -33,7 +33,7 @@ class Wording:
     lexicon: the words by which a reader of keywords would know it.  bare: names, after "no".
     keyed, unkeyed: noun phrases for what is there, with and without such a word.
     stated, told: whole sentences for what is there, with and without.
-    absent: sentences that deny it.  traps: sentences that name it, or nearly, and say nothing of it.
+    absent: sentences that deny it.  traps: sentences that nearly name it and say nothing of it.
     group: findings of one group are told one after the other.
     """
 

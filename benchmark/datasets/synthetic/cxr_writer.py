@@ -32,6 +32,8 @@ class CxrWriter:
             self.by_state[state].append(label)
         self.there = self.draw.shuffled(self.by_state[POSITIVE])
         self.open = self.by_state[UNCERTAIN]
+        plain = self.visit.clear and not (self.there or self.by_state[NEGATIVE])
+        self.stock = plain and teller.chance("stock")
         self.busy = {self.groups[x] for x in (*self.there, *self.open)}
 
     def sections(self) -> Sections:
@@ -41,8 +43,9 @@ class CxrWriter:
         shares = (both, rates["impression"] - both, rates["findings"] - both)
         kind = self.draw.weighted(shares)
         if kind == 0:
-            out["findings"] = self._findings()
-            out["impression"] = self._impression()
+            impression = self._impression()
+            out["findings"] = self._findings(_words([impression]))
+            out["impression"] = impression
         elif kind == 1:
             out["impression"] = self._whole("impression")
         else:
@@ -72,35 +75,44 @@ class CxrWriter:
             out["comparison"] = self.tell.frame("comparison")
         return out
 
-    def _findings(self) -> str:
-        """Findings beside an impression, filled up to a drawn length."""
-        target = self._length("findings")
+    def _findings(self, concluded: int) -> str:
+        """Findings beside an impression of so many words; both together reach a drawn length."""
+        if self.stock:
+            return self.tell.frame_text("stock").strip()
+        target = self._length("findings") + self._length("impression") - concluded
         blank = list(self.by_state[BLANK])
         if "lung" in self.busy and self.draw.chance(0.5):
             blank = [x for x in blank if self.groups[x] != "lung"]
         blank = self.draw.shuffled(blank)
-        told = [x for x in self.there if self.tell.chance("repeat")]
-        sentences = [self.tell.positive(x, blank) for x in told]
-        sentences += self.tell.uncertain([x for x in self.open if self.draw.chance(0.35)])
-        sentences += self.tell.denied(self.by_state[NEGATIVE], self._also_no(0.12))
-        if self.tell.chance("trap"):
-            sentences.append(self._trap())
-        if self.visit.before and self.draw.chance(0.25):
-            sentences.insert(0, self.tell.frame("mention_prior"))
-        if self.visit.other and self.draw.chance(0.75):
-            sentences.append(self.tell.frame("other"))
+        sentences = self.tell.denied(self.by_state[NEGATIVE], self._also_no(0.12))
+        for label in self.there:
+            if _words(sentences) < target and self.tell.chance("repeat"):
+                sentences.append(self.tell.positive(label, blank))
+        if _words(sentences) < target:
+            sentences += self.tell.uncertain([x for x in self.open if self.draw.chance(0.35)])
+            sentences += self._asides()
         normal = self._normal()
-        while _words(sentences) < target and (blank or normal):
-            if blank and (not normal or self.draw.chance(0.5)):
+        while (not sentences or _words(sentences) + 6 < target) and (blank or normal):
+            if blank and (not normal or self.draw.chance(0.6)):
                 size = min(len(blank), 1 + self.draw.below(3))
                 sentences += self.tell.denied([blank.pop() for _ in range(size)])
             else:
                 sentences.append(normal.pop())
         return self._paragraph(sentences)
 
+    def _asides(self) -> list[str]:
+        sentences = [self._trap()] if self.tell.chance("trap") else []
+        if self.visit.before and self.draw.chance(0.25):
+            sentences.append(self.tell.frame("mention_prior"))
+        if self.visit.other and self.draw.chance(0.75):
+            sentences.append(self.tell.frame("other"))
+        return sentences
+
     def _impression(self) -> str:
-        """What is there and what is open; a headline for the rest."""
-        sentences = self._told(deny=None)
+        """What is there and what is open, in brief; a headline for the rest."""
+        if self.stock:
+            return self.tell.frame_text("clear_stock")
+        sentences = self._told(None, headline=True)
         if self.visit.clear or (not sentences and self.draw.chance(0.5)):
             sentences.insert(0, self.tell.frame("clear"))
         if self._must_say_other():
@@ -114,10 +126,14 @@ class CxrWriter:
 
     def _whole(self, length: str) -> str:
         """A report of one section."""
+        if self.stock:
+            return self.tell.frame_text(
+                "clear_stock" if length == "impression" else "stock"
+            ).strip()
         target = self._length(length)
         denied = self.draw.shuffled(self.by_state[NEGATIVE])
-        sentences = self._told(denied)
-        sentences += self.tell.denied(denied, self._also_no(0.2))
+        sentences = self._told(denied, headline=length == "impression")
+        sentences += self.tell.denied(denied, self._also_no(0.4))
         if self._must_say_other() or (self.visit.other and self.draw.chance(0.5)):
             sentences.append(self.tell.frame("other"))
         if self.tell.chance("trap"):
@@ -127,18 +143,18 @@ class CxrWriter:
         if self.visit.clear:
             sentences.append(self.tell.frame("clear"))
         normal = self._normal()
-        while _words(sentences) < target and normal:
+        while _words(sentences) + 3 < target and normal:
             sentences.append(normal.pop())
         return self._paragraph(sentences + self._ending())
 
-    def _told(self, deny: list[int] | None) -> list[str]:
-        sentences = [self.tell.positive(x, deny) for x in self.there]
+    def _told(self, deny: list[int] | None, headline: bool) -> list[str]:
+        sentences = [self.tell.positive(x, deny, headline) for x in self.there]
         sentences += self.tell.uncertain(self.open)
         if before := self.visit.before:
             gone = [x for x in range(len(before)) if before[x] == POSITIVE and x not in self.there]
             for label in gone:
                 if label not in self.open and self.tell.chance("resolved"):
-                    sentences.append(self.tell.resolved(label))
+                    sentences.append(self.tell.resolved(label, headline))
         return sentences
 
     def _must_say_other(self) -> bool:

@@ -51,7 +51,7 @@ class SyntheticMimicCXR(Twin):
     "findings+impression" or "report" (all sections with headings: where the indication names what
     nobody found, and most of the made-up identities stand).
 
-    uncertain, blank: what such a label becomes, as for mimic-cxr.
+    uncertain, blank: what such a label becomes. All three defaults are those of mimic-cxr.
     """
 
     name = "synthetic-mimic-cxr"
@@ -78,7 +78,8 @@ class SyntheticMimicCXR(Twin):
         calibrated_on=("mimic-cxr", "openi"),
     )
 
-    uncertain: str = "negative"
+    text: str = "labelled-section"
+    uncertain: str = "ignore"
     blank: str = "negative"
 
     def __post_init__(self) -> None:

@@ -44,6 +44,7 @@ class Teller:
             del memory[label]
         self.keyed = [draw.chance(rates.recall) for rates in figures.labels]
         self.changed: dict[int, str] = {}
+        self.compares = True  # whether this report speaks of the last visit at all
 
     def chance(self, rate: str) -> bool:
         return self.draw.chance(self.figures.rates[rate])
@@ -55,17 +56,15 @@ class Teller:
             self.expander.text(phrase, self.details if details is None else details, fills)
         )
 
-    def positive(self, label: int, deny: list[int] | None = None) -> str:
+    def positive(self, label: int, deny: list[int] | None = None, headline: bool = False) -> str:
         """A sentence that says the label is there. deny: absent ones that it may deny as well, and
-        then takes from the list."""
-        words, details = self.book.labels[label], self.memory.setdefault(label, {})
+        then takes from the list. headline: briefly, as an impression does."""
+        words = self.book.labels[label]
         keyed = self.keyed[label]
-        if self.draw.chance(0.28):
+        if self.draw.chance(0.12 if headline else 0.28):
             told = words.stated if keyed else words.told
-            return finished(self.expander.text(self.draw.pick(told), details))
-        phrase = self.draw.pick(words.keyed if keyed else words.unkeyed)
-        finding = self.expander.text(phrase, details)
-        fills = {"f": finding, "g": bare(finding), **agreeing(phrase.plural)}
+            return finished(self.expander.text(self.draw.pick(told), self._details(label)))
+        fills = self._finding(label)
         if deny and self.chance("scoped"):
             fills["a"] = self.name(deny.pop())
             if deny and self.draw.chance(0.4):
@@ -73,12 +72,29 @@ class Teller:
             return self.frame("scoped", **fills)
         if self.chance("consistent") and words.group != DEVICE:
             return self.frame("consistent", **fills)
-        return self.frame(self._change(label), **fills)
+        change = self._change(label)
+        if headline:
+            change = "headline" if change == "plain" else f"headline_{change}"
+        return self.frame(change, **fills)
+
+    def maybe(self, label: int) -> str:
+        """A hedged sentence of something that is there."""
+        return self.frame("maybe", **self._finding(label))
+
+    def _details(self, label: int) -> dict[str, str]:
+        return self.memory.setdefault(label, {})
+
+    def _finding(self, label: int) -> dict[str, str]:
+        """What fills {f} and {g} for something that is there, with the verbs that agree."""
+        words = self.book.labels[label]
+        phrase = self.draw.pick(words.keyed if self.keyed[label] else words.unkeyed)
+        finding = self.expander.text(phrase, self._details(label))
+        return {"f": finding, "g": bare(finding), **agreeing(phrase.plural)}
 
     def _change(self, label: int) -> str:
         """How the finding compares with the last visit, the same all through the report."""
         before = self.visit.before
-        if before is None:
+        if before is None or not self.compares:
             return "plain"
         device = self.book.labels[label].group == DEVICE
         if label not in self.changed:
@@ -147,8 +163,8 @@ class Teller:
         """A sentence that names the label, or nearly, and says nothing of it."""
         return self.wording(words.traps)
 
-    def resolved(self, label: int) -> str:
-        return self.frame("resolved", a=self.name(label))
+    def resolved(self, label: int, headline: bool = False) -> str:
+        return self.frame("resolved_short" if headline else "resolved", a=self.name(label))
 
 
 def bare(finding: str) -> str:
