@@ -128,6 +128,22 @@ def test_dp_lora_and_lora_start_from_one_initialisation(
     assert all(torch.equal(starts[0][n], starts[1][n]) for n in starts[0])
 
 
+def test_lora_inside_one_autocast_region_steps_with_the_weights_as_they_are(
+    fit: Fit, simple: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Autocast keeps copies of the weights while its region is open; without copies none is old."""
+
+    def fitted(copies: bool) -> np.ndarray:
+        with torch.autocast("cpu", torch.bfloat16, cache_enabled=copies):
+            plain, *_ = fit(LoRA(rank=2, top_layers=1, batch=8, steps=4, max_length=32))
+        return np.asarray(plain.logits(simple.texts[:20]))
+
+    fresh = fitted(copies=False)
+    np.testing.assert_array_equal(fitted(copies=True), fresh)
+    monkeypatch.setattr(torch, "clear_autocast_cache", lambda: None)
+    assert not np.array_equal(fitted(copies=True), fresh)
+
+
 def test_the_head_has_a_step_size_of_its_own_and_every_trained_tensor_has_one(
     tiny_bert: Encoder,
 ) -> None:
