@@ -80,6 +80,8 @@ class StreamedLoader(Loader):
                 with _ticker(self.name) as tick:
                     write_table(path, self, self.rows(source, counts, tick), counts)
                 found = read_table(path)
+                told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+                print(f"{self.name}: read; {told}", file=sys.stderr, flush=True)
         if found is None:
             raise StoreError(f"{path}: cannot be read back; give RADPRIV_CACHE another folder")
         return _dataset(self, path, *found)

@@ -94,6 +94,15 @@ def test_a_damaged_table_is_made_again(cache: Path, damage: str) -> None:
     assert Numbered.passes == ["report", "report"]
 
 
+def test_what_was_read_and_left_out_is_told_when_the_source_is_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Numbered().load(None)
+    assert f"numbered: read; kept {N:,}" in capsys.readouterr().err
+    Numbered().load(None)
+    assert capsys.readouterr().err == ""
+
+
 def test_tables_are_closed_to_other_users(cache: Path) -> None:
     Numbered().load(None)
     (path,) = tables(cache)
