@@ -14,7 +14,7 @@ A row is a study: its text by `text` (sections.py), its 14 labels by `uncertain`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from typing import Any
 from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.datasets.mimic.card import CARD, card
 from radpriv.benchmark.datasets.mimic.policy import BLANK, Policy, canonical_uncertain
-from radpriv.benchmark.datasets.mimic.reports import Reports, open_reports, relative_path
+from radpriv.benchmark.datasets.mimic.reports import Reports, open_reports
 from radpriv.benchmark.datasets.mimic.sections import TEXTS, chosen_text, has_text
-from radpriv.benchmark.datasets.mimic.sources import GET, Sources, find_sources
+from radpriv.benchmark.datasets.mimic.sources import Sources, find_sources
 from radpriv.benchmark.datasets.mimic.tables import (
     Place,
     States,
@@ -32,9 +32,10 @@ from radpriv.benchmark.datasets.mimic.tables import (
     read_radiologist,
     read_split,
 )
+from radpriv.benchmark.datasets.mimic.whole import check_whole, orphans
 from radpriv.benchmark.datasets.openi_mapping import CHEXPERT
 from radpriv.benchmark.datasets.rows import Row, StreamedLoader
-from radpriv.errors import DataError, SuiteError
+from radpriv.errors import SuiteError
 
 LABELLERS = ("chexpert", "negbio")
 TEST_LABELS = ("official", "radiologist")
@@ -102,8 +103,8 @@ class MimicCXR(StreamedLoader):
         labels = read_labels(sources.labels, places)
         gold = read_radiologist(sources.radiologist) if sources.radiologist else None
         with open_reports(sources.reports) as reports:
-            _check_whole(sources, places, labels, reports)
-            _count_orphans(counts, places, labels, reports.patients)
+            check_whole(sources, places, labels, reports.patients)
+            counts.update(orphans(places, labels, reports.patients))
             policy = Policy.of(self.uncertain, self.blank, CHEXPERT)
             yield from self._rows(reports, places, labels, gold, policy, counts, progress)
 
@@ -145,56 +146,3 @@ class MimicCXR(StreamedLoader):
 
     def _sources(self, data: Path | None) -> Sources:
         return find_sources(data, self.labeller, self.test_labels == "radiologist")
-
-
-def _check_whole(
-    sources: Sources, places: Mapping[int, Place], labels: Mapping[int, States], reports: Reports
-) -> None:
-    """DataError if reports, labels or split are half a download, or disagree on a patient."""
-    listed = Counter(_group(place.patient) for place in places.values())
-    lacking = Counter(_group(places[s].patient) for s in places.keys() - reports.patients.keys())
-    gone = [group for group, n in lacking.items() if n == listed[group] > 1]
-    if gone or _many(lacking.total(), len(places)):
-        shares = ", ".join(f"{g}: {n:,} of {listed[g]:,}" for g, n in sorted(lacking.items()))
-        raise DataError(
-            f"{sources.reports}: {lacking.total():,} of the {len(places):,} reports that "
-            f"{sources.split.name} lists are missing ({shares}); finish the download: {GET}"
-        )
-    for path, known, what in (
-        (sources.split, places, "a split"),
-        (sources.labels, labels, "labels"),
-    ):
-        without = len(reports.patients.keys() - known.keys())
-        if _many(without, len(reports.patients)):
-            raise DataError(
-                f"{path}: {without:,} of {len(reports.patients):,} reports have no row here that "
-                f"gives them {what}; finish the download: {GET}"
-            )
-    for study, patient in reports.patients.items():
-        if study in places and places[study].patient != patient:
-            raise DataError(
-                f"{sources.reports}: {relative_path(patient, study)} lies under another patient "
-                f"than {sources.split.name} says; get both again"
-            )
-
-
-def _count_orphans(
-    counts: Counter[str],
-    places: Mapping[int, Place],
-    labels: Iterable[int],
-    reports: Mapping[int, int],
-) -> None:
-    counts["reports"] = len(reports)
-    counts["report_without_split"] = sum(study not in places for study in reports)
-    counts["labels_without_report"] = sum(study not in reports for study in labels)
-    for reason in ("report_without_labels", "empty_report", "without_section", "kept"):
-        counts[reason] += 0  # shown where it is none, too
-
-
-def _many(missing: int, total: int) -> bool:
-    """More than a real release lacks (8 rows of labels), and than a small one may."""
-    return missing > max(20, total // 1000)
-
-
-def _group(patient: int) -> str:
-    return f"p{patient:08d}"[:3]

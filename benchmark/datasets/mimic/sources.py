@@ -92,8 +92,8 @@ def tree_sha256(folder: Path) -> str:
         print(f"mimic-cxr: hashing {len(paths):,} files, once", file=sys.stderr, flush=True)
     contents = hashlib.sha256()
     for path in paths:
-        with reading(path), open(path, "rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with reading(path), open(path, "rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
         contents.update(f"{Path(path).relative_to(folder).as_posix()} {sha256}\n".encode())
     atomic_write(memo, contents.hexdigest().encode())
     return contents.hexdigest()

@@ -172,6 +172,12 @@ def studies() -> tuple[Study, ...]:
 
 
 @pytest.fixture(scope="session")
+def labels() -> tuple[str, ...]:
+    """The 14 labels, in the order of the files that `release` writes."""
+    return LABELS
+
+
+@pytest.fixture(scope="session")
 def marker() -> str:
     """A word that stands in each report and nowhere else."""
     return MARKER
