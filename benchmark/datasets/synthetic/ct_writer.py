@@ -13,13 +13,7 @@ from radpriv.benchmark.datasets.synthetic.teller import Teller
 
 Sections = dict[str, str]
 ORDER = ("device", "airway", "heart", "vessel", "node", "lung", "pleura", "abdomen", "bone")
-_FILLED = (
-    "airway",
-    "heart",
-    "lung",
-    "abdomen",
-    "bone",
-)  # groups with normal sentences of their own
+_FILLED = ("airway", "heart", "lung", "abdomen", "bone")  # those with frames bp_...
 
 
 class CtWriter:
@@ -85,7 +79,19 @@ class CtWriter:
             label = self.draw.pick(quiet)
             used += self._add(label, self.tell.trap(self.tell.book.labels[label]))
         self._fill(told, used, target)
-        return " ".join(s for group in ORDER for s in self.draw.shuffled(self.at[group]))
+        return " ".join(
+            s for group in ORDER for s in self._joined(self.draw.shuffled(self.at[group]))
+        )
+
+    def _joined(self, sentences: list[str]) -> list[str]:
+        """Some neighbours become one sentence: what one denies does not hold for the other."""
+        out: list[str] = []
+        for sentence in sentences:
+            if out and not out[-1].endswith("?") and self.tell.chance("joined"):
+                out[-1] = f"{out[-1][:-1]}, {sentence[:1].lower()}{sentence[1:]}"
+            else:
+                out.append(sentence)
+        return out
 
     def _negations(self) -> list[str]:
         extra = [self.tell.frame_text("also_no") for _ in range(1 + self.draw.below(2))]
@@ -128,10 +134,11 @@ class CtWriter:
 
     def _impression(self, late: list[int]) -> str:
         target = self._length("impression")
-        told = [x for x in self.there if x in late or self.tell.chance("repeat")]
-        sentences = [
-            self.tell.positive(x, headline=x not in late) for x in self.draw.shuffled(told)
-        ]
+        sentences = [self.tell.positive(x) for x in late]
+        for label in self.draw.shuffled([x for x in self.there if x not in late]):
+            if not sentences or _words(sentences) + 4 < target:
+                sentences.append(self.tell.positive(label, headline=True))
+        sentences = self.draw.shuffled(sentences)
         if not sentences:
             sentences.append(self.tell.frame("normal_end"))
         if self.visit.other and self.draw.chance(0.25):
@@ -139,12 +146,11 @@ class CtWriter:
         if self.advises:
             sentences.append(self.tell.frame("recommend"))
         blank = [x for x, s in enumerate(self.visit.states) if s in (BLANK, NEGATIVE)]
-        extra = self.draw.shuffled(
-            [x for x in blank if self.groups[x] in ("lung", "node", "pleura")]
-        )
-        while sum(s.count(" ") + 1 for s in sentences) + 8 < target and len(extra) > 6:
+        near = [x for x in blank if self.groups[x] in ("lung", "node", "pleura")]
+        extra = self.draw.shuffled(near)[:4]
+        while _words(sentences) + 8 < target and extra:
             if self.draw.chance(0.5):
-                sentences.append(self.tell.wording(self.tell.book.frames["other"]))
+                sentences.append(self.tell.frame("other"))
             else:
                 sentences += self.tell.denied([extra.pop()])
         if self.draw.chance(0.1):
@@ -160,3 +166,7 @@ class CtWriter:
 
     def _length(self, section: str) -> int:
         return self.draw.pick(lognormal(*self.tell.figures.words[section]))
+
+
+def _words(sentences: list[str]) -> int:
+    return sum(s.count(" ") + 1 for s in sentences)

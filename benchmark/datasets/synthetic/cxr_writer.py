@@ -127,9 +127,8 @@ class CxrWriter:
     def _whole(self, length: str) -> str:
         """A report of one section."""
         if self.stock:
-            return self.tell.frame_text(
-                "clear_stock" if length == "impression" else "stock"
-            ).strip()
+            kind = "clear_stock" if length == "impression" else "stock"
+            return self.tell.frame_text(kind).strip()
         target = self._length(length)
         denied = self.draw.shuffled(self.by_state[NEGATIVE])
         sentences = self._told(denied, headline=length == "impression")

@@ -21,10 +21,6 @@ from radpriv.benchmark.datasets.synthetic.draws import Tape
 from radpriv.errors import SuiteError
 
 _MARK = re.compile(r"⟦([A-Z]+)⟧")
-KINDS = (
-    "NAME", "MRN", "DOB", "AGE", "DATE", "PRIOR", "TIME", "ACCESSION", "REFERRER", "RADIOLOGIST",
-    "PHONE", "SITE",
-)  # fmt: skip
 
 
 def redacted(text: str) -> str:

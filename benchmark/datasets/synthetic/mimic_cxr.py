@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ LABELS = (
     "Fracture",
     "Support Devices",
 )
+
+
+@lru_cache(maxsize=16)
+def _policy(uncertain: str, blank: str) -> Policy:
+    return Policy.of(uncertain, blank, LABELS)
 
 
 @datasets.register("synthetic-mimic-cxr")
@@ -88,7 +94,7 @@ class SyntheticMimicCXR(Twin):
 
     def policy(self) -> Policy:
         try:
-            return Policy.of(self.uncertain, self.blank, self.labels)
+            return _policy(self.uncertain, self.blank)
         except SuiteError as error:
             raise SuiteError(f"dataset '{self.name}': {error}") from None
 

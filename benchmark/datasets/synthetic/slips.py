@@ -29,28 +29,11 @@ _HEARD = {
 """What dictation may hear instead."""
 
 _MEANT = frozenset(
-    [
-        "no",
-        "not",
-        "nor",
-        "neither",
-        "without",
-        "never",
-        "absent",
-        "free",
-        "negative",
-        "cannot",
-        "unlikely",
-        "possible",
-        "possibly",
-        "may",
-        "resolved",
-        "cleared",
-        "excluded",
-        "rather",
-        "but",
-        "however",
-    ]
+    (
+        *("no", "not", "nor", "neither", "without", "never", "absent", "free", "negative"),
+        *("cannot", "unlikely", "possible", "possibly", "may", "resolved", "cleared"),
+        *("excluded", "rather", "but", "however", "although", "while"),
+    )
 )
 """Words that carry the meaning of a sentence; they stay as they are."""
 
