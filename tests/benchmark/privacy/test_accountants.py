@@ -73,9 +73,27 @@ def test_figures_that_contradict_each_other_are_named() -> None:
     assert "PLD 1 is above RDP 0.99" in line
     (line,) = replace(GOOD, prv=Figure("PRV", 0.95, 0.01)).disagreements()
     assert "differ by 0.05" in line
+    (line,) = replace(GOOD, prv=Figure("PRV", 0.985, 0.01)).disagreements()
+    assert "differ by 0.015" in line  # more than the two errors together, by less than twice
     lines = replace(GOOD, prv=Figure("PRV", 1.5, 0.01)).disagreements()
     assert len(lines) == 2 and "PRV 1.5 is above RDP" in lines[1]
     assert replace(GOOD, prv=Figure("PRV", None)).disagreements() == ()
+
+
+@pytest.mark.parametrize("silent", ["pld", "prv", "rdp"])
+def test_an_accountant_without_an_answer_contradicts_nobody(silent: str) -> None:
+    assert replace(GOOD, **{silent: Figure(silent.upper(), None)}).disagreements() == ()
+
+
+@pytest.mark.parametrize(("excess", "lines"), [(0.5e-6, 0), (1.5e-6, 1)])
+def test_a_relative_difference_of_a_millionth_is_rounding(excess: float, lines: int) -> None:
+    exact = Figures(Figure("PLD", 2.0), Figure("PRV", None), Figure("RDP", 2.0))
+    above = replace(exact, pld=Figure("PLD", 2.0 * (1 + excess)))
+    assert len(above.disagreements()) == lines
+    beside = replace(exact, prv=Figure("PRV", 2.0 * (1 - excess)))
+    assert len(beside.disagreements()) == lines
+    over = replace(exact, pld=Figure("PLD", None), prv=Figure("PRV", 2.0 * (1 + excess)))
+    assert len(over.disagreements()) == lines
 
 
 @pytest.mark.parametrize("value", [-0.04, float("nan")])
@@ -97,6 +115,17 @@ for line in sys.stdin:
         time.sleep(600)
     print('{"epsilon": 1.0, "error": 0.0, "seconds": 0.0}', flush=True)
 """
+
+
+def test_the_second_process_ends_with_the_block() -> None:
+    class Stub(Accountants):
+        command = (sys.executable, "-c", HANGS.replace("RDP", "nobody"))
+
+    with Stub() as asked:
+        asked.figures((Group(0.1, 1.0, 1),), 1e-5)
+        process = asked._process
+        assert process is not None and process.poll() is None
+    assert process.poll() is not None
 
 
 def test_an_accountant_that_hangs_is_killed_and_the_next_is_asked() -> None:
