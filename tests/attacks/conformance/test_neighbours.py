@@ -1,0 +1,60 @@
+"""The harness itself: what a player does, and which neighbours it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from radpriv.attacks.conformance.neighbours import pairs
+from radpriv.attacks.conformance.replay import KEY, Made, Player, Setting, play, record
+from radpriv.attacks.conformance.world import World
+from radpriv.benchmark.cell import Budget
+from radpriv.benchmark.method import Method
+from radpriv.benchmark.privacy.bounded import ClippedSum
+from radpriv.benchmark.privacy.release import Noised, Place
+
+Of = Callable[..., Method]
+
+
+def test_a_player_measures_distances_and_answers_with_the_recorded_outputs() -> None:
+    kept = Noised({"w": torch.tensor([5.0], dtype=torch.float64)})
+    place = Place(0, "g", 0.5)
+    made = Made(place, 2.0, 1.0, {"w": torch.tensor([1.0], dtype=torch.float64)}, kept)
+    player = Player([made])
+    far = ClippedSum({"w": torch.tensor([4.0], dtype=torch.float64)}, 2.0)
+    given = player(place, far, 1.0)
+    assert player.differences[0].ratio == pytest.approx(1.5)
+    given.tensors["w"][0] = 7.0
+    assert float(kept.tensors["w"]) == 5.0
+
+
+def test_neighbours_differ_in_one_unit_and_hold_nothing_of_it(sound: Of, world: World) -> None:
+    n = world.n_public("patient")
+    setting = Setting(sound(), None, Budget.of(8.0, n, unit="patient"), world.labels, n)
+    made, _ = record(setting, world.universe("patient"))
+    seen = list(pairs(world, "patient", made, KEY))
+    assert len(seen) == 8 and seen[-1].neighbour.member.sum() == 0
+    for pair in seen:
+        data, neighbour = pair.data, pair.neighbour
+        gone = data.unit == pair.unit
+        assert data.member[gone].all() and not neighbour.member[gone].any()
+        assert (data.member[~gone] == neighbour.member[~gone]).all()
+        assert {t for t, g in zip(neighbour.texts, gone) if g} == {""}
+        assert np.isnan(neighbour.y[gone]).all()
+    many = next(p for p in seen if p.name == "a patient with many reports")
+    assert (many.data.unit == many.unit).sum() == 7
+
+
+def test_the_only_record_of_a_step_is_that(sound: Of, world: World) -> None:
+    setting = Setting(sound(), None, Budget.of(8.0, 65), world.labels, 65)
+    made, _ = record(setting, world.universe("report"))
+    pair = next(p for p in pairs(world, "report", made, KEY) if "only record" in p.name)
+    recording, outcome = record(setting, pair.data)
+    heard = play(setting, pair.neighbour, recording, outcome)
+    assert heard.differences[0].ratio > 0 and not heard.departed
+    empty, _ = record(setting, pair.neighbour)
+    assert all(not t.any() for t in empty[0].value.values())
+    assert any(t.any() for t in recording[0].value.values())
