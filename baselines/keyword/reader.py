@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+from radpriv.baselines.keyword.gaps import Gapped
 from radpriv.baselines.keyword.lexicon import GAPS, NOTHING, Cues, Lexicon
 from radpriv.errors import PluginError
 
@@ -26,7 +27,6 @@ _KEY = "mentions"
 _DENIED, _OPEN = "radpriv_denied", "radpriv_open"
 _BATCH = 256
 _PIECE = 4000
-_BARS_GAP = ["no", "not", "without", "nor", "neither", "never", "but", "free"]
 
 _SPACES = re.compile(r"[^\S\n]+")
 _ENDS = re.compile(r" ?\n ?(?:\n\s*|(?=(?:\d{1,2}[.)]|[-*•]) ))")
@@ -62,18 +62,22 @@ class Reader:
         import spacy
         from negspacy.termsets import termset
 
-        theirs = termset("en_clinical").get_patterns()
         self._nlp = spacy.blank("en")
         self._nlp.add_pipe("sentencizer")
-        ruler: Any = self._nlp.add_pipe(
-            "span_ruler", config={"spans_key": _KEY, "phrase_matcher_attr": "LOWER"}
+        phrases = [(label, p) for label, spelt in lexicon.phrases(labels).items() for p in spelt]
+        gapped = [(label, phrase) for label, phrase in phrases if set(GAPS) & set(phrase.split())]
+        solid = set(phrases) - set(gapped)
+        config: dict[str, Any] = {"spans_key": _KEY, "phrase_matcher_attr": "LOWER"}
+        ruler: Any = self._nlp.create_pipe("span_ruler", config=config)
+        ruler.add_patterns([{"label": label, "pattern": phrase} for label, phrase in sorted(solid)])
+        theirs = termset("en_clinical").get_patterns()
+        ends = {"termination": theirs["termination"]}
+        self._steps = (
+            ruler,
+            Gapped(self._nlp, _KEY, gapped),
+            self._negex(_DENIED, _merged(theirs, lexicon.negation)),
+            self._negex(_OPEN, _merged(ends, lexicon.hedge)),
         )
-        ruler.add_patterns(list(self._patterns(lexicon.phrases(labels))))
-        denying = _merged(theirs, lexicon.negation)
-        leaving = _merged({"termination": theirs["termination"]}, lexicon.hedge)
-        for name, cues in ((_DENIED, denying), (_OPEN, leaving)):
-            config = {"neg_termset": cues, "extension_name": name, "span_keys": [_KEY]}
-            self._nlp.add_pipe("negex", name=name, config=config)
 
     def read(self, texts: Iterable[str]) -> Iterator[list[Mention]]:
         """The mentions of each text, in the order of the texts."""
@@ -84,25 +88,14 @@ class Reader:
             # The words of a batch leave spaCy's vocabulary with it: it keeps none of a report.
             with self._nlp.memory_zone():
                 for doc, i in self._nlp.pipe(pieces, as_tuples=True):
+                    for step in self._steps:
+                        step(doc)
                     found[i] += _mentions(doc.spans[_KEY])
             yield from found
 
-    def _patterns(self, phrases: dict[str, tuple[str, ...]]) -> Iterator[dict[str, Any]]:
-        for label, spelt in phrases.items():
-            for phrase in spelt:
-                gapped = any(word in GAPS for word in phrase.split())
-                yield {"label": label, "pattern": self._gapped(phrase) if gapped else phrase}
-
-    def _gapped(self, phrase: str) -> list[dict[str, Any]]:
-        """A token pattern for a phrase with gaps."""
-        pattern: list[dict[str, Any]] = []
-        for part in re.split(r" (\.{2,3}) ", phrase):
-            if part in GAPS:
-                between = {"IS_PUNCT": False, "LOWER": {"NOT_IN": _BARS_GAP}}
-                pattern.append({**between, "OP": f"{{0,{GAPS[part]}}}"})
-            else:
-                pattern += [{"LOWER": token.lower_} for token in self._nlp.make_doc(part)]
-        return pattern
+    def _negex(self, name: str, cues: dict[str, list[str]]) -> Any:
+        config = {"neg_termset": cues, "extension_name": name, "span_keys": [_KEY]}
+        return self._nlp.create_pipe("negex", name=name, config=config)
 
 
 def prepare(text: str) -> str:
