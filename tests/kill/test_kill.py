@@ -2,22 +2,20 @@
 
 Two ways to die. At a moment: the test kills a fresh `radpriv run` at a random time. At a place: the
 run kills itself inside a chosen call, such as the third rename or halfway through writing a Parquet
-file, so the narrow windows are hit every time and not by luck. This file is also the program that
-does the second: `python tests/test_kill.py` reads one order per line and forks a run for each
-after the first.
+file, so the narrow windows are hit every time and not by luck. For the second this file is also
+the program whose forks the runs are (conftest.py).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,8 +57,10 @@ CELLS, ATTACKS = 10, 5
 Place = tuple[str, int]
 """Where a run kills itself: the name of an event in `arm`, and which of its calls."""
 
+ForkServer = Callable[..., AbstractContextManager[Callable[..., tuple[int, float]]]]
 
-# What the program does.
+
+# What a run does.
 
 
 def arm(event: str, count: int) -> None:
@@ -102,38 +102,23 @@ def arm(event: str, count: int) -> None:
         setattr(os, name, around(getattr(os, name), before=when == "before"))
 
 
-def serve() -> None:
-    """For each line {"args", "environment", "place", "log"}: a run; print how it ended.
-
-    The first runs here and nothing kills it; the others are forks, which so import nothing again.
-    """
-    status = None
-    for line in sys.stdin:
-        order = json.loads(line)
-        child = 0 if status is None else os.fork()
-        if child:
-            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        else:
-            ended = obey(order)
-            if status is not None:
-                os._exit(ended)
-            status = ended
-        print(json.dumps(status), flush=True)
+def begin(order: dict[str, Any]) -> int:
+    """The uninterrupted run."""
+    return obey(order)
 
 
 def obey(order: dict[str, Any]) -> int:
-    """Run the command line here; its exit status."""
+    """Run the command line here, to its end or to the order's place; its exit status."""
     from radpriv.cli import main
 
     os.environ.update(order["environment"])
     if order["place"]:
         arm(*order["place"])
     sys.argv = ["radpriv", *order["args"]]
-    with open(order["log"], "a") as log, redirect_stdout(log), redirect_stderr(log):
-        try:
-            main()
-        except SystemExit as end:
-            return int(end.code or 0)
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
     return 0
 
 
@@ -163,6 +148,10 @@ class Trial:
     @property
     def environment(self) -> dict[str, str]:
         return {"RADPRIV_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
+
+    def order(self, place: Place | None) -> dict[str, Any]:
+        """What `obey` needs to run this trial, to its end or to that place."""
+        return {"args": self.args, "environment": self.environment, "place": place}
 
     def check(self, whole: dict[str, bytes]) -> None:
         """After a run or a kill: all that claims to be finished is whole, and what was is kept."""
@@ -216,36 +205,6 @@ def check_end(trial: Trial, reference: Trial) -> None:
     assert reasons <= {"killed"}
 
 
-@contextmanager
-def server() -> Iterator[Callable[[Trial, Place | None], int]]:
-    """Runs a trial, to its end or to the place where it kills itself; its exit status."""
-    process = subprocess.Popen(
-        [sys.executable, "-P", __file__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert process.stdin and process.stdout
-    orders, answers = process.stdin, process.stdout
-
-    def run(trial: Trial, place: Place | None) -> int:
-        order = {
-            "args": trial.args,
-            "environment": trial.environment,
-            "place": place,
-            "log": str(trial.log),
-        }
-        print(json.dumps(order), file=orders, flush=True)
-        return int(json.loads(answers.readline()))
-
-    try:
-        yield run
-    finally:
-        orders.close()
-        process.wait()
-
-
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Encoder) -> Path:
     path = tmp_path_factory.mktemp("suite") / "tiny.toml"
@@ -285,33 +244,36 @@ EVERYWHERE: tuple[Place, ...] = (
 )
 
 
-def killed_at(places: tuple[Place, ...], folder: Path, suite: Path) -> None:
+def killed_at(
+    places: tuple[Place, ...], folder: Path, suite: Path, fork_server: ForkServer
+) -> None:
     """Runs that kill themselves at one place after another, on one store, then one to the end."""
-    with server() as run:
-        reference, trial = trial_in(folder / "whole", suite), trial_in(folder / "killed", suite)
-        assert run(reference, None) == 0, reference.log.read_text()
+    reference, trial = trial_in(folder / "whole", suite), trial_in(folder / "killed", suite)
+    with fork_server(__file__, reference.order(None), reference.log) as ask:
         whole = contents(reference.store)
         for place in places:
-            assert run(trial, place) == -signal.SIGKILL, (place, trial.log.read_text())
+            status, _ = ask(trial.order(place), trial.log)
+            assert status == -signal.SIGKILL, (place, trial.log.read_text())
             trial.check(whole)
         for _ in range(2):  # the second finds everything and makes nothing again
-            assert run(trial, None) == 0, trial.log.read_text()
+            status, _ = ask(trial.order(None), trial.log)
+            assert status == 0, trial.log.read_text()
             check_end(trial, reference)
 
 
 @needs_proc
 def test_a_run_killed_in_a_parquet_write_a_rename_and_an_attack_ends_as_if_never_killed(
-    tmp_path: Path, suite: Path
+    tmp_path: Path, suite: Path, fork_server: ForkServer
 ) -> None:
-    killed_at(QUICK, tmp_path, suite)
+    killed_at(QUICK, tmp_path, suite, fork_server)
 
 
 @needs_proc
 @pytest.mark.slow
 def test_a_run_killed_at_each_kind_of_place_ends_as_if_never_killed(
-    tmp_path: Path, suite: Path
+    tmp_path: Path, suite: Path, fork_server: ForkServer
 ) -> None:
-    killed_at(EVERYWHERE, tmp_path, suite)
+    killed_at(EVERYWHERE, tmp_path, suite, fork_server)
 
 
 def start(trial: Trial) -> subprocess.Popen[bytes]:
@@ -365,7 +327,3 @@ def test_runs_killed_ten_times_at_random_moments_end_as_if_never_killed(
         check_end(trial, reference)
     print(f"{kills} kills, {runs} runs, {stores} stores; one run lasts {lasts:.1f} s", end=" ")
     print(f"(imports {ready:.1f} s)")
-
-
-if __name__ == "__main__":
-    serve()

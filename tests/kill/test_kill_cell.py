@@ -1,25 +1,19 @@
 """One DP cell, killed with SIGKILL again and again: no draw of noise is used for two values.
 
-Real processes, forked from one that has everything imported: this file is also that program. Each
-noised value that reaches the method is noted on disk before the method sees it, so a value that
-was lost with its process is counted too.
+Real processes, forked from one that has everything imported (conftest.py). Each noised value that
+reaches the method is noted on disk before the method sees it, so a value that was lost with its
+process is counted too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,46 +56,18 @@ class Order:
     unchecked: bool = False
 
 
-# What the program does.
+# What a run does.
 
 
-def serve() -> None:
-    """For each order a fork; prints its exit status and how long it lasted.
-
-    A run here comes first, so that a fork has everything imported and calibrated.
-    """
-    from radpriv.benchmark.privacy import calibration
-
-    for name in ("calibrate", "certificate"):
-        setattr(calibration, name, lru_cache(getattr(calibration, name)))
-    with tempfile.TemporaryDirectory() as folder:
-        compute(Path(folder), "replayable")
-    for line in sys.stdin:
-        order = Order(**json.loads(line))
-        begun = time.monotonic()
-        child = os.fork()
-        if not child:
-            obey(order)
-        if order.after is not None:
-            time.sleep(order.after)
-            os.kill(child, signal.SIGKILL)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(json.dumps([status, time.monotonic() - begun]), flush=True)
+def begin(order: dict[str, Any]) -> int:
+    """A run that nothing watches; the forks have what it imported and calibrated."""
+    compute(Path(order["folder"]), order["noise"])
+    return 0
 
 
-def obey(order: Order) -> None:
-    """Run the cell here, and end this process."""
-    import traceback
-
-    status = 1
-    try:
-        run(order)
-        status = 0
-    except BaseException:
-        with open(Path(order.folder, "log"), "a") as log:
-            traceback.print_exc(file=log)
-    finally:
-        os._exit(status)
+def obey(order: dict[str, Any]) -> int:
+    run(Order(**order))
+    return 0
 
 
 def compute(folder: Path, noise: str) -> None:
@@ -219,36 +185,18 @@ def arm(name: str, count: int) -> None:
 Runs = Callable[[Order], tuple[int, float]]
 
 
-@contextmanager
-def server() -> Iterator[Runs]:
-    process = subprocess.Popen(
-        [sys.executable, "-P", __file__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert process.stdin and process.stdout
-    orders, answers = process.stdin, process.stdout
-
-    def obeyed(order: Order) -> tuple[int, float]:
-        Path(order.folder).mkdir(exist_ok=True)
-        print(json.dumps(vars(order)), file=orders, flush=True)
-        status, lasted = json.loads(answers.readline())
-        log = Path(order.folder, "log")
-        assert status in (0, -signal.SIGKILL), log.read_text() if log.is_file() else status
-        return status, lasted
-
-    try:
-        yield obeyed
-    finally:
-        orders.close()
-        process.wait()
-
-
 @pytest.fixture(scope="module")
-def runs() -> Iterator[Runs]:
-    with server() as obeyed:
+def runs(fork_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    first = tmp_path_factory.mktemp("first")
+    with fork_server(__file__, vars(Order(str(first))), first / "log") as ask:
+
+        def obeyed(order: Order) -> tuple[int, float]:
+            folder = Path(order.folder)
+            folder.mkdir(exist_ok=True)
+            status, lasted = ask(vars(order), folder / "log", order.after)
+            assert status in (0, -signal.SIGKILL), (folder / "log").read_text()
+            return status, lasted
+
         yield obeyed
 
 
@@ -365,7 +313,3 @@ def test_a_cell_killed_thirty_times_at_random_moments_uses_no_draw_for_two_value
         assert cells < 60, "the runs end before they are killed"
     assert again > 10, "no run went on at a checkpoint that has values behind it"
     print(f"{kills} kills, {cells} cells, {keys} keys, {again} values made again", end=" ")
-
-
-if __name__ == "__main__":
-    serve()
