@@ -30,7 +30,7 @@ class SyntheticCTRate(Twin):
     name = "synthetic-ct-rate"
     labels = LABELS
     figures_file = HERE / "ct_rate.toml"
-    books = (HERE / "ct_rate_phrases.toml",)
+    books = (HERE / "ct_rate_phrases.toml", HERE / "identity_phrases.toml")
     texts = ("findings+impression", "findings", "impression", "report")
     card = Card(
         title="synthetic-ct-rate: generated chest CT reports, calibrated on published figures of "

@@ -79,7 +79,7 @@ class CxrWriter:
         """Findings beside an impression of so many words; both together reach a drawn length."""
         if self.stock:
             return self.tell.frame_text("stock").strip()
-        target = self._length("findings") + self._length("impression") - concluded
+        target = self._both_lengths() - concluded
         blank = list(self.by_state[BLANK])
         if "lung" in self.busy and self.draw.chance(0.5):
             blank = [x for x in blank if self.groups[x] != "lung"]
@@ -101,7 +101,7 @@ class CxrWriter:
         return self._paragraph(sentences)
 
     def _asides(self) -> list[str]:
-        sentences = [self._trap()] if self.tell.chance("trap") else []
+        sentences = self._trap()
         if self.visit.before and self.draw.chance(0.25):
             sentences.append(self.tell.frame("mention_prior"))
         if self.visit.other and self.draw.chance(0.75):
@@ -126,17 +126,15 @@ class CxrWriter:
 
     def _whole(self, length: str) -> str:
         """A report of one section."""
-        if self.stock:
-            kind = "clear_stock" if length == "impression" else "stock"
-            return self.tell.frame_text(kind).strip()
+        if self.stock and length == "impression":
+            return self.tell.frame_text("clear_stock")
         target = self._length(length)
         denied = self.draw.shuffled(self.by_state[NEGATIVE])
         sentences = self._told(denied, headline=length == "impression")
         sentences += self.tell.denied(denied, self._also_no(0.4))
         if self._must_say_other() or (self.visit.other and self.draw.chance(0.5)):
             sentences.append(self.tell.frame("other"))
-        if self.tell.chance("trap"):
-            sentences.append(self._trap())
+        sentences += self._trap()
         if self.visit.before and self.draw.chance(0.15):
             sentences.append(self.tell.frame("mention_prior"))
         if self.visit.clear:
@@ -173,15 +171,26 @@ class CxrWriter:
         phrases = [p for name in names for p in self.tell.book.frames[name]]
         return [self.tell.wording((p,)) for p in self.draw.shuffled(phrases)[:9]]
 
-    def _trap(self) -> str:
+    def _trap(self) -> list[str]:
+        """A sentence that nearly names a label, in some reports; it tells of something abnormal."""
+        if self.visit.clear or not self.tell.chance("trap"):
+            return []
         quiet = [x for x in range(len(self.groups)) if self.visit.states[x] < UNCERTAIN]
-        return self.tell.trap(self.tell.book.labels[self.draw.pick(quiet)])
+        return [self.tell.trap(self.tell.book.labels[self.draw.pick(quiet)])]
 
     def _also_no(self, p: float) -> Sequence[str]:
         return [self.tell.frame_text("also_no")] if self.draw.chance(p) else []
 
     def _length(self, section: str) -> int:
         return self.draw.pick(lognormal(*self.tell.figures.words[section]))
+
+    def _both_lengths(self) -> int:
+        """Findings and impression together; half of the time both are as long for their kind."""
+        if self.draw.chance(0.5):
+            return self._length("findings") + self._length("impression")
+        words = self.tell.figures.words
+        tables = (lognormal(*words[name]) for name in ("findings", "impression"))
+        return sum(self.draw.pick(list(zip(*tables))))
 
     def _paragraph(self, sentences: list[str]) -> str:
         """In random order; a headline such as "Normal chest" may stand anywhere."""

@@ -63,7 +63,7 @@ class SyntheticMimicCXR(Twin):
     name = "synthetic-mimic-cxr"
     labels = LABELS
     figures_file = HERE / "mimic_cxr.toml"
-    books = (HERE / "mimic_cxr_phrases.toml",)
+    books = (HERE / "mimic_cxr_phrases.toml", HERE / "identity_phrases.toml")
     texts = ("labelled-section", "findings+impression", "impression", "report")
     card = Card(
         title="synthetic-mimic-cxr: generated chest radiograph reports, calibrated on published "

@@ -21,6 +21,7 @@ from radpriv.benchmark.datasets.synthetic.book import Book, read_book
 from radpriv.benchmark.datasets.synthetic.calibration import Calibration, read_calibration
 from radpriv.benchmark.datasets.synthetic.draws import Tape
 from radpriv.benchmark.datasets.synthetic.identities import Identities, faker_version, redacted
+from radpriv.benchmark.datasets.synthetic.phrases import Expander
 from radpriv.benchmark.datasets.synthetic.silver import Noise
 from radpriv.benchmark.datasets.synthetic.states import Visit, visits
 from radpriv.benchmark.datasets.synthetic.teller import Memory, Teller
@@ -30,6 +31,7 @@ from radpriv.errors import SuiteError
 GENERATOR = 1  # the engine's version: raise it when the same files would give other data
 TEST_SHARE = 0.2
 LARGEST = 1_000_000
+AROUND = ("header", "signature")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Twin(StreamedLoader):
     silver: labels changed at random as often as a labeller errs, in all splits. Off by default: a
     real labeller's errors follow the text, so a model can learn them, while random ones only blur
     every method's score alike. The rows are the same, so the true labels lie beside them.
-    phi: fill ___ with made-up names, numbers and dates.
+    phi: made-up names, numbers and dates where else ___ stands, and before and after each text.
     """
 
     figures_file: ClassVar[Path]
@@ -113,11 +115,14 @@ class Twin(StreamedLoader):
             counts["patients"] += report.visit.patient != patient
             patient = report.visit.patient
             progress(1)
-            text = self.chosen(report.sections)
+            sections = dict(report.sections)
+            header, signature = (sections.pop(name, "") for name in AROUND)
+            text = self.chosen(sections)
             if not text:
                 counts["without_text"] += 1
                 continue
             name = f"P{patient:06d}"
+            text = f"{header} {text} {signature}".strip()
             yield Row(f"S{number:06d}", name, self.split(name), text, self.y(report))
 
     def generate(self) -> Iterator[Report]:
@@ -140,6 +145,8 @@ class Twin(StreamedLoader):
             if people is None:
                 told = {name: redacted(text) for name, text in sections.items()}
             else:
+                around = Tape(self.root, "around", patient, visit.number)
+                sections |= {name: self._frame(name, around) for name in AROUND}
                 values = people.values(patient, visit.number, who["sex"])
                 told = {name: people.told(text, values) for name, text in sections.items()}
             states, clear = visit.states, visit.clear
@@ -147,6 +154,11 @@ class Twin(StreamedLoader):
                 tape = Tape(self.root, "silver", patient, visit.number)
                 states, clear = noise.states(states, tape), noise.cleared(clear, tape)
             yield Report(visit, told, states, clear)
+
+    def _frame(self, name: str, draw: Tape) -> str:
+        book = self.book()
+        phrase = draw.pick(book.frames[name])
+        return Expander(book.slots, frozenset(), draw).text(phrase, {}).strip()
 
     @abc.abstractmethod
     def write(self, teller: Teller) -> dict[str, str]:
