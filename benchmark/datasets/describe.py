@@ -35,9 +35,11 @@ from radpriv.benchmark.datasets.describe_values import (
     groups,
     histogram,
     over,
+    repeated,
     splits,
     values,
 )
+from radpriv.benchmark.datasets.duplicates import duplicates
 from radpriv.benchmark.datasets.published import NOT_MEASURED, Published
 from radpriv.benchmark.registry import did_you_mean
 from radpriv.errors import DataError
@@ -64,7 +66,7 @@ class Description:
     values: everything else by its name in published.py (NaN: not measured).
     histogram: {"width", "counts", "beyond"}: reports by number of words.
     curve: [reports, distinct words expected among them].
-    per_patient: [least, most or None, patients].
+    per_patient: [least, most or None, patients].  duplicates: see duplicates.py.
     """
 
     dataset: str
@@ -80,6 +82,7 @@ class Description:
     histogram: Mapping[str, Any] = field(repr=False)
     curve: tuple[tuple[int, float], ...] = field(repr=False)
     per_patient: tuple[tuple[int, int | None, int], ...] = field(repr=False)
+    duplicates: Mapping[str, Any] = field(repr=False)
     published: tuple[Compared, ...] = field(default=(), repr=False)
 
     def figures(self) -> dict[str, float]:
@@ -117,6 +120,7 @@ class Description:
             "histogram": dict(self.histogram),
             "curve": [list(point) for point in self.curve],
             "reports_per_patient": [list(row) for row in self.per_patient],
+            "duplicates": dict(self.duplicates),
             "cues": {kind: list(cues) for kind, cues in KINDS.items()},
             "published": [
                 {**asdict(c.published), "measured": c.measured, "verdict": c.verdict}
@@ -138,6 +142,7 @@ def describe(
         raise DataError(f"dataset {dataset.name}: it has no report to describe")
     texts = measure(dataset.texts, progress)
     phi, both = cooccurrence(dataset.y)
+    copies = duplicates(dataset)
     found = Description(
         dataset=dataset.name,
         options=dict(options or {}),
@@ -148,10 +153,11 @@ def describe(
         shares=label_shares(dataset.labels, dataset.y, dataset.patients),
         phi=phi,
         both=both,
-        values=values(dataset, texts),
+        values={**values(dataset, texts), **repeated(copies)},
         histogram=histogram(texts.words),
         curve=curve(texts),
         per_patient=groups(Counter(dataset.patients).values()),
+        duplicates=copies.as_dict(),
     )
     return _compared(found, published)
 

@@ -14,6 +14,7 @@ from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.datasets.describe_cues import CUES
 from radpriv.benchmark.datasets.describe_texts import Measured, distinct
 from radpriv.benchmark.datasets.describe_tokens import LONGEST, token_lengths
+from radpriv.benchmark.datasets.duplicates import Duplicates
 
 OPENI = 3927
 """Reports of Open-i with text: the size at which repetition is compared between datasets."""
@@ -27,6 +28,15 @@ BARS = 40
 def values(dataset: Dataset, texts: Measured) -> dict[str, float]:
     """All of them; NaN where one could not be measured."""
     return {**_rows(dataset), **_words(texts), **_repetition(texts), **_tokens(dataset)}
+
+
+def repeated(found: Duplicates) -> dict[str, float]:
+    """Shares of the reports, and of the test reports, that another one repeats."""
+    return {
+        "duplicates/copied": over(found.copied, found.records),
+        "duplicates/near": over(found.near, found.records),
+        "duplicates/crossing": over(found.crossing, found.test),
+    }
 
 
 def _rows(dataset: Dataset) -> dict[str, float]:

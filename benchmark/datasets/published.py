@@ -16,7 +16,8 @@
     negated_sentences, hedged_sentences, negated_reports, hedged_reports
     cue/CUE (share of reports), cue_rate/CUE (per 1,000 words)
     counts/KEY, counted/KEY                              what the loader counted, and per report
-    duplicates/KEY                                       what near.py found
+    duplicates/copied, duplicates/near                   shares of reports that another repeats
+    duplicates/crossing                                  test reports with a near-copy in training
 """
 
 from __future__ import annotations

@@ -242,6 +242,43 @@ def names() -> dict[str, dict[str, str]]:
     }
 
 
+def describe(
+    name: str,
+    options: list[str],
+    data: Path | None,
+    store: Path,
+    out: Path | None,
+    console: Console,
+) -> tuple[dict[str, Any], Any]:
+    """Describe a dataset (a name, or a plug-in file); its JSON dictionary and what was written."""
+    from radpriv.benchmark.cell import digest
+    from radpriv.benchmark.datasets.base import datasets, make_loader
+    from radpriv.benchmark.datasets.describe import describe as described
+    from radpriv.reports.describe import write_description
+
+    if data is not None and not data.is_dir():
+        raise DataError(f"{data}: no such folder; give the folder that holds the data")
+    if name.endswith(".py"):
+        name, *others = datasets.load_file(name)
+        if others:
+            raise SuiteError(f"it registers {len(others) + 1} datasets; describe takes one")
+    given = dict(_parameter(text, "--option") for text in options)
+    loader = make_loader(name, given)
+    with console.status(f"reading {name}") as status:
+        loaded = loader.load(data)
+        done = 0
+
+        def told(count: int) -> None:
+            nonlocal done
+            done += count
+            if done % 1000 == 0:
+                status.update(f"describing {name}: {done:,} of {len(loaded):,} reports")
+
+        found = described(loaded, loader.published(), loader.options(), told).as_dict()
+    place = name if not given else f"{name}-{digest(loader.options())[:8]}"
+    return found, write_description(found, out or store / "datasets" / place)
+
+
 def choose_device(name: str) -> Any:
     """torch.device for auto, cpu or cuda."""
     import torch
@@ -268,7 +305,7 @@ def check(
     from radpriv.benchmark.method import methods
 
     names = methods.load_file(method) if method.endswith(".py") else [method]
-    values = dict(map(_parameter, parameters))
+    values = dict(_parameter(text, "--set") for text in parameters)
     reports = []
     for name in names:
         made = build(methods.get(name), values, f"method '{name}'", "parameter")
@@ -283,11 +320,11 @@ def check(
     return reports
 
 
-def _parameter(text: str) -> tuple[str, Any]:
+def _parameter(text: str, flag: str) -> tuple[str, Any]:
     """NAME=VALUE, the value as TOML writes it; bare words are text."""
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise SuiteError(f"--set {text}: give NAME=VALUE")
+        raise SuiteError(f"{flag} {text}: give NAME=VALUE")
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

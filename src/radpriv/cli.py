@@ -21,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure what privacy costs, and what it buys, for models of radiology reports.",
 )
+data_app = typer.Typer(no_args_is_help=True, help="Look at the datasets themselves.")
+app.add_typer(data_app, name="data")
 out = Console(soft_wrap=False)
 err = Console(stderr=True)
 
@@ -240,6 +242,43 @@ def account(
         for r in made:
             shown.add_row(*r.cells())
         out.print(shown)
+
+
+@data_app.command()
+def describe(
+    name: Annotated[str, typer.Argument(help="name of a dataset, or a plug-in file")],
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="NAME=VALUE, an option of the dataset")
+    ] = None,
+    data: DataOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="folder for page, figures and JSON")
+    ] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Labels, lengths, vocabulary, copies and cues, beside what was published of them."""
+    from radpriv import arc
+
+    found, written = arc.describe(name, option or [], data, store, folder, err)
+    if as_json:
+        paths = {"page": str(written.page), "files": [str(p) for p in written.files]}
+        print(json.dumps({**found, **paths}, indent=1, ensure_ascii=False))
+        return
+    written.print(out)
+
+
+@data_app.command()
+def cards(as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """The card of every dataset that radpriv ships, as Markdown."""
+    from radpriv.benchmark.datasets.describe_cards import all_cards, markdown
+
+    made = all_cards()
+    if as_json:
+        print(json.dumps(made, indent=1, ensure_ascii=False))
+    else:
+        print(markdown(made), end="")
 
 
 def _show(outcome: Any, as_json: bool) -> None:
