@@ -6,7 +6,7 @@ Blue is what was measured; a vermillion diamond is what was published (its own w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from radpriv.reports.figures import LIGHT, Theme
 
@@ -95,7 +95,7 @@ def lengths(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = True) 
     beyond = f"; {bars['beyond']:,} reports are longer" if bars["beyond"] else ""
     _frame(axes, theme, f"words per report{beyond}", "reports", grid="y")
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:,.0f}")
-    _legend(axes, theme, bool(marks), "upper right", (1.0, 0.88))
+    _legend(axes, theme, bool(marks), "center right")
     return figure
 
 
@@ -111,9 +111,16 @@ def vocabulary(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = Tru
         if figure_.startswith("vocabulary/at/")
     ]
     _diamonds(axes, marks, theme)
+    openi = (data["openi"]["reports"], data["openi"]["vocabulary"])
+    axes.plot(*openi, ls="none", marker="s", ms=6, mfc="none", mec=theme.faint, mew=1.4)
+    axes.annotate(
+        "Open-i", openi, xytext=(0, 8), textcoords="offset points", ha="center", fontsize=SIZE - 1,
+        color=theme.faint,
+    )  # fmt: skip
     axes.set_xscale("log")
-    axes.set_ylim(0, max([*y, *(v for _, v in marks)]) * 1.12)
-    axes.set_xticks(_decades(x), [f"{k:,.0f}" for k in _decades(x)])
+    axes.set_ylim(0, max([*y, openi[1], *(v for _, v in marks)]) * 1.18)
+    ticks = _decades([*x, openi[0]])
+    axes.set_xticks(ticks, [f"{k:,.0f}" for k in ticks])
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
     _frame(axes, theme, "reports drawn at random (log scale)", "distinct words", grid="y")
@@ -193,11 +200,7 @@ def _diamonds(axes: Axes, marks: Sequence[tuple[float, float]], theme: Theme) ->
 
 
 def _legend(
-    axes: Axes,
-    theme: Theme,
-    wanted: bool,
-    place: str,
-    anchor: tuple[float, float] | None = None,
+    axes: Axes, theme: Theme, wanted: bool, place: Literal["center right", "upper left"]
 ) -> None:
     """Says what a diamond is, where there is one."""
     if not wanted:
@@ -206,8 +209,8 @@ def _legend(
 
     mark = Line2D([], [], ls="none", marker="D", ms=5.5, color=theme.lines[1], mec=theme.ink)
     axes.legend(
-        [mark], ["published"], loc=place, bbox_to_anchor=anchor, fontsize=SIZE, frameon=False,
-        labelcolor=theme.ink, handletextpad=0.2,
+        [mark], ["published"], loc=place, fontsize=SIZE, frameon=False, labelcolor=theme.ink,
+        handletextpad=0.2,
     )  # fmt: skip
 
 
@@ -227,5 +230,5 @@ def _frame(axes: Axes, theme: Theme, x: str, y: str, grid: Any) -> None:
 
 def _decades(x: Sequence[float]) -> list[float]:
     """Round numbers of reports within the curve: 100, 300, 1,000, …; its ends if there is none."""
-    found = [float(m * 10**k) for k in range(7) for m in (1, 3) if x[0] <= m * 10**k <= x[-1]]
+    found = [float(m * 10**k) for k in range(7) for m in (1, 3) if min(x) <= m * 10**k <= max(x)]
     return found or [float(x[0])]

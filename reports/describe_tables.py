@@ -43,32 +43,35 @@ def tables(data: Data) -> dict[str, Table]:
 
 def labels_table(data: Data) -> Table:
     """One row per label; what was published beside it where something was."""
-    known = {p["figure"]: p for p in data["published"]}
-    beside = any(f"positive/{label}" in known for label in data["labels"])
+    every = {p["figure"]: p for p in data["published"]}
+    known = [every.get(f"positive/{label}") for label in data["labels"]]
+    heads = ["published"] if any(known) else []
+    heads += ["verdict"] if any(p and p["tolerance"] is not None for p in known) else []
     rows = []
-    for s in data["shares"]:
+    for s, entry in zip(data["shares"], known):
         positive = s["positive"]
+        beside = {"published": _published(entry), "verdict": _verdict(entry)}
         cells = [
             Cell(s["label"], "name"),
             Cell(f"{positive['count']:,}", "number"),
             Cell(percent(positive["share"]), "number"),
             Cell(f"{percent(positive['low'])} to {percent(positive['high'])}", "number"),
+            *(beside[head] for head in heads),
+            *(Cell(percent(s[k]["share"]), "number") for k in ("negative", "unobserved")),
         ]
-        if beside:
-            cells += _beside(known.get(f"positive/{s['label']}"))
-        cells += [Cell(percent(s[k]["share"]), "number") for k in ("negative", "unobserved")]
         rows.append(tuple(cells))
-    extra = ("published", "verdict") if beside else ()
     v = data["values"]
+    sources = dict.fromkeys(p["source"] for p in known if p)
     return Table(
         "labels",
         "How often each label is positive",
-        ("label", "positive", "share", "interval", *extra, "negative", "not observed"),
+        ("label", "positive", "share", "interval", *heads, "negative", "not observed"),
         tuple(rows),
         (
             f"Shares of all reports, of every split. Interval: {data['interval']}.",
             "Not observed: neither positive nor negative was said, or the uncertain are left out; "
             "losses and metrics skip it.",
+            *(f"Published: {source}." for source in sources),
         ),
         (
             f"{v['positives/mean']:.2f} positive labels per report; {percent(v['no_positive'])} of "
@@ -78,14 +81,13 @@ def labels_table(data: Data) -> Table:
     )
 
 
-def _beside(entry: Data | None) -> list[Cell]:
-    if entry is None:
-        return [Cell(NOT_ASKED, "absent")] * 2
-    verdict = entry["verdict"]
-    return [
-        Cell(percent(entry["value"]), "number", entry["source"]),
-        Cell(verdict, COLOURS.get(verdict, "absent")),
-    ]
+def _published(entry: Data | None) -> Cell:
+    return Cell(percent(entry["value"]), "number") if entry else Cell(NOT_ASKED, "absent")
+
+
+def _verdict(entry: Data | None) -> Cell:
+    verdict = entry["verdict"] if entry else NOT_ASKED
+    return Cell(verdict, COLOURS.get(verdict, "absent"))
 
 
 def _verdicts(data: Data) -> list[str]:
@@ -159,7 +161,8 @@ def lengths_table(data: Data) -> Table:
 
 def repetition_table(data: Data) -> Table:
     """Vocabulary and repetition, for all reports and for as many as Open-i has."""
-    v = data["values"]
+    v, openi = data["values"], data["openi"]
+    size = f"{openi['reports']:,}"
     rows = []
     for key, said in (
         ("vocabulary", "distinct words"),
@@ -171,16 +174,15 @@ def repetition_table(data: Data) -> Table:
         ("duplicates/crossing", "test reports near-copied in training"),
     ):
         if key in v:
-            kept = v.get(f"{key}/at/3927")
-            at = Cell(NOT_ASKED, "absent") if kept is None else Cell(value(key, kept), "number")
-            rows.append((Cell(said, "name"), Cell(value(key, v[key]), "number"), at))
+            at = (v.get(f"{key}/at/{openi['reports']}"), openi.get(key))
+            rows.append((Cell(said, "name"), *(_cell(key, n) for n in (v[key], *at))))
     notes = (
         "Words here are runs of letters and digits in lower case; equal reports and sentences have "
         "equal such words.",
-        "Among 3,927: expected among so many of these reports drawn at random; 3,927 Open-i "
-        "reports have text, 3,129 of them distinct (79.7%).",
+        f"Among {size}: expected among so many of these reports drawn at random. Open-i: its "
+        f"{size} reports with text, before copies are collapsed.",
     )
-    heads = ("what", "all reports", "among 3,927")
+    heads = ("what", "all reports", f"among {size}", "Open-i")
     return Table("repetition", "Vocabulary and repetition", heads, tuple(rows), notes)
 
 
@@ -236,7 +238,7 @@ def _compared(entries: Iterable[Data], key: str, title: str) -> Table:
                 Cell(value(name, measured), "number"),
                 Cell(value(name, p["value"]), "number"),
                 Cell(NOT_ASKED if tolerance is None else f"± {value(name, tolerance)}", "number"),
-                Cell(p["verdict"], COLOURS.get(p["verdict"], "absent")),
+                _verdict(p),
                 Cell(f"[{number}]"),
             )
         )
@@ -254,6 +256,10 @@ def value(figure: str, number: float | None) -> str:
     if figure.startswith(SHARES):
         return percent(number)
     return _number(number).text
+
+
+def _cell(figure: str, number: float | None) -> Cell:
+    return Cell(value(figure, number), "absent" if number is None else "number")
 
 
 def _number(number: float | None) -> Cell:

@@ -31,6 +31,8 @@ from radpriv.benchmark.datasets.describe_labels import (
 )
 from radpriv.benchmark.datasets.describe_texts import measure
 from radpriv.benchmark.datasets.describe_values import (
+    OPENI,
+    OPENI_VALUES,
     curve,
     groups,
     histogram,
@@ -118,6 +120,7 @@ class Description:
             "both": self.both.tolist(),
             "values": dict(sorted(self.values.items())),
             "histogram": dict(self.histogram),
+            "openi": {"reports": OPENI, **OPENI_VALUES},
             "curve": [list(point) for point in self.curve],
             "reports_per_patient": [list(row) for row in self.per_patient],
             "duplicates": dict(self.duplicates),

@@ -27,6 +27,7 @@ import numpy as np
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
 from radpriv.benchmark.datasets.hashed import hashed
 from radpriv.benchmark.datasets.openi_mapping import CHEXPERT, MAPPING, Mapping, read_mapping
+from radpriv.benchmark.datasets.openi_published import published_labels, published_texts
 from radpriv.benchmark.datasets.openi_sources import (
     companion_sha256,
     file_sha256,
@@ -36,6 +37,7 @@ from radpriv.benchmark.datasets.openi_sources import (
     source_sha256,
 )
 from radpriv.benchmark.datasets.openi_xml import Report
+from radpriv.benchmark.datasets.published import Published
 from radpriv.errors import SuiteError
 
 TEXTS = ("findings+impression", "findings", "impression")
@@ -104,6 +106,11 @@ class OpenI(Loader):
             "mapping_sha256": file_sha256(MAPPING),
             **companion_sha256(source),  # its counts are in the record
         }
+
+    def published(self) -> tuple[Published, ...]:
+        if (self.text, self.holdout) != (TEXTS[0], "test"):
+            return ()  # nobody counted this arrangement
+        return published_labels() + published_texts()
 
     def load(self, data: Path | None) -> Dataset:
         source = find_source(data)
