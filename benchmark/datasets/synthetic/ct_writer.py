@@ -100,7 +100,7 @@ class CtWriter:
     def _fill(self, told: list[int], used: int, target: int) -> None:
         """Normal sentences, details of what is there, and what is abnormal without a label."""
         names = [(g, p) for g in _FILLED for p in self.tell.book.frames[f"bp_{g}"]]
-        normal = self.draw.shuffled(names)
+        normal = [*self.draw.shuffled(names), *self.draw.shuffled(names)]  # twice at the very most
         others = self.draw.shuffled(self.tell.book.frames["other"])
         others = others if self.visit.other else []
         again = self.draw.shuffled(told)

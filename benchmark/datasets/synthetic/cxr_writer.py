@@ -98,7 +98,7 @@ class CxrWriter:
                 sentences += self.tell.denied([blank.pop() for _ in range(size)])
             else:
                 sentences.append(normal.pop())
-        return self._paragraph(sentences)
+        return " ".join(self.draw.shuffled(sentences))
 
     def _asides(self) -> list[str]:
         sentences = self._trap()
@@ -142,7 +142,7 @@ class CxrWriter:
         normal = self._normal()
         while _words(sentences) + 3 < target and normal:
             sentences.append(normal.pop())
-        return self._paragraph(sentences + self._ending())
+        return " ".join(self.draw.shuffled(sentences + self._ending()))
 
     def _told(self, deny: list[int] | None, headline: bool) -> list[str]:
         sentences = [self.tell.positive(x, deny, headline) for x in self.there]
@@ -191,10 +191,6 @@ class CxrWriter:
         words = self.tell.figures.words
         tables = (lognormal(*words[name]) for name in ("findings", "impression"))
         return sum(self.draw.pick(list(zip(*tables))))
-
-    def _paragraph(self, sentences: list[str]) -> str:
-        """In random order; a headline such as "Normal chest" may stand anywhere."""
-        return " ".join(self.draw.shuffled(sentences))
 
 
 def _words(sentences: Sequence[str]) -> int:

@@ -53,12 +53,13 @@ def slip(text: str, draw: Stream) -> str:
 
 def _wrong(word: str, kind: int, draw: Stream) -> str:
     at = 1 + draw.below(len(word) - 2)
-    if kind == 1:
-        return word[:at] + word[at + 1 :]
     if kind == 2:
         return word[:at] + word[at] + word[at:]
     if kind == 3:
         return f"{word} {word}"
-    if kind == 4:
-        return word[:at] + draw.pick("aeinorst") + word[at + 1 :]
+    letter = draw.pick("aeinorst")
+    if kind == 4 and letter != word[at]:
+        return word[:at] + letter + word[at + 1 :]
+    if kind == 1 or word[at] == word[at + 1]:
+        return word[:at] + word[at + 1 :]
     return word[:at] + word[at + 1] + word[at] + word[at + 2 :]

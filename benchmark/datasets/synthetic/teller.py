@@ -49,12 +49,10 @@ class Teller:
     def chance(self, rate: str) -> bool:
         return self.draw.chance(self.figures.rates[rate])
 
-    def frame(self, name: str, details: dict[str, str] | None = None, **fills: str) -> str:
+    def frame(self, name: str, **fills: str) -> str:
         """A sentence of this kind."""
         phrase = self.draw.pick(self.book.frames[name])
-        return finished(
-            self.expander.text(phrase, self.details if details is None else details, fills)
-        )
+        return finished(self.expander.text(phrase, self.details, fills))
 
     def positive(self, label: int, deny: list[int] | None = None, headline: bool = False) -> str:
         """A sentence that says the label is there. deny: absent ones that it may deny as well, and
@@ -129,7 +127,8 @@ class Teller:
     def denied(self, labels: Sequence[int], extra: Sequence[str] = ()) -> list[str]:
         """Sentences that deny these, many of them pooled in one list. extra: names of things that
         bear no label, denied along."""
-        rest = self.draw.shuffled([*labels, *extra])
+        named: list[int | str] = [*labels, *extra]
+        rest = self.draw.shuffled(named)
         sentences = []
         while rest:
             if len(rest) > 1 and self.chance("list"):
