@@ -50,8 +50,8 @@ class SyntheticCTRate(Twin):
             "which as many reports have no label as in CT-RATE",
             "'explicit negation' is published as a keyword in a label-negative report: unreliable "
             "for arterial and coronary calcification and for lymphadenopathy",
-            "at the same number of words MiniLM's tokenizer gives more tokens (median 327) than were "
-            "published for CT-RATE (259), and fewer than CT-CLIP's 1,000 manual reports have (369)",
+            "at the same number of words MiniLM's tokenizer gives more tokens (median 327) than "
+            "CT-RATE is said to have (259), and fewer than CT-CLIP's 1,000 manual reports (369)",
             "silver: one label of 4.31% of reports, the share that differs when the published "
             "classifier is run again; how often it errs was not published per label",
             "which findings a model misses depends on wordings that were written by hand: the twin "

@@ -34,7 +34,7 @@ def _shares(label: object) -> tuple[float, float, float]:
 
 
 def test_each_class_is_found_as_well_as_the_labeller_finds_it() -> None:
-    true = states(12_000)
+    true = states(8_000)
     noise, tape = Noise.of(FIGURES), Tape("noise")
     found = np.array([noise.states(tuple(row), tape) for row in true.tolist()])
     checked = 0
@@ -47,11 +47,11 @@ def test_each_class_is_found_as_well_as_the_labeller_finds_it() -> None:
             "uncertainty": (min(doubt, mention), t == UNCERTAIN, s == UNCERTAIN),
         }
         for name, (goal, there, told) in expected.items():
-            if there.sum() >= 150:
+            if there.sum() >= 120:
                 checked += 1
-                assert abs(f1(there, told) - goal) < 0.06, (label.name, name)
+                assert abs(f1(there, told) - goal) < 0.07, (label.name, name)
             assert abs(there.mean() - told.mean()) < 0.012, (label.name, name)
-    assert checked > 20
+    assert checked > 16
 
 
 def test_without_noise_the_states_stay_and_no_finding_has_its_own_f1() -> None:

@@ -44,19 +44,26 @@ def off(figures: Calibration, states: np.ndarray) -> tuple[float, float]:
     return rates, float(np.abs(phi - figures.phi()).max())
 
 
+FULL = pytest.param(20_000, 1.0, marks=pytest.mark.slow)
+"""As many patients as the tolerances were set for; of fewer, chance alone asks for more room."""
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_rates_are_within_a_point_and_phi_within_a_twentieth(kind: Kind) -> None:
+@pytest.mark.parametrize(("patients", "room"), [(4000, 2.0), FULL])
+def test_rates_are_within_a_point_and_phi_within_a_twentieth(
+    kind: Kind, patients: int, room: float
+) -> None:
     figures = kind.figures()
-    states, clear = first_visits(figures, 20_000)
+    states, clear = first_visits(figures, patients)
     rates, phi = off(figures, states)
-    assert rates < 0.01 and phi < 0.05
+    assert rates < 0.01 * room and phi < 0.05 * room
     if figures.clear:
-        assert abs(clear.mean() - figures.clear) < 0.01
+        assert abs(clear.mean() - figures.clear) < 0.01 * room
         ill = (states >= UNCERTAIN)[:, [x.pathology for x in figures.labels]].any(axis=1)
         assert not (clear & ill).any() and (clear & (states == POSITIVE).any(axis=1)).any()
     else:
         none = (states == POSITIVE).sum(axis=1)
-        assert abs((none == 0).mean() - 0.1132) < 0.01 and abs(none.mean() - 3.407) < 0.1
+        assert abs((none == 0).mean() - 0.1132) < 0.01 * room and abs(none.mean() - 3.407) < 0.1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -79,8 +86,8 @@ def test_patients_have_the_published_number_of_reports_and_lasting_findings(kind
     mean = 3.45 if kind is SyntheticMimicCXR else 1.21
     expected = sum((i + 1) * share for i, share in enumerate(figures.reports_per_patient))
     assert abs(expected - mean) < 0.01
-    seen = [list(visits(figures, "patients", p)) for p in range(2000)]
-    assert abs(np.mean([len(v) for v in seen]) - mean) < 0.08 * mean
+    seen = [list(visits(figures, "patients", p)) for p in range(1200)]
+    assert abs(np.mean([len(v) for v in seen]) - mean) < 0.1 * mean
     again = [v for each in seen for v in each if v.before is not None]
     kept = [
         (v.states[j] == POSITIVE)
@@ -94,16 +101,8 @@ def test_patients_have_the_published_number_of_reports_and_lasting_findings(kind
 
 def test_sections_of_the_cxr_twin_are_as_frequent_as_published(cxr: list[Report]) -> None:
     rates = SyntheticMimicCXR.figures().rates
-    for name in [
-        "impression",
-        "findings",
-        "indication",
-        "comparison",
-        "examination",
-        "technique",
-        "history",
-        "notification",
-    ]:
+    named = ("impression", "findings", "indication", "comparison", "examination", "technique")
+    for name in (*named, "history", "notification"):
         share = np.mean([name in report.sections for report in cxr])
         assert abs(share - rates[name]) < 4 * math.sqrt(0.25 / len(cxr)), name
     assert abs(np.mean(["last paragraph" in r.sections for r in cxr]) - 0.046) < 0.015
