@@ -42,6 +42,8 @@ FIGURES = {
     "lengths": (lengths, "Histogram of words per report; quantiles are in the table."),
     "vocabulary": (vocabulary, "Distinct words against the number of reports, a rising curve."),
 }
+PIXELS = 105
+"""Pixels of an inch of a figure on the page, at most: a small one is not blown up."""
 SHOWN = ("labels", "outside", "splits", "lengths", "repetition", "counts")
 """Tables for the terminal; the others are on the page."""
 NAMES = ("description.json", "index.html", *(f"{name}.png" for name in FIGURES))
@@ -94,8 +96,12 @@ def description_page(data: Mapping[str, Any], made: Mapping[str, Table]) -> str:
         draw, said = FIGURES[name]
         both = []
         for theme in (LIGHT, DARK):
-            drawn = inline_svg(draw(data, theme, False), theme.name + name, said)
-            both.append(f'<div class="{theme.name}">{drawn}</div>')
+            figure = draw(data, theme, False)
+            wide = round(PIXELS * figure.get_figwidth())
+            drawn = inline_svg(figure, theme.name + name, said)
+            both.append(
+                f'<div class="{theme.name}" style="max-width: {wide}px; margin: 0 auto">{drawn}</div>'
+            )
         return Markup(f"<figure>{''.join(both)}</figure>")
 
     return fill(

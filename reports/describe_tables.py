@@ -9,7 +9,8 @@ from radpriv.reports.describe_figures import percent
 from radpriv.reports.tables import NOT_ASKED, Cell, Table
 
 WITHIN, OUTSIDE = "within tolerance", "outside tolerance"
-COLOURS = {WITHIN: "best", OUTSIDE: "missing"}
+JUDGED = {WITHIN: "within", OUTSIDE: "outside"}
+SHORT = {**JUDGED, "no tolerance given": "no tolerance"}
 SHARES = (
     "positive/", "negative/", "unobserved/", "counted/", "split/", "cue/", "no_positive",
     "tokens_over/", "unique_", "vocabulary_once", "negated_", "hedged_", "duplicates/",
@@ -87,16 +88,37 @@ def _published(entry: Data | None) -> Cell:
 
 def _verdict(entry: Data | None) -> Cell:
     verdict = entry["verdict"] if entry else NOT_ASKED
-    return Cell(verdict, COLOURS.get(verdict, "absent"))
+    return Cell(SHORT.get(verdict, verdict), JUDGED.get(verdict, "text"))
 
 
 def _verdicts(data: Data) -> list[str]:
-    """How many published figures are met, of those that came with a tolerance."""
-    judged = [p for p in data["published"] if p["verdict"] in COLOURS]
+    """How many published figures are met, of those that came with a tolerance; and which of the
+    others are shares that this many reports cannot tell from the published value."""
+    judged = [p for p in data["published"] if p["verdict"] in JUDGED]
     if not judged:
         return []
     met = sum(p["verdict"] == WITHIN for p in judged)
-    return [f"{met} of {len(judged)} published figures with a tolerance are met."]
+    said = f"{met} of {len(judged)} published figures with a tolerance are met."
+    intervals = {
+        f"{kind}/{s['label']}": (s[kind]["low"], s[kind]["high"])
+        for s in data["shares"]
+        for kind in ("positive", "negative", "unobserved")
+    }
+    shares = [p for p in judged if p["verdict"] == OUTSIDE and p["figure"] in intervals]
+    near = [
+        p for p in shares if intervals[p["figure"]][0] <= p["value"] <= intervals[p["figure"]][1]
+    ]
+    if near:
+        have = (
+            "has the published value within its"
+            if len(near) == 1
+            else ("have the published value within their")
+        )
+        said += (
+            f" Of {len(shares)} shares that are not, {len(near)} {have} interval: more reports "
+            "would tell."
+        )
+    return [said]
 
 
 def splits_table(data: Data) -> Table:
@@ -182,7 +204,7 @@ def repetition_table(data: Data) -> Table:
         f"Among {size}: expected among so many of these reports drawn at random. Open-i: its "
         f"{size} reports with text, before copies are collapsed.",
     )
-    heads = ("what", "all reports", f"among {size}", "Open-i")
+    heads = ("what", "all reports", f"among {size}", "Open\u2011i")
     return Table("repetition", "Vocabulary and repetition", heads, tuple(rows), notes)
 
 

@@ -19,7 +19,7 @@ from radpriv.reports.grid import Grid
 from radpriv.reports.tables import NON_PRIVATE, Cell, Table
 
 NUMERIC = frozenset({"number", "best", "tie", "missing", "absent"})
-STYLES = {"best": "bold green", "tie": "bold", "missing": "red", "absent": "dim"}
+STYLES = {"best": "bold green", "tie": "bold", "missing": "red", "outside": "red", "absent": "dim"}
 HEADINGS = {
     "method (encoder)": "method",
     "AUC, 95% interval": "AUC [95%]",
