@@ -99,9 +99,8 @@ def description_page(data: Mapping[str, Any], made: Mapping[str, Table]) -> str:
             figure = draw(data, theme, False)
             wide = round(PIXELS * figure.get_figwidth())
             drawn = inline_svg(figure, theme.name + name, said)
-            both.append(
-                f'<div class="{theme.name}" style="max-width: {wide}px; margin: 0 auto">{drawn}</div>'
-            )
+            size = f"max-width: {wide}px; margin: 0 auto"
+            both.append(f'<div class="{theme.name}" style="{size}">{drawn}</div>')
         return Markup(f"<figure>{''.join(both)}</figure>")
 
     return fill(

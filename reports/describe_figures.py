@@ -6,6 +6,7 @@ Blue is what was measured; a vermillion diamond is what was published (its own w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from radpriv.reports.figures import LIGHT, Theme
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 WIDTH = 7.2
 SIZE = 9.5
+QUANTILES = {"p5": "5%", "p50": "median", "p95": "95%"}
 CHARACTER = 0.078
 """Inches that a character of that size takes at most, on average."""
 
@@ -76,19 +78,21 @@ def lengths(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = True) 
         edges, counts, width=width, align="edge", color=theme.lines[0], alpha=0.75, lw=0.6,
         edgecolor=theme.page if theme.page != "none" else "#181e29",
     )  # fmt: skip
-    high = max(counts) * 1.24
-    for name in ("p5", "p50", "p95"):
-        x = values[f"words/{name}"]
-        axes.axvline(x, ymax=0.9, color=theme.ink, lw=1.1, ls=(0, (3, 2)))
+    places = [values[f"words/{name}"] for name in QUANTILES]
+    near = min(b - a for a, b in pairwise(places)) < 0.16 * width * len(counts)
+    high = max(counts) * (1.4 if near else 1.24)
+    for i, (name, x) in enumerate(zip(QUANTILES, places)):
+        level = 0.91 - 0.07 * (i if near else 0)
+        axes.axvline(x, ymax=0.76 if near else 0.9, color=theme.ink, lw=1.1, ls=(0, (3, 2)))
         axes.annotate(
-            f"{'median' if name == 'p50' else name} {x:.0f}",
-            (x, high * 0.91),
+            f"{QUANTILES[name]} {x:.0f}",
+            (x, high * level),
             ha="center",
             va="bottom",
             fontsize=SIZE - 1,
             color=theme.ink,
         )
-    marks = [(known[k], 0.0) for k in ("words/p5", "words/p50", "words/p95") if k in known]
+    marks = [(known[f"words/{q}"], 0.0) for q in QUANTILES if f"words/{q}" in known]
     _diamonds(axes, marks, theme)
     axes.set_ylim(0, high)
     axes.set_xlim(0, width * len(counts))
