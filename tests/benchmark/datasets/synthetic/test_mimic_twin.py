@@ -23,7 +23,7 @@ from radpriv.benchmark.datasets.synthetic.states import BLANK, POSITIVE, UNCERTA
 from radpriv.benchmark.datasets.synthetic.twin import Report, Twin
 from radpriv.errors import SuiteError
 
-PINNED = "f5dcc40d1d7ae0d1a704227ae12657e858a29d808107223c123c6af7ebc792eb"
+PINNED = "dc4f647a6fe591f80b9773c1924e18c3235a130444af2114da433c1104f424c2"
 KINDS = (SyntheticMimicCXR, SyntheticCTRate)
 Kind = type[SyntheticMimicCXR] | type[SyntheticCTRate]
 
