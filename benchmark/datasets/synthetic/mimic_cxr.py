@@ -82,7 +82,7 @@ class SyntheticMimicCXR(Twin):
         known_errors=(
             "co-occurrence and lengths are Open-i's: MIMIC-CXR's own were not published",
             "Open-i's lengths are met where findings and impression are both there (52.8% of "
-            "reports); an impression is longer than Open-i's (median 12 words, not 7), because "
+            "reports); an impression is longer than Open-i's (median 13 words, not 7), because "
             "more is there in MIMIC-CXR, and findings are shorter in return",
             "reports repeat less than Open-i's: 98% are unique, not 80%, and 49% of sentences, not "
             "35%",
