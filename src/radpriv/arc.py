@@ -16,7 +16,7 @@ from radpriv.benchmark.expansion import expand
 from radpriv.benchmark.plan import Planned, make_plan, plan_name, suite_digest
 from radpriv.benchmark.store import Store
 from radpriv.benchmark.suite import Overrides, Suite, read_suite
-from radpriv.errors import DataError, RadprivError, StoreError, SuiteError
+from radpriv.errors import DataError, RadprivError, StoreError, SuiteError, kind_and_place
 
 
 @dataclass
@@ -249,6 +249,7 @@ def describe(
     store: Path,
     out: Path | None,
     console: Console,
+    debug: bool = False,
 ) -> tuple[dict[str, Any], Any]:
     """Describe a dataset (a name, or a plug-in file); its JSON dictionary and what was written."""
     from radpriv.benchmark.cell import digest
@@ -259,22 +260,33 @@ def describe(
     if data is not None and not data.is_dir():
         raise DataError(f"{data}: no such folder; give the folder that holds the data")
     if name.endswith(".py"):
-        name, *others = datasets.load_file(name)
-        if others:
-            raise SuiteError(f"it registers {len(others) + 1} datasets; describe takes one")
+        names = datasets.load_file(name)
+        if len(names) > 1:
+            raise SuiteError(f"{name}: it registers {', '.join(names)}; describe takes one dataset")
+        (name,) = names
     given = dict(_parameter(text, "--option") for text in options)
     loader = make_loader(name, given)
     with console.status(f"reading {name}") as status:
-        loaded = loader.load(data)
-        done = 0
+        read = 0
 
         def told(count: int) -> None:
-            nonlocal done
-            done += count
-            if done % 1000 == 0:
-                status.update(f"describing {name}: {done:,} of {len(loaded):,} reports")
+            nonlocal read
+            read += count
+            if read % 1000 == 0:
+                status.update(f"describing {name}: {read:,} reports read")
 
-        found = described(loaded, loader.published(), loader.options(), told).as_dict()
+        try:
+            dataset = loader.load(data)
+            found = described(dataset, loader.published(), loader.options(), told).as_dict()
+        except RadprivError:
+            raise
+        except Exception as error:  # its words may quote a report
+            if debug:
+                raise
+            raise DataError(
+                f"dataset '{name}': its loader ended with {kind_and_place(error)}; --debug shows "
+                "the traceback, which may quote a report"
+            ) from None
     place = name if not given else f"{name}-{digest(loader.options())[:8]}"
     return found, write_description(found, out or store / "datasets" / place)
 

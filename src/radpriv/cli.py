@@ -261,7 +261,7 @@ def describe(
     """Labels, lengths, vocabulary, copies and cues, beside what was published of them."""
     from radpriv import arc
 
-    found, written = arc.describe(name, option or [], data, store, folder, err)
+    found, written = arc.describe(name, option or [], data, store, folder, err, debug)
     if as_json:
         paths = {"page": str(written.page), "files": [str(p) for p in written.files]}
         print(json.dumps({**found, **paths}, indent=1, ensure_ascii=False))
