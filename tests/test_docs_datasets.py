@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from radpriv.benchmark.datasets.base import Card, Loader, datasets
-from radpriv.benchmark.datasets.describe_cards import all_cards, card, markdown
+from radpriv.benchmark.datasets.describe_cards import all_cards, card, markdown, meanings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "datasets.md"
@@ -47,6 +47,32 @@ def test_a_card_without_an_error_and_a_card_full_of_marks_are_both_one_line_each
     assert "| [`odd`](#odd) | a &lt;b> \\| \\*c\\* | z | nothing |" in page
     assert "- Licence: x y" in page and "  - one # two" in page
     assert "- Labels (2): a \\| b, \\*c\\*" in page
+
+
+def test_what_an_option_means_comes_from_the_docstring_of_its_class_or_of_the_one_above() -> None:
+    class Above:
+        """size: how many, and text: of what.  seed: another seed.
+
+        low, high: bounds; never seed alone.
+        """
+
+    class Below(Above):
+        """size: fewer."""
+
+    known = ["size", "seed", "low", "high", "bare"]
+    assert meanings(Below, known) == {
+        "size": "fewer.",
+        "seed": "another seed.",
+        "low": "bounds; never seed alone.",
+        "high": "bounds; never seed alone.",
+    }
+    assert meanings(Below, []) == {}
+
+
+def test_every_option_of_every_shipped_dataset_has_a_meaning() -> None:
+    found = [(c["name"], o["name"], o["meaning"]) for c in all_cards() for o in c["options"]]
+    assert len(found) > 10
+    assert [entry for entry in found if not entry[2]] == []
 
 
 def test_a_plugins_card_stays_out_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:

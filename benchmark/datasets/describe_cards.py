@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -36,14 +37,36 @@ def all_cards() -> list[dict[str, Any]]:
 
 
 def card(name: str, kind: type[Loader]) -> dict[str, Any]:
-    """One card as data. options: name, default and meaning (from the docstring), as declared."""
+    """One card as data. options: name, default and meaning, as declared."""
+    known = [f.name for f in fields(kind)]
+    said = meanings(kind, known)
     return {
         "name": name,
         **kind.card.as_dict(),
         "labels": list(kind.labels),
-        "options": {f.name: f.default for f in fields(kind)},
-        "options_note": inspect.cleandoc(kind.__doc__ or ""),
+        "options": [
+            {"name": f.name, "default": f.default, "meaning": said.get(f.name, "")}
+            for f in fields(kind)
+        ],
     }
+
+
+def meanings(kind: type[Any], known: Sequence[str]) -> dict[str, str]:
+    """What docstrings say of the options, a subclass before what it inherits.
+
+    "size: how many.  low, high: its bounds." gives a text to each of size, low and high: an option
+    begins after a blank, with its name or several and a colon.
+    """
+    names = "|".join(map(re.escape, known))
+    entry = re.compile(rf"(?:^|(?<=\s))((?:{names})(?:, (?:{names}))*):\s")
+    found: dict[str, str] = {}
+    for parent in kind.__mro__:
+        text = " ".join(inspect.cleandoc(vars(parent).get("__doc__") or "").split())
+        parts = entry.split(text) if known else [text]
+        for heads, said in zip(parts[1::2], parts[2::2]):
+            for name in heads.split(", "):
+                found.setdefault(name, said.strip())
+    return found
 
 
 def markdown(cards: Sequence[Mapping[str, Any]]) -> str:
@@ -67,9 +90,10 @@ def markdown(cards: Sequence[Mapping[str, Any]]) -> str:
         lines += ["- Known errors:" if c["known_errors"] else "- Known errors: none noted"]
         lines += [f"  - {_line(error)}" for error in c["known_errors"]]
         if c["options"]:
-            given = (f"`{k} = {json.dumps(v)}`" for k, v in c["options"].items())
-            lines += [f"- Options and their defaults: {', '.join(given)}"]
-            lines += ["", *(f"  {line}".rstrip() for line in c["options_note"].splitlines())]
+            lines += ["", "| option | default | meaning |", "| --- | --- | --- |"]
+        for option in c["options"]:
+            default = json.dumps(option["default"])
+            lines.append(f"| `{option['name']}` | `{default}` | {_line(option['meaning'])} |")
     return "\n".join(lines) + "\n"
 
 
