@@ -22,6 +22,7 @@ from markupsafe import Markup
 from rich.console import Console
 
 from radpriv.errors import ReportError
+from radpriv.reports.describe_card import card_facts
 from radpriv.reports.describe_figures import lengths, percent, prevalence, vocabulary
 from radpriv.reports.describe_heatmap import cooccurrence
 from radpriv.reports.describe_tables import tables
@@ -103,12 +104,13 @@ def description_page(data: Mapping[str, Any], made: Mapping[str, Table]) -> str:
             both.append(f'<div class="{theme.name}" style="{size}">{drawn}</div>')
         return Markup(f"<figure>{''.join(both)}</figure>")
 
+    said = (data["labels"], data["options"], RELEASE[data["card"]["release"]])
     return fill(
         "describe.html",
         data=data,
         release=RELEASE[data["card"]["release"]],
         headline=headline(data),
-        facts=card_facts(data),
+        facts=[("Name", data["dataset"]), *card_facts(data["card"], *said)],
         tables=made,
         drawing=drawing,
         beside=any(p["figure"].startswith("phi/") for p in data["published"]),
@@ -128,29 +130,6 @@ def headline(data: Mapping[str, Any]) -> str:
         f"{v['reports']:,.0f} reports of {v['patients']:,.0f} patients, {len(data['labels'])} "
         f"labels; {observed}. The median report has {v['words/p50']:,.0f} words."
     )
-
-
-def card_facts(data: Mapping[str, Any]) -> list[tuple[str, str | list[str]]]:
-    """The card and the options: name, and a text or a list of them."""
-    card = data["card"]
-    options = ", ".join(f"{name} = {_literal(v)}" for name, v in data["options"].items())
-    facts: list[tuple[str, str | list[str]]] = [
-        ("Name", data["dataset"]),
-        ("Source and access", card["access"]),
-        ("Licence", card["licence"]),
-        ("Release", RELEASE[card["release"]]),
-        ("Labels", ", ".join(data["labels"])),
-        ("Labels from", card["labels_from"]),
-        ("Unit", card["unit_note"]),
-        ("Options", options),
-        ("Known errors", list(card["known_errors"])),
-        ("Calibrated on", ", ".join(card["calibrated_on"]) or "nothing"),
-    ]
-    return [(name, said) for name, said in facts if said]
-
-
-def _literal(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _prepare(out: Path, private: bool) -> None:
