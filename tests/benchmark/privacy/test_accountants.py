@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -145,3 +147,41 @@ def test_a_process_that_dies_is_no_answer() -> None:
 
     with Stub(5) as ask:
         assert ask.figure("PLD", (Group(0.1, 1.0, 1),), 1e-5, 1.0).why == "its process ended"
+
+
+class Deaf(Accountants):
+    """Notes what is asked; RDP has no answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[dict[str, Any]] = []
+
+    def _ask(self, question: dict[str, Any], seconds: float | None) -> dict[str, Any]:
+        self.asked.append(question)
+        if question["accountant"] == "RDP":
+            return {"why": "none"}
+        return {"epsilon": 1.0, "error": 0.0, "seconds": 0.0, "noise_multiplier": 2.0}
+
+
+def test_without_noise_in_one_group_nobody_is_asked() -> None:
+    ask = Deaf()
+    noisy, bare = Group(0.1, 1.0, 5), Group(0.1, 0.0, 5)
+    assert [f.epsilon for f in ask.figures((noisy, bare), 1e-5)] == [math.inf] * 3
+    assert [f.epsilon for f in ask.figures((), 1e-5)] == [0.0] * 3
+    assert ask.asked == []
+
+
+def test_where_rdp_has_no_answer_the_grid_is_that_of_one() -> None:
+    ask = Deaf()
+    ask.figures((Group(0.1, 1.0, 5),), 1e-5)
+    assert [(q["accountant"], q["near"]) for q in ask.asked] == [
+        ("RDP", 1.0),
+        ("PLD", 1.0),
+        ("PRV", 1.0),
+    ]
+
+
+def test_the_noise_asked_for_names_the_whole_plan() -> None:
+    ask = Deaf()
+    assert ask.noise("PRV", 2.0, 1e-5, 0.1, 7, 3.0) == 2.0
+    assert ask.asked == [{"accountant": "PRV", "noise": [2.0, 1e-5, 0.1, 7, 3.0]}]

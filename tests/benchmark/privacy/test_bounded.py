@@ -15,7 +15,15 @@ from torch import Tensor
 
 from radpriv.benchmark.features import Features
 from radpriv.benchmark.hashing import HashedWords
-from radpriv.benchmark.privacy.bounded import ClippedSum, Declared, bounded_sum
+from radpriv.benchmark.privacy.bounded import (
+    ClippedSum,
+    Declared,
+    Totals,
+    _rows,
+    bounded_sum,
+    sha256_of,
+    within_memory,
+)
 from radpriv.benchmark.privacy.records import Plan, PrivateRecords, Records, Sample
 from radpriv.errors import CellFailed, PrivacyError
 
@@ -239,3 +247,54 @@ def test_a_query_releases_only_what_was_summed_over_its_own_records(
             query.gaussian("gram", scaled, 2.0)
         query.gaussian("gram", total, 2.0)
     assert [(r.name, r.rate, r.sensitivity) for r in run.releases] == [("gram", 1.0, 1.0)]
+
+
+def test_a_declared_value_is_kept_in_float64() -> None:
+    third = torch.full((2,), 1 / 3, dtype=torch.float64)
+    kept = Declared({"w": third, "b": torch.ones(1)}, 1.0, "a theorem").tensors
+    assert torch.equal(kept["w"], third) and kept["b"].dtype == torch.float64
+
+
+def test_a_hash_tells_shapes_names_and_values_apart() -> None:
+    told = {
+        sha256_of({"a": torch.zeros(2, 3)}),
+        sha256_of({"a": torch.zeros(3, 2)}),
+        sha256_of({"a": torch.zeros(6)}),
+        sha256_of({"b": torch.zeros(6)}),
+        sha256_of({"a": torch.zeros(6)}, "head"),
+        sha256_of({"a": torch.full((6,), 1e-300, dtype=torch.float64)}),
+    }
+    assert len(told) == 6
+
+
+def test_sums_lie_on_the_device_that_was_asked_for() -> None:
+    totals = Totals({"a": torch.Size([2])}, 1.0, torch.device("meta"))
+    assert totals._sums["a"].device.type == "meta"
+
+
+@pytest.mark.parametrize("words", ["not enough memory", "can't allocate memory", "ALLOC_FAILED"])
+def test_each_allocator_s_words_for_no_memory_are_known(words: str) -> None:
+    said = {"ALLOC_FAILED": "cuBLAS error: CUBLAS_STATUS_ALLOC_FAILED"}.get(words, words)
+    plan, tries = Plan(64, 64), []
+
+    def attempt() -> str:
+        tries.append(plan.tokens)
+        if len(tries) < 3:
+            raise RuntimeError(f"[enforce fail] {said} when making a tensor")
+        return "done"
+
+    assert within_memory(plan, attempt) == "done" and tries == [64, 32, 16]
+
+
+def test_a_contribution_without_a_row_axis_is_refused() -> None:
+    with pytest.raises(PrivacyError, match="one row for each"):
+        _rows(lambda part: {"a": torch.tensor(1.0)}, queried(np.ones((3, SIZE), np.float32)))
+
+
+@pytest.mark.parametrize("width", [None, 0])
+def test_a_function_that_gives_nothing_is_refused(width: int | None) -> None:
+    def nothing(part: Records) -> Sums:
+        return {} if width is None else {"a": torch.zeros(part.size, width)}
+
+    with pytest.raises(PrivacyError, match="gives no number"):
+        bounded_sum(nothing, queried(np.ones((3, SIZE), np.float32)), 1.0)

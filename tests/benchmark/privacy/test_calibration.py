@@ -13,7 +13,14 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from radpriv.benchmark.privacy import calibration, pld
-from radpriv.benchmark.privacy.calibration import calibrate, certificate, certify, discretization
+from radpriv.benchmark.privacy.calibration import (
+    calibrate,
+    certificate,
+    certify,
+    discretization,
+    fitted,
+    search,
+)
 from radpriv.benchmark.privacy.ledger import Group
 from radpriv.errors import PrivacyError
 
@@ -246,3 +253,42 @@ def test_a_certificate_takes_less_than_two_seconds_and_500_megabytes(
     )
     seconds, megabytes = map(float, done.stdout.split())
     assert seconds < 2 and megabytes < 500, (seconds, megabytes)
+
+
+def test_a_grid_is_fitted_from_one_where_nothing_is_known() -> None:
+    group = (Group(0.1, 1.0, 10),)
+    asked: list[float] = []
+
+    def spent(interval: float) -> float:
+        asked.append(interval)
+        return 1.0
+
+    for near in (0.0, math.inf, math.nan, 1.0):
+        fitted(spent, group, 1e-5, near)
+    assert len(set(asked)) == 1 and asked[0] >= discretization(1.0, 1e-5, pld.depth(group))
+
+
+def test_a_grid_that_never_fits_is_given_up_after_six_turns() -> None:
+    values = [4.0**n for n in range(1, 20)]
+    asked: list[float] = []
+
+    def spent(interval: float) -> float:
+        asked.append(interval)
+        return values[len(asked) - 1]
+
+    assert fitted(spent, (Group(0.1, 1.0, 10),), 1e-5, 1.0)[0] == 4.0**6 and len(asked) == 6
+
+
+def test_a_first_guess_within_the_tolerance_is_the_answer() -> None:
+    asked: list[float] = []
+
+    def spent(sigma: float) -> float:
+        asked.append(sigma)
+        return 0.999
+
+    assert search(spent, 1.0, 2.0, 1.05, 0.002) == 2.0 and asked == [2.0]
+
+
+def test_a_search_that_does_not_converge_says_so() -> None:
+    with pytest.raises(PrivacyError, match="does not converge"):
+        search(lambda sigma: 0.5 if sigma >= 2 else 2.0, 1.0, 3.0, 1.05, 0.002)

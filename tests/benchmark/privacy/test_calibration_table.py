@@ -108,3 +108,48 @@ def test_bad_input_is_one_line(radpriv: Radpriv, tmp_path: Path) -> None:
     assert "line 1" in radpriv("account", path, "--delta", "1e-5").only_line
     (tmp_path / "record.json").write_text("[]")
     assert "record.json" in radpriv("account", tmp_path).only_line
+
+
+class Stub:
+    """Answers for the two other accountants at once."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def noise(self, name: str, *_: Any) -> float:
+        self.asked.append(name)
+        return {"PRV": 2.0, "RDP": 3.0}[name]
+
+
+def test_a_row_holds_what_each_accountant_would_choose() -> None:
+    stub = Stub()
+    made = row(1.0, 0.1, 10, stub)  # type: ignore[arg-type]
+    assert stub.asked == ["PRV", "RDP"]
+    assert (made.noise["PRV"], made.noise["RDP"]) == (2.0, 3.0)
+
+
+def test_the_grid_is_every_budget_of_every_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Idle:
+        def __init__(self, seconds: float) -> None: ...
+        def __enter__(self) -> None: ...
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(calibration_table, "Accountants", Idle)
+    monkeypatch.setattr(calibration_table, "row", lambda e, q, t, ask: (e, q, t))
+    made = list(calibration_table.rows())
+    assert made == [(e, q, t) for q, t in PLANS for e in EPSILONS]
+
+
+def test_units_together_without_an_answer_are_told_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def none(*_: Any) -> float:
+        raise calibration_table.NoAnswer("too large")
+
+    monkeypatch.setattr(calibration_table, "group_certificate", none)
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_text(json.dumps(asdict(Release(0, "gradient", 1.0, 1.0, 0.1, ""))) + "\n")
+    found = calibration_table.account(ledger, 1e-5, (1, 2))
+    assert found.together == {1: None, 2: None}
+    told = found.as_dict()
+    assert told["unit"] == "unit" and told["units_together"] == {"1": None, "2": None}

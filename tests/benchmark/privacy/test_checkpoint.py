@@ -276,3 +276,13 @@ def test_a_line_that_cannot_be_written_leaves_none_half_written(
     assert path.read_bytes() == before and not ledger.releases
     ledger.append(line(4))
     assert [r.step for r in read(path)] == [0, 1, 2, 3, 4]
+
+
+def test_a_checkpoint_is_written_every_thirty_seconds_unless_told() -> None:
+    assert Checkpoints(None)._every == 30.0
+
+
+def test_the_conditions_name_the_card_of_a_cuda_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device.index}")
+    assert conditions(torch.device("cuda", 1))["device"] == "card 1"
+    assert conditions(torch.device("cpu"))["device"] == "cpu"

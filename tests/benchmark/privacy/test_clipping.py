@@ -207,3 +207,30 @@ def test_the_share_clipped_goes_to_the_diary_only(lora_model: Any, batch: Record
     assert set(vars(total)) == {"tensors", "max_norm"}
     assert clipping.clipped_sum(lora_model[0], batch, 1e9).sensitivity == 1e9
     assert batch._diary.rows[-1]["share_clipped"] == 0.0
+
+
+def test_the_private_diary_holds_the_mean_loss_and_the_share_clipped(
+    tiny_bert: Any, made_up: Any, moved_classifier: Any, records_of: Any
+) -> None:
+    model, frozen = moved_classifier(tiny_bert, LORA["all layers"])
+    model = model.double()
+    records = records_of(made_up, frozen)
+    f = records.features
+    features = Features(f.values.astype(np.float64), f.offsets, True)
+    if f.values.dtype.kind != "f":
+        features = f
+    records = Records(records.slots, features, records.labels.double())
+    ones = [records.take(np.array([i])) for i in range(records.size)]
+    norms = [
+        math.sqrt(
+            sum(float(t.square().sum()) for t in clipped_sum(model, one, 1e6).tensors.values())
+        )
+        for one in ones
+    ]
+    losses = [float(model.losses(one).detach().double()) for one in ones]
+    clip = float(np.median(norms))
+    clipped_sum(model, records, clip, tokens=64)
+    noted = records._diary.rows[-1]
+    assert noted["records"] == records.size
+    assert noted["loss"] == pytest.approx(np.mean(losses), rel=1e-12)
+    assert noted["share_clipped"] == pytest.approx(np.mean(np.array(norms) > clip))

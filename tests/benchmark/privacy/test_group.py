@@ -15,7 +15,7 @@ from scipy.stats import binom, norm
 from radpriv.benchmark.privacy import group as group_module
 from radpriv.benchmark.privacy import pld
 from radpriv.benchmark.privacy.calibration import certificate
-from radpriv.benchmark.privacy.group import generic_bound, group_certificate
+from radpriv.benchmark.privacy.group import check_units, generic_bound, group_certificate
 from radpriv.benchmark.privacy.ledger import Group
 from radpriv.errors import PrivacyError
 
@@ -113,3 +113,18 @@ def test_no_noise_is_infinite_and_nonsense_is_refused() -> None:
     for k in (0, -1, 1.5, True, 10**6):
         with pytest.raises(PrivacyError, match="whole number"):
             group_certificate(LEDGER, DELTA, k, 1.0)  # type: ignore[arg-type]
+
+
+def test_up_to_a_hundred_units_may_change_together() -> None:
+    check_units(1)
+    check_units(100)
+    for k in (0, 101, True, 1.0):
+        with pytest.raises(PrivacyError, match="from 1 to 100"):
+            check_units(k)  # type: ignore[arg-type]
+
+
+def test_the_generic_bound_is_vadhan_s() -> None:
+    assert generic_bound(0.0, 1e-5, 5) == (0.0, pytest.approx(5e-5))
+    epsilon, delta = generic_bound(1.0, 1e-5, 3)
+    assert epsilon == 3.0
+    assert delta == pytest.approx(1e-5 * (1 + math.e + math.e**2))

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,3 +84,22 @@ def test_a_line_that_is_no_release_is_refused_by_number(tmp_path: Path, line: st
     path.write_text(json.dumps(GOOD) + "\n" + line + "\n")
     with pytest.raises(PrivacyError, match="line 2"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sensitivity", True),
+        ("sensitivity", math.inf),
+        ("sensitivity", math.nan),
+        ("noise_multiplier", True),
+        ("noise_multiplier", "1"),
+        ("noise_multiplier", math.inf),
+        ("rate", True),
+        ("rate", 1.5),
+    ],
+)
+def test_a_release_whose_numbers_make_no_sense_is_refused(field: str, value: Any) -> None:
+    numbers = {"sensitivity": 1.0, "noise_multiplier": 1.0, "rate": 0.5, field: value}
+    with pytest.raises(PrivacyError, match="ledger: "):
+        Release(step=0, name="gradient", sha256="", **numbers)
