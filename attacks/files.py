@@ -87,7 +87,7 @@ def load(cell: CellFiles) -> Outputs:
         labels=_matrix(path, table, "labels", width),
         logits=_matrix(path, table, "logits", width),
         length=table["length"].to_numpy().astype(np.int32),
-        similarity=table["similarity"].to_numpy().astype(np.float32),
+        similarity=_similarity(path, table),
         member=_flags(cell.folder / "private" / "flags.parquet", slots),
         population=Population(
             _matrix(test_path, test, "logits", width), _matrix(test_path, test, "labels", width)
@@ -125,6 +125,17 @@ def _slots(path: Path, table: pa.Table) -> NDArray[np.int64]:
     if (late := np.flatnonzero(np.diff(slots) <= 0)).size:
         raise AttackError(f"{path}: row {int(late[0]) + 1} is out of slot order; {AGAIN}")
     return slots
+
+
+def _similarity(path: Path, table: pa.Table) -> NDArray[np.float32]:
+    """float32 (m,) in [0, 1]; cells of older versions have none, and could not be told clean."""
+    values = table["similarity"].to_numpy().astype(np.float32)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise AttackError(
+            f"{path}: the similarity of a candidate is not in [0, 1]; an older version did not "
+            "compute it: run the suite again"
+        )
+    return np.asarray(values, np.float32)
 
 
 def _matrix(path: Path, table: pa.Table, name: str, width: int) -> Matrix:

@@ -31,7 +31,8 @@ from radpriv.benchmark.atomic import write_json, write_parquet
 from radpriv.benchmark.cell import default_delta, digest
 from radpriv.errors import AttackError
 
-SCHEMA = 1
+SCHEMA = 2
+"""2: headline figures count clean candidates only, with strata of similarity beside them."""
 
 
 def attack_id(
@@ -45,6 +46,7 @@ def attack_id(
     attack = make_attack(name, params)
     family = _family(targets)
     key = {
+        "schema": SCHEMA,
         "attack": name,
         "version": attack.version,
         "params": attack.params(),
@@ -73,14 +75,15 @@ def attack_family(
         others = [o for o in outputs if o is not target]
         answer = attack.score(view_of(target, others))
         scores, member = Scorer(target.member).join(name, answer)
+        similarity = target.similarity
         if unit == "patient":
-            scores, member = by_patient(target, scores)
+            scores, member, similarity = by_patient(target, scores)
         permuted = public_permutation(
             member.size, str(target.cell.record["family"]), target.cell.seed, "null"
         )
         delta, source = _delta(target.cell)
         for kind, coins in ((role, member), ("null", member[permuted])):
-            scored[kind].append(Scored(scores, coins, delta))
+            scored[kind].append(Scored(scores, coins, delta, similarity))
             head = {
                 "cell_id": target.cell.cell_id,
                 "seed": target.cell.seed,
@@ -124,10 +127,11 @@ def view_of(target: Outputs, others: Sequence[Outputs]) -> View:
     )
 
 
-def by_patient(target: Outputs, scores: Floats) -> tuple[Floats, Bools]:
-    """(mean score, membership) of each patient, in order of first slot.
+def by_patient(target: Outputs, scores: Floats) -> tuple[Floats, Bools, NDArray[np.float32]]:
+    """(mean score, membership, mean similarity) of each patient, in order of first slot.
 
-    Coins were flipped per patient, so reports of one patient are one candidate and not many.
+    Coins were flipped per patient, so reports of one patient are one candidate and not many. The
+    similarity is a mean as the score is: one common report in a long history makes no copy.
     """
     number = _patients(target)
     count = np.bincount(number)
@@ -137,7 +141,12 @@ def by_patient(target: Outputs, scores: Floats) -> tuple[Floats, Bools]:
             f"{target.cell.folder}: a patient is a member in part, though its coins were flipped "
             "per patient; the cell is damaged: delete its folder and run it again"
         )
-    return np.bincount(number, weights=scores) / count, members > 0
+    likeness = np.bincount(number, weights=target.similarity) / count
+    return (
+        np.bincount(number, weights=scores) / count,
+        members > 0,
+        likeness.astype(np.float32),
+    )
 
 
 def _patients(target: Outputs) -> NDArray[np.int64]:
@@ -198,6 +207,11 @@ def _one_audit_set(outputs: Sequence[Outputs]) -> None:
             raise AttackError(
                 f"{other.cell.folder / 'private' / 'candidates.parquet'}: other candidates than "
                 f"in {outputs[0].cell.folder}; one family shares its audit set, run it again"
+            )
+        if not np.array_equal(other.similarity, outputs[0].similarity):
+            raise AttackError(
+                f"{other.cell.folder / 'private' / 'candidates.parquet'}: other similarities than "
+                f"in {outputs[0].cell.folder}, though no coin decides them; run the family again"
             )
 
 

@@ -11,6 +11,10 @@ seeds on. With k = 1 the interval is DeLong's and holds for that model alone.
 
 The family's ε bound is the largest over its seeds, each at confidence 1 − 0.05/k (Bonferroni), so
 that it stays a 95% statement; its ceiling is computed by the same rule.
+
+AUC and TPR count candidates without a near-copy (clean.py says why, and why no coin decides it); ε
+counts all. Beside them stands the AUC of each stratum of similarity, for description: strata are
+not adjusted for their number.
 """
 
 from __future__ import annotations
@@ -21,11 +25,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from radpriv.attacks import metrics
 from radpriv.attacks.audit import one_run
+from radpriv.attacks.clean import FEWEST, STRATA, Stratum, clean
 from radpriv.attacks.metrics import Bools, Floats, Interval
+from radpriv.errors import AttackError
 
 CONFIDENCE = 0.95
 RATES = (0.05, 0.01)
@@ -33,19 +40,40 @@ RATES = (0.05, 0.01)
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """One seed's answer with its coins; slots are those of the family, in order."""
+    """One seed's answer with its coins, (m,) each; slots are those of the family, in order.
+
+    similarity: float32 (m,), to the nearest record of another unit; the same in every seed.
+    """
 
     scores: Floats
     member: Bools
     delta: float
+    similarity: NDArray[np.float32]
+
+    def only(self, mask: Bools) -> Scored:
+        """Some of the candidates."""
+        picked = (self.scores[mask], self.member[mask], self.delta, self.similarity[mask])
+        return Scored(*picked)
+
+    def clean(self) -> Scored:
+        """The candidates that count for AUC and TPR (clean.py), by a rule that sees no coin."""
+        kept = self.only(clean(self.similarity))
+        m, left = self.member.size, self.member.size - kept.member.size
+        if left and (kept.member.all() or not kept.member.any()):
+            which = "non-members" if kept.member.any() else "members"
+            raise AttackError(
+                f"{left} of {m} candidates have a near-copy in the data and are left out; none of "
+                f"the other {m - left} are {which}: use a larger audit set or another seed"
+            )
+        return kept
 
     def guessed(self) -> tuple[int, int]:
-        """(r, v) of the one-run rule."""
+        """(r, v) of the one-run rule, over all candidates."""
         r = one_run.guess_count(self.scores.size)
         return r, one_run.correct(one_run.guess(self.scores, r), self.member)
 
     def bound(self, confidence: float) -> tuple[float, float]:
-        """(ε lower bound, ceiling)."""
+        """(ε lower bound, ceiling), over all candidates."""
         m, (r, v) = self.scores.size, self.guessed()
         return (
             one_run.epsilon_lower(m, r, v, self.delta, confidence),
@@ -64,17 +92,23 @@ class Scored:
 
 
 def row(seed: Scored) -> dict[str, Any]:
-    """The measured part of one row of a result: one model, at 95%."""
-    area = metrics.auc_interval(seed.scores, seed.member, CONFIDENCE)
+    """The measured part of one row of a result: one model, at 95%.
+
+    candidates: clean ones; left_out: the others; audited: all, for the bound on ε.
+    """
+    kept = seed.clean()
+    area = metrics.auc_interval(kept.scores, kept.member, CONFIDENCE)
     bound, top = seed.bound(CONFIDENCE)
     r, v = seed.guessed()
     return {
-        "candidates": seed.scores.size,
-        "members": int(seed.member.sum()),
+        "candidates": kept.scores.size,
+        "left_out": seed.scores.size - kept.scores.size,
+        "audited": seed.scores.size,
+        "members": int(kept.member.sum()),
         "auc": area.value,
         "auc_low": area.low,
         "auc_high": area.high,
-        "tpr_at_fpr": seed.tpr_at_fpr(),
+        "tpr_at_fpr": kept.tpr_at_fpr(),
         "epsilon_lower": bound,
         "confidence": CONFIDENCE,
         "guesses": r,
@@ -87,18 +121,21 @@ def row(seed: Scored) -> dict[str, Any]:
 def family_row(seeds: Sequence[Scored]) -> dict[str, Any]:
     """The summary of one role over the k seeds of a family."""
     k = len(seeds)
-    area, freedom = mean_auc(seeds)
+    kept = [s.clean() for s in seeds]
+    area, freedom = mean_auc(kept)
     each = 1 - (1 - CONFIDENCE) / k
     bounds = [s.bound(each) for s in seeds]
     rates: dict[str, dict[str, Any]] = {}
-    for rate in seeds[0].tpr_at_fpr():
-        values = [s.tpr_at_fpr()[rate]["value"] for s in seeds]
+    for rate in kept[0].tpr_at_fpr():
+        values = [s.tpr_at_fpr()[rate]["value"] for s in kept]
         can = None not in values
         rates[rate] = {"value": float(np.mean(values)) if can else None, "resolvable": can}
     return {
         "k": k,
         "references": k - 1,
-        "candidates": seeds[0].scores.size,
+        "candidates": kept[0].scores.size,
+        "left_out": seeds[0].scores.size - kept[0].scores.size,
+        "audited": seeds[0].scores.size,
         "auc": area.value,
         "auc_low": area.low,
         "auc_high": area.high,
@@ -111,7 +148,30 @@ def family_row(seeds: Sequence[Scored]) -> dict[str, Any]:
         "ceiling": max(top for _, top in bounds),
         "confidence_each": each,
         "delta": max(s.delta for s in seeds),
+        "strata": [stratum_row(seeds, stratum) for stratum in STRATA],
     }
+
+
+def stratum_row(seeds: Sequence[Scored], stratum: Stratum) -> dict[str, Any]:
+    """The mean AUC among candidates of one stratum of similarity, near-copies included.
+
+    Not resolvable (AUC None) below `FEWEST` members or non-members in some seed.
+    """
+    inside = [s.only(stratum.holds(s.similarity)) for s in seeds]
+    fewest = min(min(int(s.member.sum()), int((~s.member).sum())) for s in inside)
+    found: dict[str, Any] = {
+        "similarity_from": stratum.start,
+        "similarity_below": stratum.end,
+        "candidates": inside[0].member.size,
+        "resolvable": fewest >= FEWEST,
+        "auc": None,
+        "auc_low": None,
+        "auc_high": None,
+    }
+    if found["resolvable"]:
+        area, _ = mean_auc(inside)
+        found |= {"auc": area.value, "auc_low": area.low, "auc_high": area.high}
+    return found
 
 
 def mean_auc(seeds: Sequence[Scored], confidence: float = CONFIDENCE) -> tuple[Interval, Any]:

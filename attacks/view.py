@@ -61,8 +61,8 @@ class View:
     """One target, in slot order, without its flags.
 
     logits, labels: float32 (m, L), NaN label = not observed.  slots: int64 (m,), increasing.
-    length: int32 (m,), words.  similarity: float32 (m,), to the nearest other record, NaN where
-    not computed.  patient: m pseudonyms.  references: the other seeds of the family.
+    length: int32 (m,), words.  similarity: float32 (m,) in [0, 1], to the nearest record of another
+    unit, in or out alike (clean.py).  patient: m pseudonyms.  references: the other seeds.
     """
 
     logits: Matrix = field(repr=False)

@@ -13,6 +13,7 @@ from typing import Any
 from radpriv.reports.leakage import leakage_table
 from radpriv.reports.load import Done, Results
 from radpriv.reports.scores import DatasetScores, best, score
+from radpriv.reports.strata import strata_table
 from radpriv.reports.tables import (
     Table,
     delta_name,
@@ -84,8 +85,10 @@ def dataset_report(results: Results, dataset: str) -> DatasetReport:
 
 def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dict[str, Table]:
     leakage = leakage_table(results, dataset, marks(results))
+    strata = strata_table(results, dataset, marks(results))
+    leaks = {"leakage": leakage} | ({"strata": strata} if strata.rows else {})
     if scores is None:
-        return {"leakage": leakage}
+        return leaks
     seeds = ", ".join(str(k) for k in sorted({len(r.seeds) for r in scores.rows}))
     notes = [
         "Weighted F1 is scikit-learn's average=\"weighted\" over labels: each label's F1 of the "
@@ -115,7 +118,7 @@ def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dic
         "differences": differences_table(scores),
         "privacy": privacy_table(scores),
         "labels": labels_table(scores),
-        "leakage": leakage,
+        **leaks,
     }
     missing = missing_table(scores)
     return made | ({"missing": missing} if missing.rows else {})

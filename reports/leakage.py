@@ -35,6 +35,10 @@ NOTES = (
     "(m/10, half at each end), the largest over the k seeds at 1 − 0.05/k each. ceiling: what "
     "the same rule would print if every guess were right. A bound of 0 far below its ceiling "
     "means that nothing was found, not that nothing leaks.",
+    "candidates: those whose similarity to every training record of another unit, in or out, is "
+    "below 0.8. A near-copy of a member is no clean non-member; which ones are left out of AUC and "
+    "TPR depends on the texts alone, never on a coin, for otherwise what is left would tell the "
+    "coins. The ε bound counts all: it holds with copies too, which can only weaken it.",
     "Descriptive only: a refutation is a test at α = 0.001 on a run with a secret key; 95% bounds "
     "describe, and so does every audit of a replayable run.",
 )
@@ -89,7 +93,7 @@ def leakage_table(results: Results, dataset: str, marks: str = "") -> Table:
         COLUMNS,
         tuple(rows + apart),
         NOTES,
-        tuple(_findings(nulls, controls)),
+        (*_left_out(found), *_findings(nulls, controls)),
         len(apart),
         tuple(r for f in found for r in _records(f, dataset)),
     )
@@ -108,9 +112,14 @@ def _row(family: Family, role: str) -> tuple[Cell, ...]:
         *(_rate([summary], rate) for rate in ("0.05", "0.01")),
         Cell(f"{summary['epsilon_lower']:.2f}", "number"),
         Cell(f"{summary['ceiling']:.2f}", "number"),
-        Cell(f"{summary['candidates']:,}", "number"),
+        _candidates(summary),
         Cell(str(summary["k"]), "number"),
     )
+
+
+def _candidates(summary: Mapping[str, Any]) -> Cell:
+    left_out = f"{summary['left_out']:,} near-copies left out"
+    return Cell(f"{summary['candidates']:,}", "number", left_out)
 
 
 def _auc(summary: Mapping[str, Any]) -> Cell:
@@ -154,6 +163,19 @@ def _range(values: Sequence[float], form: str = "{:.2f}") -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def _left_out(found: Sequence[Family]) -> list[str]:
+    """How many near-copies the headline leaves out; families of a dataset share the audit set."""
+    summaries = [s for f in found if f.result for s in f.result.summary.values()]
+    if not any(s["left_out"] for s in summaries):
+        return []
+    left = _range([s["left_out"] for s in summaries], "{:,}")
+    audited = _range([s["audited"] for s in summaries], "{:,}")
+    return [
+        f"Near-copies: {left} of {audited} candidates resemble another training record "
+        "(similarity 0.8 or more) and are left out of AUC and TPR, in or out alike."
+    ]
+
+
 def _findings(nulls: Sequence[Mapping[str, Any]], controls: Sequence[Family]) -> list[str]:
     said = []
     if nulls:
@@ -173,6 +195,15 @@ def _findings(nulls: Sequence[Mapping[str, Any]], controls: Sequence[Family]) ->
     return said
 
 
+def _flat(stratum: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of leakage.csv, as similarity_0.5_0.8_auc."""
+    end = 1.0 if stratum["similarity_below"] is None else stratum["similarity_below"]
+    head = f"similarity_{stratum['similarity_from']:g}_{end:g}"
+    return {
+        f"{head}_{name}": stratum[name] for name in ("candidates", "auc", "auc_low", "auc_high")
+    }
+
+
 def _records(family: Family, dataset: str) -> list[dict[str, Any]]:
     e = family.entries[0]
     head = {
@@ -188,7 +219,8 @@ def _records(family: Family, dataset: str) -> list[dict[str, Any]]:
     lines = []
     for role, s in sorted(family.result.summary.items()):
         rates = {f"tpr_at_fpr_{r}": v["value"] for r, v in sorted(s["tpr_at_fpr"].items())}
-        plain = {k: v for k, v in sorted(s.items()) if k != "tpr_at_fpr"}
+        plain = {k: v for k, v in sorted(s.items()) if k not in ("tpr_at_fpr", "strata")}
+        rates |= {k: v for stratum in s["strata"] for k, v in _flat(stratum).items()}
         attack = {
             "attack": family.result.attack,
             "attack_version": family.result.version,

@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 
 from radpriv.errors import ReportError
 
+ATTACK_SCHEMA = 2
+"""Attack results of an older one counted near-copies in their headline: they are not shown."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -263,6 +266,8 @@ def _attacks(
         if wanted is not None and path.parent.name not in wanted:
             continue
         data = _json(path)
+        if isinstance(data, dict) and data.get("schema", ATTACK_SCHEMA) < ATTACK_SCHEMA:
+            continue
         try:
             result = AttackResult(
                 data["attack_id"],

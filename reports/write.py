@@ -24,7 +24,17 @@ from radpriv.reports.page import page
 from radpriv.reports.render import escaped, markdown, to_csv
 from radpriv.reports.tables import Table
 
-ORDER = ("weighted", "macro", "leakage", "missing", "differences", "privacy", "trivial", "labels")
+ORDER = (
+    "weighted",
+    "macro",
+    "leakage",
+    "strata",
+    "missing",
+    "differences",
+    "privacy",
+    "trivial",
+    "labels",
+)
 
 
 @dataclass(frozen=True)

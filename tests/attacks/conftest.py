@@ -23,7 +23,10 @@ def as_lists(values: NDArray[np.float32]) -> pa.Array:
 
 @pytest.fixture
 def write_cell(tmp_path: Path) -> WriteCell:
-    """write_cell(seed, logits, labels, member, **record) -> folder, as the store lays it out."""
+    """write_cell(seed, logits, labels, member, **record) -> folder, as the store lays it out.
+
+    epsilon: of the budget. similarity: (m,), of the candidates; 0.1 by default.
+    """
 
     def write(
         seed: int,
@@ -33,6 +36,7 @@ def write_cell(tmp_path: Path) -> WriteCell:
         **changes: Any,
     ) -> Path:
         epsilon = changes.pop("epsilon", 1.0)
+        similarity = changes.pop("similarity", np.full(len(member), 0.1))
         record = {
             "cell_id": f"toy.minilm.dp_lora.eps1.s{seed}-0123456789abcde{seed}",
             "family": "feedfacefeedface",
@@ -63,7 +67,7 @@ def write_cell(tmp_path: Path) -> WriteCell:
                     "labels": as_lists(labels),
                     "logits": as_lists(logits),
                     "length": np.full(m, 40, dtype=np.int32),
-                    "similarity": np.full(m, np.nan, dtype=np.float32),
+                    "similarity": similarity.astype(np.float32),
                     "kind": ["natural"] * m,
                 }
             ),

@@ -10,6 +10,11 @@ from radpriv.attacks.audit import one_run
 from radpriv.attacks.summary import Scored, family_row, mean_auc, row
 
 
+def scored(scores: np.ndarray, member: np.ndarray) -> Scored:
+    """Candidates without near-copies."""
+    return Scored(scores, member, 1e-5, np.zeros(len(scores), np.float32))
+
+
 def seeds(
     k: int, gain: float, rng: np.random.Generator, training: float = 0.0, m: int = 240
 ) -> list[Scored]:
@@ -19,7 +24,7 @@ def seeds(
     for _ in range(k):
         member = rng.random(m) < 0.5
         shift = gain + training * rng.standard_normal()
-        made.append(Scored(hardness + rng.standard_normal(m) + shift * member, member, 1e-5))
+        made.append(scored(hardness + rng.standard_normal(m) + shift * member, member))
     return made
 
 
@@ -57,7 +62,7 @@ def test_a_record_that_behaves_alike_in_every_model_is_not_counted_as_new_eviden
 
 def test_perfect_leakage_in_every_seed_keeps_an_interval() -> None:
     member = np.arange(100) % 2 == 0
-    area, _ = mean_auc([Scored(member.astype(float), member, 1e-5)] * 2)
+    area, _ = mean_auc([scored(member.astype(float), member)] * 2)
     assert area.high == 1.0 and 0.9 < area.low < 1.0
 
 
@@ -94,9 +99,9 @@ def test_a_rate_that_one_seed_cannot_resolve_has_no_mean() -> None:
     rng = np.random.default_rng(5)
     scores = rng.standard_normal(400)
     few, enough = np.arange(400) >= 199, np.arange(400) >= 200
-    summary = family_row([Scored(scores, few, 1e-5), Scored(scores, enough, 1e-5)])
+    summary = family_row([scored(scores, few), scored(scores, enough)])
     assert summary["tpr_at_fpr"]["0.05"] == {"value": None, "resolvable": False}
-    both = family_row([Scored(scores, enough, 1e-5)] * 2)
+    both = family_row([scored(scores, enough)] * 2)
     assert both["tpr_at_fpr"]["0.05"]["resolvable"]
     assert both["tpr_at_fpr"]["0.05"]["value"] == metrics.tpr_at_fpr(scores, enough, 0.05)
     assert both["tpr_at_fpr"]["0.01"] == {"value": None, "resolvable": False}

@@ -28,7 +28,7 @@ def make_view() -> View:
         labels=labels,
         slots=slots,
         length=np.full(M, 9, dtype=np.int32),
-        similarity=np.full(M, np.nan, dtype=np.float32),
+        similarity=np.zeros(M, np.float32),
         patient=tuple("abcdef"),
         references=(other,),
         population=population,

@@ -255,7 +255,9 @@ def attack(
                     "cell_id": cell_id,
                     "seed": seed,
                     "role": kind,
-                    "candidates": 479,
+                    "candidates": 450,
+                    "left_out": 29,
+                    "audited": 479,
                     "auc": auc,
                     "tpr_at_fpr": {
                         "0.05": {"value": (auc - 0.45) / 1.2, "resolvable": True},
@@ -270,10 +272,10 @@ def attack(
                 }
             )
     return {
-        "schema": 1,
+        "schema": 2,
         "attack_id": f"loss-{family}",
         "attack": "loss",
-        "attack_version": 1,
+        "attack_version": 2,
         "params": {},
         "fingerprint": digest("attack code"),
         "family": family,
@@ -288,7 +290,9 @@ def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     mean = float(np.mean([r["auc"] for r in chosen]))
     return {
         "k": len(chosen),
-        "candidates": 479,
+        "candidates": 450,
+        "left_out": 29,
+        "audited": 479,
         "auc": mean,
         "auc_low": mean - 0.03,
         "auc_high": min(1.0, mean + 0.03),
@@ -300,6 +304,23 @@ def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
         "ceiling": 2.3,
         "confidence_each": 1 - 0.05 / len(chosen),
         "delta": 1e-5,
+        "strata": [
+            stratum(0.0, 0.5, 400, mean),
+            stratum(0.5, 0.8, 50, mean - 0.05),
+            stratum(0.8, None, 29, None),
+        ],
+    }
+
+
+def stratum(start: float, end: float | None, count: int, auc: float | None) -> dict[str, Any]:
+    return {
+        "similarity_from": start,
+        "similarity_below": end,
+        "candidates": count,
+        "resolvable": auc is not None,
+        "auc": auc,
+        "auc_low": None if auc is None else auc - 0.1,
+        "auc_high": None if auc is None else min(1.0, auc + 0.1),
     }
 
 

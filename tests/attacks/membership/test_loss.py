@@ -56,7 +56,7 @@ def test_a_record_without_observed_labels_scores_zero() -> None:
 def test_it_is_found_by_name_and_has_no_parameters() -> None:
     assert attacks.get("loss") is Loss
     attack = make_attack("loss", {})
-    assert attack.params() == {} and attack.version == 1
+    assert attack.params() == {} and attack.version == 2
     with pytest.raises(SuiteError, match="attack 'loss' has no parameter 'k'"):
         make_attack("loss", {"k": 3})
     with pytest.raises(UnknownNameError, match="did you mean 'loss'"):

@@ -1,0 +1,77 @@
+"""Leakage by likeness: the AUC among candidates that resemble other training records, or do not.
+
+A model that repeats templates shows it here: where leakage is found among near-copies alone, it is
+not the record that leaks but the text it shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from radpriv.reports.leakage import NOT_RESOLVABLE, Family, families
+from radpriv.reports.load import Results
+from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
+
+NOTES = (
+    "Similarity: Jaccard similarity of the sets of three-word shingles, to the nearest record of "
+    "another unit in the training split, in or out alike. In brackets behind the interval: "
+    "candidates.",
+    "A stratum needs 10 members and 10 non-members in every seed, otherwise it is “not "
+    "resolvable”. The intervals describe; they are not adjusted for the number of strata.",
+)
+
+
+def strata_table(results: Results, dataset: str, marks: str = "") -> Table:
+    """Families × strata, then the range of the nulls and the positive control; no rows if none."""
+    rows: list[tuple[Cell, ...]] = []
+    apart: list[tuple[Cell, ...]] = []
+    nulls: list[Sequence[Mapping[str, Any]]] = []
+    for family in families(results, dataset):
+        for role, summary in sorted(family.result.summary.items()) if family.result else ():
+            if role == "null":
+                nulls.append(summary["strata"])
+            else:
+                made = _row(family, role, summary["strata"])
+                (apart if role == "control" else rows).append(made)
+    if nulls:
+        ranges = map(_null, zip(*nulls))
+        apart.insert(0, (Cell("null: coins permuted", "name"), Cell(NOT_ASKED), *ranges))
+    spans = [(s["similarity_from"], s["similarity_below"]) for s in nulls[0]] if nulls else []
+    return Table(
+        "strata",
+        f"Leakage by similarity to the nearest other training record: AUC{marks}",
+        ("method", "budget", *(span_name(*span) for span in spans)),
+        tuple(rows + apart),
+        NOTES if rows or apart else (),
+        apart=len(apart),
+    )
+
+
+def span_name(start: float, end: float | None) -> str:
+    """ "below 0.5", "0.5 to 0.8", "0.8 and more"."""
+    if end is None:
+        return f"{start:g} and more"
+    return f"{start:g} to {end:g}" if start else f"below {end:g}"
+
+
+def _row(family: Family, role: str, strata: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+    name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
+    budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
+    return (Cell(name, "name"), budget, *map(_cell, strata))
+
+
+def _cell(stratum: Mapping[str, Any]) -> Cell:
+    count = f"({stratum['candidates']:,})"
+    if not stratum["resolvable"]:
+        return Cell(f"{NOT_RESOLVABLE} {count}", "absent", "too few members or non-members")
+    low, high = stratum["auc_low"], stratum["auc_high"]
+    return Cell(f"{stratum['auc']:.2f} [{low:.2f}, {high:.2f}] {count}", "number")
+
+
+def _null(strata: Sequence[Mapping[str, Any]]) -> Cell:
+    known = [s["auc"] for s in strata if s["resolvable"]]
+    if not known:
+        return Cell(NOT_RESOLVABLE, "absent")
+    low, high = f"{min(known):.2f}", f"{max(known):.2f}"
+    return Cell(low if low == high else f"{low} to {high}", "number")
