@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from radpriv.benchmark.datasets import describe_tokens
-from radpriv.benchmark.datasets.base import Card, Dataset
+from radpriv.benchmark.datasets.base import Card, Dataset, datasets, make_loader
 from radpriv.benchmark.datasets.describe import describe
 from radpriv.benchmark.datasets.describe_cues import CUES
 from radpriv.benchmark.datasets.describe_texts import measure
@@ -177,6 +177,22 @@ def test_a_misspelt_published_figure_and_an_empty_dataset_are_errors(make: MakeD
     for wrong in ((math.nan, None, "x"), (0.1, -1.0, "x"), (0.1, None, "")):
         with pytest.raises(DataError, match="published figure 'words/p50'"):
             Published("words/p50", *wrong)
+
+
+def test_what_the_shipped_loaders_publish_has_names_that_a_description_of_them_knows(
+    make: MakeDataset,
+) -> None:
+    publish = 0
+    for name in datasets.names():
+        kind = datasets.get(name)
+        if not kind.labels or not kind.__module__.startswith("radpriv."):
+            continue
+        loader = make_loader(name, {})
+        y = np.zeros((60, len(loader.labels)), np.float32)
+        found = describe(make(name=name, labels=loader.labels, y=y), loader.published())
+        assert len(found.published) == len(loader.published())
+        publish += len(found.published) > 0
+    assert publish >= 4
 
 
 def test_tokens_are_counted_with_the_tokenizer_where_it_is(
