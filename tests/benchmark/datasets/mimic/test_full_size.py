@@ -2,8 +2,8 @@
 
 pytest -m slow -s tests/benchmark/datasets/mimic/test_full_size.py
 
-The zip, on one of two busy cores: 95 s of wall clock, 21 s of processor, 406 MB at the peak, and 2 s
-from the cached table. RADPRIV_TEST_STUDIES makes it smaller.
+The zip, on one of two busy cores: 95 s of wall clock, 21 s of processor, 406 MB at the peak, and
+2 s from the cached table. RADPRIV_TEST_STUDIES makes it smaller.
 """
 
 from __future__ import annotations
