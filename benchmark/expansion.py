@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,9 @@ def expand(
     for axis in suite.datasets:
         used, loader, identity = locate(axis, data)
         identity = sealed(identity, loader, secret)
-        maker = _Maker(suite, loader, identity, limit or used.n_public, used.per_patient, limit)
+        if used.subset is not None:  # else ids stay what they were
+            identity["subset"] = asdict(used.subset)
+        maker = _Maker(suite, used, loader, identity, limit or used.n_public, limit)
         made = [job for m in suite.methods for job in maker.jobs(m, found)]
         if suite.control:
             made += [maker.control(seed) for seed in suite.seeds]
@@ -91,10 +93,10 @@ class _Maker:
     """Makes the jobs of one dataset."""
 
     suite: Suite
+    used: DatasetAxis
     loader: Loader
     identity: Mapping[str, Any]
     n_public: int
-    per_patient: int
     limit: int | None
 
     def jobs(self, axis: MethodAxis, found: Mapping[str, Encoder]) -> Iterator[Job]:
@@ -148,7 +150,7 @@ class _Maker:
             noise_mode="secret" if secret else "replayable",
             audit=AuditPolicy(suite.audit_share, suite.unit, "natural", _sha256(suite.audit_key)),
             limited=self.limit,
-            per_patient=self.per_patient if suite.unit == "patient" else None,
+            per_patient=self.used.per_patient if suite.unit == "patient" else None,
         )
         return Job(
             cell=cell,
@@ -158,6 +160,7 @@ class _Maker:
             encoder=encoder,
             suite_key=suite.key.encode(),
             audit_key=suite.audit_key.encode(),
+            subset=self.used.subset,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from radpriv.benchmark.cell import Cell
 from radpriv.benchmark.datasets.audit import Universe, draw, prf
 from radpriv.benchmark.datasets.base import Dataset, Loader
-from radpriv.benchmark.datasets.texts import pick
+from radpriv.benchmark.datasets.subset import Subset, subset, taken
 from radpriv.benchmark.encoders import Encoder
 from radpriv.benchmark.method import Method
 from radpriv.errors import DataError
@@ -20,7 +20,10 @@ from radpriv.errors import DataError
 
 @dataclass(frozen=True)
 class Job:
-    """role: "cell", or "control" for the positive control of the leakage table."""
+    """role: "cell", or "control" for the positive control of the leakage table.
+
+    subset: the patients to take, as the cell's dataset identity says; None: all.
+    """
 
     cell: Cell
     label: str
@@ -30,6 +33,7 @@ class Job:
     suite_key: bytes = field(repr=False)
     audit_key: bytes = field(repr=False)
     role: str = "cell"
+    subset: Subset | None = None
 
     @property
     def passes(self) -> float:
@@ -51,7 +55,7 @@ class Job:
         }
 
     def dataset(self, data: Path | None) -> Dataset:
-        loaded = _load(self.loader, data)
+        loaded = _load(self.loader, data, self.subset)
         return limited(loaded, self.cell.limited) if self.cell.limited else loaded
 
     def universe(self, dataset: Dataset) -> Universe:
@@ -60,8 +64,9 @@ class Job:
 
 
 @lru_cache(maxsize=4)
-def _load(loader: Loader, data: Path | None) -> Dataset:
-    return loader.load(data)
+def _load(loader: Loader, data: Path | None, asked: Subset | None) -> Dataset:
+    loaded = loader.load(data)
+    return loaded if asked is None else subset(loaded, asked.reports, asked.seed)
 
 
 def limited(dataset: Dataset, count: int) -> Dataset:
@@ -77,14 +82,7 @@ def limited(dataset: Dataset, count: int) -> Dataset:
             ]
         )
     )
-    return replace(
-        dataset,
-        ids=tuple(pick(dataset.ids, keep)),
-        patients=tuple(pick(dataset.patients, keep)),
-        splits=tuple(pick(dataset.splits, keep)),
-        texts=pick(dataset.texts, keep),
-        y=dataset.y[keep],
-    )
+    return taken(dataset, keep)
 
 
 def _first(dataset: Dataset, rows: np.ndarray, count: int) -> np.ndarray:

@@ -252,6 +252,8 @@ def _run_key(job: Job, folder: Path, resumed: bool) -> tuple[bytes, str | None]:
         named.append([departs, cell.audit.share])
     if cell.per_patient is not None:
         named.append(["per_patient", cell.per_patient])
+    if job.subset is not None:
+        named.append(["subset", job.subset.reports, job.subset.seed])
     return named_key(job.suite_key, *named), None
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from radpriv.benchmark.cell import Budget
+from radpriv.benchmark.datasets.subset import Subset
 from radpriv.benchmark.registry import did_you_mean
 from radpriv.errors import SuiteError
 
@@ -26,6 +27,7 @@ class DatasetAxis:
 
     per_patient: with unit "patient", the most reports of one patient that are trained on.
     otherwise: the axis used where this one's source is not found.
+    subset: whole patients of it, by a public hash (datasets/subset.py); part of its identity.
     """
 
     name: str
@@ -33,6 +35,7 @@ class DatasetAxis:
     options: Mapping[str, Any] = field(default_factory=dict)
     otherwise: DatasetAxis | None = None
     per_patient: int = 16
+    subset: Subset | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,7 @@ _KINDS: Mapping[Any, tuple[str, Callable[[Any], bool]]] = {
     "float | None": ("a number", _is_number),
     "Mapping[str, Any]": ("a table", _is_table),
     "DatasetAxis | None": ("a table", _is_table),
+    "Subset | None": ("a table", _is_table),
     "tuple[str, ...]": ("a list of texts", _all(_is_text)),
     "tuple[int, ...]": ("a list of whole numbers", _all(_is_int)),
     "tuple[float, ...]": ("a list of numbers", _all(_is_number)),
@@ -174,6 +178,12 @@ def _dataset(raw: Mapping[str, Any], where: str) -> DatasetAxis:
     values = _checked(DatasetAxis, raw, f"{where}: datasets")
     if "otherwise" in raw:
         values["otherwise"] = _dataset(raw["otherwise"], where)
+    if "subset" in raw:
+        asked = _checked(Subset, raw["subset"], f"{where}: subset")
+        try:
+            values["subset"] = Subset(**asked)
+        except SuiteError as error:
+            raise SuiteError(f"{where}: {error}") from error
     if values["n_public"] < 1:
         raise SuiteError(f"{where}: n_public = {values['n_public']!r}: give a positive count")
     if values.get("per_patient", 1) < 1:
