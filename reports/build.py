@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from radpriv.reports.describe_card import card_facts
 from radpriv.reports.leakage import leakage_table
 from radpriv.reports.load import Done, Results
 from radpriv.reports.scores import DatasetScores, best, score
@@ -144,19 +145,12 @@ def _facts(done: Iterable[Done], scores: DatasetScores | None) -> tuple[tuple[st
     record = next((d.record for d in done), None)
     if record is None:
         return ()
-    card = record["card"]
-    facts = [
-        ("Dataset", card["title"]),
-        ("Licence", card["licence"]),
-        ("Access", card["access"]),
-        ("Release", RELEASE.get(card["release"], card["release"])),
-        ("Labels from", card["labels_from"]),
-        ("Unit", card.get("unit_note") or record["cell"]["budget"]["unit"]),
-    ]
-    if card.get("calibrated_on"):
-        facts.append(("Calibrated on", ", ".join(card["calibrated_on"])))
-    if card.get("known_errors"):
-        facts.append(("Known errors", "; ".join(card["known_errors"])))
+    card, cell = record["card"], record["cell"]
+    release = RELEASE.get(card["release"], card["release"])
+    options = cell.get("dataset_identity", {}).get("options", {})
+    shown = {**card, "unit_note": card["unit_note"] or cell["budget"]["unit"]}
+    told = card_facts(shown, record["label_names"], options, release)
+    facts = [(name, said if isinstance(said, str) else "; ".join(said)) for name, said in told]
     if record.get("counts"):
         facts.append(
             ("Counts", ", ".join(f"{k} {v:,}" for k, v in sorted(record["counts"].items())))

@@ -25,7 +25,7 @@ def card_facts(
         ("Labels", ", ".join(labels)),
         ("Labels from", card["labels_from"]),
         ("Unit", card["unit_note"]),
-        ("Options", ", ".join(given)),
+        ("Options", given),
         ("Known errors", list(card["known_errors"])),
         ("Calibrated on", ", ".join(card["calibrated_on"]) or "nothing"),
     ]

@@ -29,6 +29,7 @@ from radpriv.reports.describe_figures import percent, prevalence
 from radpriv.reports.describe_heatmap import cooccurrence
 from radpriv.reports.describe_tables import tables
 from radpriv.reports.figures import DARK, LIGHT
+from radpriv.reports.write import write_report
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -188,6 +189,24 @@ def test_the_page_needs_nothing_from_elsewhere_and_names_are_text(tmp_path: Path
         assert needed in page.replace("&#34;", '"'), needed
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids)) > 10
+
+
+def test_a_report_of_results_shows_the_whole_card_with_labels_and_options(fake: Any) -> None:
+    def edit(record: dict[str, Any]) -> None:
+        record["card"]["calibrated_on"] = ["openi", "mimic-cxr"]
+        record["cell"]["dataset_identity"] = {"options": {"text": "impression"}}
+
+    fake.edit = edit
+    report = write_report(fake.write(), "demo")
+    for text in (report.page.read_text(), (report.folder / "report.md").read_text()):
+        text = text.replace("&#34;", '"')
+        for said in (
+            "Source and access", "public", "CC BY-NC-ND 4.0", "everything in this report",
+            "No Finding, Lung Opacity, Cardiomegaly", "human MeSH codes, mapped",
+            "a report stands for all its copies", 'text = "impression"',
+            "ordinary words were scrubbed too", "openi, mimic-cxr",
+        ):  # fmt: skip
+            assert said in text, said
 
 
 def test_published_figures_stand_beside_with_their_verdicts() -> None:
