@@ -31,8 +31,9 @@ from radpriv.benchmark.atomic import write_json, write_parquet
 from radpriv.benchmark.cell import default_delta, digest
 from radpriv.errors import AttackError
 
-SCHEMA = 2
-"""2: headline figures count clean candidates only, with strata of similarity beside them."""
+SCHEMA = 1
+COUNTING = 2
+"""What a result counts. 2: clean candidates alone in the headline, with strata of similarity."""
 
 
 def attack_id(
@@ -46,7 +47,7 @@ def attack_id(
     attack = make_attack(name, params)
     family = _family(targets)
     key = {
-        "schema": SCHEMA,
+        "counting": COUNTING,
         "attack": name,
         "version": attack.version,
         "params": attack.params(),
@@ -94,6 +95,7 @@ def attack_family(
             rows.append({**head, **row(scored[kind][-1])})
     result = {
         "schema": SCHEMA,
+        "counting": COUNTING,
         "attack_id": attack_id(name, params, fingerprint, family),
         "attack": name,
         "attack_version": attack.version,

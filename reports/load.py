@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from radpriv.errors import ReportError
 
-ATTACK_SCHEMA = 2
-"""Attack results of an older one counted near-copies in their headline: they are not shown."""
+COUNTING = 2
+"""Attack results of an older rule counted near-copies in their headline: they are not shown."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ def _attacks(
         if wanted is not None and path.parent.name not in wanted:
             continue
         data = _json(path)
-        if isinstance(data, dict) and data.get("schema", ATTACK_SCHEMA) < ATTACK_SCHEMA:
+        if isinstance(data, dict) and data.get("counting", 1) != COUNTING:
             continue
         try:
             result = AttackResult(

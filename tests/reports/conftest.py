@@ -272,7 +272,8 @@ def attack(
                 }
             )
     return {
-        "schema": 2,
+        "schema": 1,
+        "counting": 2,
         "attack_id": f"loss-{family}",
         "attack": "loss",
         "attack_version": 2,

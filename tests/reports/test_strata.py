@@ -67,7 +67,7 @@ def test_without_an_attack_there_is_no_such_table(fake) -> None:
 def test_results_that_counted_near_copies_are_not_shown(fake) -> None:
     root = fake.write()
     for path in (root / "attacks").glob("*/result.json"):
-        path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 1}))
+        path.write_text(json.dumps({**json.loads(path.read_text()), "counting": 1}))
     report = write_report(root, "demo")
     line = report.datasets[0].tables["leakage"].rows[0]
     assert line[2].text == "not attacked yet"
