@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from radpriv.benchmark.datasets.subset import Subset, subset
 from radpriv.benchmark.datasets.texts import Texts
 from radpriv.benchmark.expansion import expand
 from radpriv.benchmark.fingerprint import Fingerprint
-from radpriv.benchmark.job import Job
 from radpriv.benchmark.runner import Context, _run_key, run_cell
 from radpriv.benchmark.suite import Overrides, Suite, parse
 from radpriv.errors import DataError, SuiteError
@@ -221,7 +219,7 @@ def test_the_stand_in_brings_a_subset_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_gated_dataset_shows_its_subset_beside_the_seal(
-    monkeypatch: pytest.MonkeyPatch, jobs_of: Callable[..., list[Job]]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loader = type(make_loader("synthetic-plain", {}))
     monkeypatch.setattr(loader, "card", replace(loader.card, release="nothing"))
