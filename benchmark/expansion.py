@@ -44,8 +44,15 @@ def expand(
     for name in suite.encoders:
         found[name] = resolve(name, suite.pretrained_on)
     jobs: dict[str, Job] = {}
+    names: set[str] = set()
     for axis in suite.datasets:
         used, loader, identity = locate(axis, data)
+        if used.name in names:
+            raise SuiteError(
+                f"suite '{suite.name}': dataset '{used.name}' comes twice, and a table could not "
+                "tell its rows apart; give each arrangement a suite of its own"
+            )
+        names.add(used.name)
         identity = sealed(identity, loader, secret)
         if used.subset is not None:  # else ids stay what they were
             identity["subset"] = asdict(used.subset)

@@ -214,7 +214,7 @@ def test_permuted_axes_and_lists_give_the_same_cells() -> None:
     head = ["epsilons = [1, 8.0, inf]", "seeds = [0, 1, 2]", "encoders = []"]
     sections = [
         '[[datasets]]\nname = "synthetic-plain"\nn_public = 90\noptions = { reports = 120 }',
-        '[[datasets]]\nname = "synthetic-plain"\nn_public = 60\noptions = { seed = 1 }',
+        '[[datasets]]\nname = "synthetic-ct-rate"\nn_public = 60\noptions = { seed = 1 }',
         '[[methods]]\nname = "dp_bow"\nparams = { steps = 5, size = 64 }',
         '[[methods]]\nname = "tfidf"',
         '[[methods]]\nname = "prior"',
@@ -231,7 +231,8 @@ def test_permuted_axes_and_lists_give_the_same_cells() -> None:
         shuffled = rng.sample(sections, len(sections))
         swapped = [
             s.replace("steps = 5, size = 64", "size = 64, steps = 5").replace(
-                'name = "synthetic-plain"\nn_public = 60', 'n_public = 60\nname = "synthetic-plain"'
+                'name = "synthetic-ct-rate"\nn_public = 60',
+                'n_public = 60\nname = "synthetic-ct-rate"',
             )
             for s in shuffled
         ]

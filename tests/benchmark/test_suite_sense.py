@@ -66,3 +66,9 @@ def test_a_file_name_with_spaces_still_gives_a_suite_its_name() -> None:
     assert (
         parse(HEAD + '[[methods]]\nname = "prior"', "my suite.toml", "my suite").name == "my_suite"
     )
+
+
+def test_a_dataset_that_comes_twice_is_refused() -> None:
+    again = HEAD + HEAD.split("\n", 1)[1].replace("reports = 120", "reports = 150")
+    with pytest.raises(SuiteError, match="'synthetic-plain' comes twice"):
+        expand(parse(again + '[[methods]]\nname = "prior"\n', "s", "s"), None)

@@ -84,8 +84,8 @@ class SyntheticMimicCXR(Twin):
             "Open-i's lengths are met where findings and impression are both there (52.8% of "
             "reports); an impression is longer than Open-i's (median 13 words, not 7), because "
             "more is there in MIMIC-CXR, and findings are shorter in return",
-            "reports repeat less than Open-i's: 98% are unique, not 80%, and 49% of sentences, not "
-            "35%",
+            "reports repeat less than Open-i's: of 3,927 findings with impression 98% are unique, "
+            "not 80%, and 49% of sentences, not 35%; of as many labelled sections 91% and 60%",
             "silver: where the published F1 of negation exceeds that of mention, mention's counts; "
             "where none is published for a class, 0.88 and 0.30",
             "which findings a model misses depends on wordings that were written by hand: the twin "
