@@ -29,9 +29,8 @@ from radpriv.benchmark.datasets.near import (
     incidence,
     mixed,
     nearest,
-    normalise,
 )
-from radpriv.benchmark.datasets.texts import Texts, pick
+from radpriv.benchmark.datasets.texts import Texts, normalise, pick
 from radpriv.benchmark.features import Features, evaluate
 from radpriv.errors import DataError
 

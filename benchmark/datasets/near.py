@@ -17,7 +17,6 @@ hash with a probability of 1e-5. Shingles are hashes of report text: private dat
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from radpriv.benchmark.datasets.audit import Universe
+from radpriv.benchmark.datasets.texts import normalise
 from radpriv.benchmark.features import FeatureCache, Features
 
 COPY = 0.8
@@ -33,13 +33,6 @@ COPY = 0.8
 
 QUERIES, BLOCK = 1024, 4096
 """Records compared at once: their common counts take at most 4 M entries."""
-
-_WORD = re.compile(r"\W+")
-
-
-def normalise(text: str) -> str:
-    """Lower case, every run of other characters than letters, digits and _ one space."""
-    return _WORD.sub(" ", text.lower()).strip()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ split by a public hash of the id. `counts` says how many went which way, and add
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +37,7 @@ from radpriv.benchmark.datasets.openi_sources import (
 )
 from radpriv.benchmark.datasets.openi_xml import Report
 from radpriv.benchmark.datasets.published import Published
+from radpriv.benchmark.datasets.texts import normalise
 from radpriv.errors import SuiteError
 
 TEXTS = ("findings+impression", "findings", "impression")
@@ -188,8 +188,3 @@ def group_labels(group: list[Report], mapping: Mapping) -> frozenset[str]:
     """
     found = frozenset().union(*(mapping.labels(report.codes) for report in group))
     return found - {"No Finding"} if found - {"No Finding", "Support Devices"} else found
-
-
-def normalise(text: str) -> str:
-    """The form in which two texts count as copies; empty if there is no letter or digit."""
-    return re.sub(r"\W+", " ", text.lower()).strip()

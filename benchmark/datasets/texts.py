@@ -9,6 +9,7 @@ Private data: its repr shows how many there are, never one of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex, overload
@@ -17,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+_OTHER = re.compile(r"\W+")
 BLOCK = 4096
 """Rows turned into strings at once by iteration."""
 
@@ -66,6 +68,12 @@ class Texts(Sequence[str]):
     def pick(self, rows: Any) -> Texts:
         """These rows of this sequence."""
         return Texts(self._column, self.rows[np.asarray(rows, np.int64)], self.file)
+
+
+def normalise(text: str) -> str:
+    """The form in which two texts count as copies: lower case, every run of other characters than
+    letters, digits and _ one space; empty if there is no letter or digit."""
+    return _OTHER.sub(" ", text.lower()).strip()
 
 
 def pick(texts: tuple[str, ...] | Texts, rows: Any) -> tuple[str, ...] | Texts:

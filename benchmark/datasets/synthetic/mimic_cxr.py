@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from radpriv.benchmark.datasets.base import Card, datasets
-from radpriv.benchmark.datasets.mimic.policy import NO_FINDING, Policy, canonical_uncertain
+from radpriv.benchmark.datasets.mimic.policy import Policy, canonical_uncertain
+from radpriv.benchmark.datasets.openi_mapping import CHEXPERT
 from radpriv.benchmark.datasets.published import Published
 from radpriv.benchmark.datasets.synthetic import targets
 from radpriv.benchmark.datasets.synthetic.cxr_writer import LAST, CxrWriter
@@ -30,22 +31,7 @@ _VALUES = (math.nan, 0.0, -1.0, 1.0)  # of the states blank, negative, uncertain
 _TRAIN = "MIT-LCP/mimic-cxr notebook, 222,750 train studies on which two labellers agree"
 _LABELLED = ("impression", "findings", LAST)
 
-LABELS = (
-    NO_FINDING,
-    "Enlarged Cardiomediastinum",
-    "Cardiomegaly",
-    "Lung Opacity",
-    "Lung Lesion",
-    "Edema",
-    "Consolidation",
-    "Pneumonia",
-    "Atelectasis",
-    "Pneumothorax",
-    "Pleural Effusion",
-    "Pleural Other",
-    "Fracture",
-    "Support Devices",
-)
+LABELS = CHEXPERT
 
 
 @lru_cache(maxsize=16)
