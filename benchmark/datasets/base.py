@@ -138,6 +138,15 @@ class Loader(abc.ABC):
     def options(self) -> dict[str, Any]:
         return asdict(self)
 
+    def one_of(self, **known: Sequence[str]) -> None:
+        """SuiteError for an option whose value is none of those known."""
+        for option, values in known.items():
+            if (value := getattr(self, option)) not in values:
+                raise SuiteError(
+                    f"dataset '{self.name}': option '{option}' = {value!r}: one of "
+                    f"{', '.join(values)}"
+                )
+
     def parts(self) -> tuple[Loader, ...]:
         """The loaders that the rows come from: more than this one where datasets are combined."""
         return (self,)

@@ -37,7 +37,7 @@ from radpriv.benchmark.datasets.ctrate_sources import find_place, sources_sha256
 from radpriv.benchmark.datasets.hashed import hashed
 from radpriv.benchmark.datasets.published import Published
 from radpriv.benchmark.datasets.rows import Row, StreamedLoader
-from radpriv.errors import DataError, SuiteError
+from radpriv.errors import DataError
 
 TEXTS = ("findings+impression", "findings", "impression")
 HOLDOUTS = ("test", "validation")
@@ -87,14 +87,7 @@ class CTRate(StreamedLoader):
     holdout: str = "test"
 
     def __post_init__(self) -> None:
-        for option, value, known in (
-            ("text", self.text, TEXTS),
-            ("holdout", self.holdout, HOLDOUTS),
-        ):
-            if value not in known:
-                raise SuiteError(
-                    f"dataset 'ct-rate': option '{option}' = {value!r}: one of {', '.join(known)}"
-                )
+        self.one_of(text=TEXTS, holdout=HOLDOUTS)
 
     def find(self, data: Path | None) -> Path:
         return find_place(data)

@@ -38,7 +38,6 @@ from radpriv.benchmark.datasets.openi_sources import (
 from radpriv.benchmark.datasets.openi_xml import Report
 from radpriv.benchmark.datasets.published import Published
 from radpriv.benchmark.datasets.texts import normalise
-from radpriv.errors import SuiteError
 
 TEXTS = ("findings+impression", "findings", "impression")
 HOLDOUTS = ("test", "validation")
@@ -85,14 +84,7 @@ class OpenI(Loader):
     holdout: str = "test"
 
     def __post_init__(self) -> None:
-        for option, value, known in (
-            ("text", self.text, TEXTS),
-            ("holdout", self.holdout, HOLDOUTS),
-        ):
-            if value not in known:
-                raise SuiteError(
-                    f"dataset 'openi': option '{option}' = {value!r}: one of {', '.join(known)}"
-                )
+        self.one_of(text=TEXTS, holdout=HOLDOUTS)
 
     def find(self, data: Path | None) -> Path | None:
         return find_source(data)

@@ -68,17 +68,7 @@ class MimicCXR(StreamedLoader):
     test_labels: str = "official"
 
     def __post_init__(self) -> None:
-        for option, known in (
-            ("labeller", LABELLERS),
-            ("text", TEXTS),
-            ("blank", tuple(BLANK)),
-            ("test_labels", TEST_LABELS),
-        ):
-            value = getattr(self, option)
-            if value not in known:
-                raise SuiteError(
-                    f"dataset 'mimic-cxr': option '{option}' = {value!r}: one of {', '.join(known)}"
-                )
+        self.one_of(labeller=LABELLERS, text=TEXTS, blank=tuple(BLANK), test_labels=TEST_LABELS)
         try:
             uncertain = canonical_uncertain(self.uncertain, CHEXPERT)
         except SuiteError as error:
