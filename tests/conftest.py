@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from radpriv import cli
 from radpriv.benchmark.datasets.base import Card, Dataset
 from radpriv.benchmark.encoders import Encoder, resolve
 from radpriv.benchmark.registry import PLUGIN
+
+settings.register_profile("radpriv", deadline=None)  # a busy machine is no failure
+settings.load_profile("radpriv")
 
 WORDS = [
     "the",

@@ -62,7 +62,7 @@ def found(text: str) -> set[tuple[int, int, str]]:
 WORDS = ["Heart", "heart size", "big", "plaque", "aorta", "is", "is is", "no", ",", ".", "BUT"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join))
 def test_gapped_phrases_are_what_spacys_token_patterns_find(text: str) -> None:
     strings = blank().vocab.strings

@@ -173,7 +173,7 @@ def test_odd_characters_neither_break_nor_blind_it(text: str, reader: Reader) ->
     assert told(reader, text) == {"Pneumothorax": "denied", "Pleural Effusion": "stated"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet=st.characters(codec=None), max_size=200))
 def test_any_text_is_read_and_does_not_reach_its_neighbours(reader: Reader, text: str) -> None:
     first, _, last = reader.read(["Edema.", text, "No edema"])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -170,7 +170,6 @@ BY_PATIENT = AuditPolicy(share=0.5, unit="patient")
 
 
 @given(mine=NUMBERS, others=PATIENTS, instead=PATIENTS, cap=st.integers(1, 20))
-@settings(deadline=None)
 def test_which_reports_of_a_patient_are_kept_depends_on_that_patient_alone(
     mine: list[int], others: dict[str, list[int]], instead: dict[str, list[int]], cap: int
 ) -> None:

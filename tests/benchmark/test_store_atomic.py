@@ -262,7 +262,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(min_size=1), VALUES, max_size=4))
 def test_json_comes_back_as_it_was_whatever_the_order_of_its_keys(
     tmp_path_factory: pytest.TempPathFactory, value: dict[str, object]

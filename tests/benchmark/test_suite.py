@@ -149,7 +149,7 @@ def test_a_suite_that_asks_for_nothing_is_refused() -> None:
 WORDS = ["epsilons", "[", "]", "=", "inf", "nan", "-1", "{}", '"', "\n", "seeds", "true", "1e999"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, len(PLAIN)), st.integers(0, 12), st.sampled_from(WORDS) | st.text(max_size=5))
 def test_parsing_mutated_text_gives_a_suite_or_one_sentence(at: int, cut: int, new: str) -> None:
     try:
@@ -164,7 +164,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from([line for line in PLAIN.split("\n") if " = " in line]),
     VALUES,

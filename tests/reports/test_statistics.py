@@ -65,7 +65,7 @@ def test_only_undefined_resamples_are_undefined_and_none_warns() -> None:
     assert (scores[~undefined] == 1).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.integers(2, 6))
 def test_scores_equal_scikit_learns_on_any_data(seed: int, rows: int, labels: int) -> None:
     rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from radpriv.attacks.audit import one_run
@@ -47,7 +47,6 @@ def test_reference_ceilings_with_every_canary_guessed(m: int, expected: float) -
     assert ceiling(m, m, 1e-5) == pytest.approx(expected, abs=6e-4)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_p_values_equal_the_exact_oracle(data: st.DataObject) -> None:
     m = data.draw(st.integers(1, 24), "m")
@@ -88,7 +87,6 @@ def test_the_oracle_at_full_size_agrees(v: int) -> None:
         assert one_run.p_value(200, 100, v, epsilon, 1e-5) == pytest.approx(expected, rel=1e-9)
 
 
-@settings(deadline=None)
 @given(
     st.integers(20, 400).flatmap(lambda m: st.tuples(st.just(m), st.integers(1, m))),
     st.sampled_from([0.0, 1e-6, 1e-3, 1e-2]),

@@ -79,7 +79,7 @@ def test_how_many_pairs_are_checked_at_once_changes_nothing(
 
 
 @given(st.permutations(range(40)))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_the_order_of_records_does_not_matter(order: list[int]) -> None:
     texts = [*families(3, 7), *["", "...", "a b", "A  b", "a"]]
     straight, moved = groups(texts), groups([texts[i] for i in order])

@@ -52,7 +52,7 @@ def brute_force(texts: Sequence[str], unit: Sequence[int]) -> list[float]:
 
 
 @given(texts_of_few_words, st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_similarity_is_the_jaccard_of_every_pair(texts: list[str], data: st.DataObject) -> None:
     size = len(texts)
     unit = data.draw(st.lists(st.integers(0, 4), min_size=size, max_size=size))
@@ -72,7 +72,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, reports: list[st
 
 
 @given(texts_of_few_words, st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_order_of_records_does_not_matter(texts: list[str], random: object) -> None:
     order = list(range(len(texts)))
     random.shuffle(order)  # type: ignore[attr-defined]
@@ -157,7 +157,7 @@ def drawn(made_up: Dataset, texts: Sequence[str], seed: int) -> Universe:
 
 
 @given(coins=st.lists(st.booleans(), min_size=30, max_size=30), seed=st.integers(0, 1 << 30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_records_similarity_does_not_change_with_the_coins(
     coins: list[bool], seed: int, made_up: Dataset, reports: list[str]
 ) -> None:

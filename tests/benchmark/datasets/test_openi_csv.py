@@ -123,7 +123,7 @@ def test_images_without_their_reports_are_half_a_download(tmp_path: Path) -> Non
         max_size=6,
     )
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 def test_the_xml_and_the_csv_form_of_the_same_reports_give_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory,
     report_xml: Callable[..., bytes],

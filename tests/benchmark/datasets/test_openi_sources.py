@@ -22,7 +22,6 @@ Make = Callable[..., bytes]
 SECRET = "unspeakable"
 SEVERAL = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 SOURCE = "openi/NLMCXR_reports.tgz"
@@ -77,9 +76,7 @@ def test_an_unpacked_archive_gives_the_same_rows(
 
 
 @given(keep=st.floats(0, 1, exclude_max=True))
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_archive_cut_anywhere_is_refused_by_name(
     archive: Write, report_xml: Make, keep: float
 ) -> None:

@@ -47,7 +47,7 @@ sizes_of_patients = st.lists(st.integers(1, 6), min_size=60, max_size=90)
 
 
 @given(sizes_of_patients, st.integers(0, 1 << 30), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_larger_subset_keeps_every_record_of_a_smaller_one(
     sizes: list[int], seed: int, data: st.DataObject
 ) -> None:
@@ -58,7 +58,7 @@ def test_a_larger_subset_keeps_every_record_of_a_smaller_one(
 
 
 @given(sizes_of_patients, st.integers(0, 1 << 30), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_patients_are_whole_and_shares_stay(
     sizes: list[int], seed: int, data: st.DataObject
 ) -> None:

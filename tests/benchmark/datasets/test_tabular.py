@@ -154,9 +154,7 @@ def test_rows_are_given_while_the_file_is_read(tmp_path: Path) -> None:
     assert next(lines).cells == ("r", "p")
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.tuples(
@@ -195,9 +193,7 @@ def test_what_a_csv_writer_wrote_is_read_back(
         assert same(line.states, (SPELLINGS[one], SPELLINGS[two]))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cell=st.text(st.characters(exclude_characters='",\r\n', codec="utf-8"), max_size=12))
 def test_a_label_is_one_of_the_four_values_or_refused_without_being_quoted(
     tmp_path: Path, cell: str

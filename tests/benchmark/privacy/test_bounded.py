@@ -126,7 +126,7 @@ def test_the_oracle_tells_the_sum_from_what_common_mistakes_give() -> None:
         assert wrong_by(sums, expected, 1.0) > 1e-2, name
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), elements=st.integers(1, 400), tokens=st.integers(1, 40))
 def test_micro_batches_do_not_change_the_sum(seed: int, elements: int, tokens: int) -> None:
     x, units = hard(np.random.default_rng(seed))
@@ -135,7 +135,7 @@ def test_micro_batches_do_not_change_the_sum(seed: int, elements: int, tokens: i
     assert wrong_by(parts.tensors, whole.tensors, 0.7) < 1e-10
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), gone=st.integers(0, 8))
 def test_a_unit_moves_a_bounded_sum_by_at_most_the_clip(seed: int, gone: int) -> None:
     x, units = hard(np.random.default_rng(seed))

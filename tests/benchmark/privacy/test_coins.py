@@ -249,7 +249,7 @@ def halves(run: Any, records: PrivateFeatures, universe: Universe) -> int:
     absent=st.sets(st.integers(0, 6)),
     rate=st.floats(0.01, 1.0),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_all_records_of_a_unit_come_together_or_not_at_all(
     owners: list[int], absent: set[int], rate: float
 ) -> None:
@@ -284,7 +284,6 @@ def test_tiny_rates_are_met_too() -> None:
 
 
 @given(st.floats(1e-6, 1.0))
-@settings(deadline=None)
 def test_the_probability_is_the_rate_but_for_one_cell_of_the_uniforms(rate: float) -> None:
     """A coin is u < rate with u a multiple of 2^-53: ⌈rate · 2^53⌉ of 2^53 words say yes."""
     yes = math.ceil(rate * 2**53)

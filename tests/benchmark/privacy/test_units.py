@@ -315,7 +315,7 @@ def test_a_unit_split_over_micro_batches_is_told_apart(
     tokens=st.integers(1, 200),
     most=st.integers(1, 20),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_micro_batches_hold_each_record_once_and_never_split_a_unit(
     lengths: list[int], data: Any, tokens: int, most: int
 ) -> None:

@@ -73,7 +73,6 @@ def test_a_shipped_method_stopped_at_every_step_ends_with_the_same_bits(
 
 @settings(
     max_examples=8,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -21,9 +21,7 @@ from radpriv.benchmark.datasets.ctrate_scans import (
     spooled,
 )
 
-SEVERAL = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SEVERAL = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 STEMS = st.builds(
     "{}_{}_{}_{}".format,
     st.sampled_from(("train", "valid")),

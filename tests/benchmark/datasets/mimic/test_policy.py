@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from radpriv.benchmark.datasets.mimic import MimicCXR
@@ -45,7 +45,6 @@ def test_a_blank_is_masked_where_ignored_but_a_blank_no_finding_is_a_no() -> Non
     np.testing.assert_array_equal(policy.apply((math.nan,) * 4), (0.0, *[math.nan] * 3))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from((1.0, 0.0, -1.0, math.nan)), min_size=4, max_size=4),
     st.sampled_from(POLICIES),
@@ -60,7 +59,6 @@ def test_what_was_observed_is_never_changed(
         assert value == state if state in (0.0, 1.0) else value in (0.0, 1.0) or value != value
 
 
-@settings(deadline=None)
 @given(st.permutations(LABELS), st.sampled_from(POLICIES), st.sampled_from(POLICIES))
 def test_two_spellings_of_a_policy_are_one(order: list[str], one: str, two: str) -> None:
     spelt = f"{one} ,{order[0]}={two},  {order[1]} = {one}"

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from radpriv.benchmark.datasets.mimic.sections import (
@@ -141,7 +141,6 @@ words = st.lists(st.sampled_from(vocabulary), min_size=1)
 bodies = st.lists(words.map(" ".join).map("x {}".format), min_size=1, max_size=3).map("\n ".join)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(sorted(NAMES)), bodies), min_size=1, max_size=6))
 def test_each_section_that_was_written_is_found(written: list[tuple[str, str]]) -> None:
     report = BANNER + "".join(f" {head}:  {body}\n{BLANK}" for head, body in written)
@@ -156,7 +155,6 @@ def test_each_section_that_was_written_is_found(written: list[tuple[str, str]]) 
     assert chosen_text(report, "impression") == by_name.get("impression", "")
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("AB fi:\n\r\t ().-_é\0")), st.sampled_from(TEXTS))
 def test_any_text_is_parsed_and_a_choice_is_one_clean_line_of_it(report: str, choice: str) -> None:
     text = chosen_text(report, choice)
@@ -165,7 +163,6 @@ def test_any_text_is_parsed_and_a_choice_is_one_clean_line_of_it(report: str, ch
     assert not Counter(text.split()) - Counter(report.split())  # nothing is made up
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("AI \n:"), max_size=60))
 def test_sections_hold_the_text_of_the_report_in_order(report: str) -> None:
     rest = report.replace("\r\n", "\n")
