@@ -2,9 +2,9 @@
 
     closure(["radpriv.baselines.tfidf"]).modules    # name -> Source, everything it imports of ours
 
-Followed: imports of modules under `prefix`, inside functions too, relative ones, `from package
-import submodule`, and the `__init__.py` of every parent. `if TYPE_CHECKING:` blocks do not run, so
-they do not count. A module's identity is the hash of its syntax tree without docstrings, so
+Followed: imports of modules under `prefix` or `beside`, inside functions too, relative ones, `from
+package import submodule`, and the `__init__.py` of every parent. `if TYPE_CHECKING:` blocks do not
+run, so they do not count. A module's identity is the hash of its syntax tree without docstrings, so
 neither a comment nor a docstring changes it. An import by a computed name cannot be followed and
 is reported instead (`Closure.dynamic`); benchmark/registry.py may do it, since the modules that it
 resolves are roots themselves.
@@ -16,7 +16,7 @@ import ast
 import hashlib
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
@@ -62,7 +62,7 @@ class Source:
 
 @dataclass
 class Closure:
-    """modules: ours, by name. packages: of these, the folders. foreign: other top-level names.
+    """modules: those followed, by name. packages: their folders. foreign: other top-level names.
     dynamic: one "module:line uses function" for each import by a computed name."""
 
     modules: dict[str, Source] = field(default_factory=dict)
@@ -72,24 +72,32 @@ class Closure:
 
 
 def closure(
-    roots: Iterable[str], plugins: Mapping[str, Path] | None = None, prefix: str = "radpriv"
+    roots: Iterable[str],
+    plugins: Mapping[str, Path] | None = None,
+    prefix: str = "radpriv",
+    beside: Iterable[str] = (),
 ) -> Closure:
-    """Everything that `roots` (module names) and `plugins` (name -> file) import, transitively."""
+    """Everything that `roots` (module names) and `plugins` (name -> file) import, transitively.
+
+    beside: top-level names of installed plug-in packages, followed like those of `prefix`.
+    """
     found = Closure()
+    followed = frozenset([prefix, *beside])
     waiting = []
     for root in roots:
-        if not _ours(root, prefix) or find(root) is None:
-            raise StoreError(f"fingerprint: no module is called '{root}'; reinstall {prefix}")
+        if not _in(root, followed) or find(root) is None:
+            package = prefix if _in(root, {prefix}) else "the package that has it"
+            raise StoreError(f"fingerprint: no module is called '{root}'; reinstall {package}")
         waiting.append(root)
     for _, path in sorted((plugins or {}).items()):
         # Known by the file's name: the registry's is a hash of its text, comments included.
         label = f"plug-in {Path(path).name}"
         while label in found.modules:
             label += "'"
-        waiting += _visit(found, label, Path(path), None, prefix)
+        waiting += _visit(found, label, Path(path), None, followed)
     while waiting:
         name = waiting.pop()
-        if not _ours(name, prefix):
+        if not _in(name, followed):
             found.foreign.add(name.partition(".")[0])
         elif name not in found.modules:
             waiting += _parents(name)
@@ -98,22 +106,22 @@ def closure(
                 continue  # an attribute of its parent, which is followed
             folders = list(spec.submodule_search_locations or ())
             if spec.origin and spec.origin.endswith(".py"):
-                waiting += _visit(found, name, Path(spec.origin), folders, prefix)
+                waiting += _visit(found, name, Path(spec.origin), folders, followed)
             if folders:
                 found.packages[name] = Path(folders[0])
     found.foreign -= {"", *sys.stdlib_module_names}
-    found.dynamic.sort()
+    registry = f"{prefix}.benchmark.registry:"
+    found.dynamic = sorted(what for what in found.dynamic if not what.startswith(registry))
     return found
 
 
 def _visit(
-    found: Closure, name: str, path: Path, folders: list[str] | None, prefix: str
+    found: Closure, name: str, path: Path, folders: list[str] | None, followed: Set[str]
 ) -> Iterator[str]:
     """Note one module; the names that it imports."""
     source = read(path)
     found.modules[name] = source
-    if name != f"{prefix}.benchmark.registry":
-        found.dynamic += [f"{name}:{line} uses {what}" for line, what in source.dynamic]
+    found.dynamic += [f"{name}:{line} uses {what}" for line, what in source.dynamic]
     package = name if folders else name.rpartition(".")[0]
     for item in source.imports:
         base = item.module
@@ -122,7 +130,7 @@ def _visit(
             above = parent[: len(parent) - item.level + 1]
             base = ".".join([*above, *filter(None, [item.module])])
         yield base
-        if _ours(base, prefix):
+        if _in(base, followed):
             for imported in item.names:
                 if imported == "*":
                     spec = find(base)
@@ -132,8 +140,8 @@ def _visit(
                     yield f"{base}.{imported}"
 
 
-def _ours(name: str, prefix: str) -> bool:
-    return name == prefix or name.startswith(f"{prefix}.")
+def _in(name: str, followed: Set[str]) -> bool:
+    return name.partition(".")[0] in followed
 
 
 def _parents(name: str) -> Iterator[str]:

@@ -5,8 +5,10 @@
     store.lookup(cell.id, now.digest)
 
 In it: the source of everything the roots import (closure.py), the data files beside it, the
-versions of the distributions imported there, Python's minor version, device kind and dtype. Not
-in it: comments, docstrings, whatever no root imports (command line, reports, attacks), suites.
+versions of the distributions imported there, Python's minor version, device kind and dtype. A root
+may lie in an installed plug-in package (entry points): what its distribution provides is followed
+as radpriv's own modules are, and the distribution's version counts too. Not in it: comments,
+docstrings, whatever no root imports (command line, reports, attacks), suites.
 """
 
 from __future__ import annotations
@@ -84,11 +86,13 @@ def fingerprint(
     """The fingerprint of what these modules and plug-in files (name -> file) compute.
 
     extra_packages: distributions that matter though only others import them (e.g. tokenizers).
-    prefix: the package whose modules are followed; everything else counts by its version.
+    prefix: the package whose modules are followed, with those of the roots' own distributions;
+    everything else counts by its version.
     """
-    found = closure(roots, plugin_files, prefix)
+    beside, distributions = _beside(roots, prefix)
+    found = closure(roots, plugin_files, prefix, beside)
     reasons = [f"{what}, so what it imports is unknown" for what in found.dynamic]
-    packages = {name: _version(name) for name in extra_packages}
+    packages = {name: _version(name) for name in (*extra_packages, *distributions)}
     for name in sorted(found.foreign):
         owners = _owners().get(name, ())
         packages.update({owner: _version(owner) for owner in owners} or {name: ABSENT})
@@ -97,7 +101,7 @@ def fingerprint(
             reasons.append(f"{name} is imported from files whose version says nothing of them")
     return Fingerprint(
         modules={name: source.sha256 for name, source in found.modules.items()},
-        data=dict(_data(found.packages)),
+        data=dict(_data(found.packages, prefix)),
         packages=packages,
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
         device=device,
@@ -107,14 +111,26 @@ def fingerprint(
     )
 
 
-def _data(packages: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+def _beside(roots: Iterable[str], prefix: str) -> tuple[set[str], set[str]]:
+    """(top-level names, distributions) of the roots that do not lie in `prefix`.
+
+    With every name that their distributions provide, as one may import the other.
+    """
+    names = {root.partition(".")[0] for root in roots} - {prefix}
+    distributions = {owner for name in names for owner in _owners().get(name, ())}
+    provided = {name for name, owners in _owners().items() if distributions & set(owners)}
+    return names | provided, distributions
+
+
+def _data(packages: Mapping[str, Path], prefix: str) -> Iterator[tuple[str, str]]:
     """Files beside the modules, and in sub-folders that are no packages: name -> SHA-256."""
     for package, folder in packages.items():
+        apart = _APART if package.partition(".")[0] == prefix else {"__pycache__"}
         waiting = [folder]
         while waiting:
             here = waiting.pop()
             for path in here.iterdir():
-                if path.name.startswith(".") or path.name.endswith("~") or path.name in _APART:
+                if path.name.startswith(".") or path.name.endswith("~") or path.name in apart:
                     continue
                 if path.is_dir():
                     if not (path / "__init__.py").exists():
@@ -126,9 +142,16 @@ def _data(packages: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=1)
 def _owners() -> dict[str, tuple[str, ...]]:
-    """Top-level import name -> distributions that provide it."""
-    named = metadata.packages_distributions()
-    return {name: tuple(sorted(set(owners))) for name, owners in named.items()}
+    """Top-level import name -> distributions that provide it, or name it as a plug-in of theirs.
+
+    The second for editable installations, which need not list what they provide.
+    """
+    named = {name: set(owners) for name, owners in metadata.packages_distributions().items()}
+    for distribution in metadata.distributions():
+        for point in distribution.entry_points:
+            if point.group.startswith("radpriv."):
+                named.setdefault(point.module.partition(".")[0], set()).add(distribution.name)
+    return {name: tuple(sorted(owners)) for name, owners in named.items()}
 
 
 @lru_cache(maxsize=1024)

@@ -31,9 +31,11 @@ from filelock import FileLock
 
 from radpriv.benchmark.caches import cache_folder, make_private
 from radpriv.benchmark.cell import digest
+from radpriv.benchmark.closure import find
 from radpriv.benchmark.datasets.base import Dataset, Loader
 from radpriv.benchmark.datasets.texts import Texts
 from radpriv.benchmark.fingerprint import fingerprint
+from radpriv.benchmark.registry import PLUGIN
 from radpriv.errors import DataError, StoreError
 
 BATCH = 2048
@@ -90,8 +92,8 @@ class StreamedLoader(Loader):
         module = type(self).__module__
         code = (
             fingerprint([module], device="", dtype="").as_dict()
-            if module.startswith("radpriv.")
-            else module  # a plug-in's module is named by its content
+            if not module.startswith(PLUGIN) and find(module) is not None
+            else module  # that of a plug-in file is named by its content
         )
         return digest([FORMAT, self.labels, self.identity(data), code])[:32]
 
