@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Wording:
     stated, told: whole sentences for what is there, with and without.
     absent: sentences that deny it.  traps: sentences that nearly name it and say nothing of it.
     group: findings of one group are told one after the other.
+    brief: keyed noun phrases as short as a headline wants them; none: `keyed` serve.
     """
 
     name: str
@@ -47,6 +48,15 @@ class Wording:
     told: tuple[Phrase, ...]
     absent: tuple[Phrase, ...]
     traps: tuple[Phrase, ...]
+    brief: tuple[Phrase, ...] = ()
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Sentences that deny several labels at once: "Heart and mediastinum are normal"."""
+
+    denies: frozenset[int]
+    wordings: tuple[Phrase, ...]
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ class Book:
     slots: Mapping[str, tuple[Phrase, ...]]
     frames: Mapping[str, tuple[Phrase, ...]]
     labels: tuple[Wording, ...]
+    joint: tuple[Joint, ...] = ()
 
 
 @lru_cache(maxsize=8)
@@ -64,6 +75,7 @@ def read_book(*paths: Path) -> Book:
     slots: dict[str, tuple[Phrase, ...]] = {}
     frames: dict[str, tuple[Phrase, ...]] = {}
     labels: list[Wording] = []
+    joint: list[Joint] = []
     sticky: set[str] = set()
     version = 0
     for path in paths:
@@ -75,9 +87,11 @@ def read_book(*paths: Path) -> Book:
                 for name, texts in raw.get(kind, {}).items():
                     into[name] = into.get(name, ()) + _phrases(path, f"{kind} {name}", texts)
             labels += [_wording(path, entry) for entry in raw.get("label", ())]
+            order = {label.name: index for index, label in enumerate(labels)}
+            joint += [_joint(path, entry, order) for entry in raw.get("joint", ())]
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path}: the phrase book lacks or misshapes {error}") from error
-    book = Book(version, frozenset(sticky), slots, frames, tuple(labels))
+    book = Book(version, frozenset(sticky), slots, frames, tuple(labels), tuple(joint))
     _check(paths[-1], book)
     return book
 
@@ -103,13 +117,27 @@ def _phrases(path: Path, where: str, texts: list[str]) -> tuple[Phrase, ...]:
 def _wording(path: Path, entry: dict[str, Any]) -> Wording:
     name = entry.get("name", "?")
     known = [f.name for f in fields(Wording)]
-    if wrong := sorted(entry.keys() ^ set(known)):
+    optional = {f.name for f in fields(Wording) if f.default is not MISSING}
+    if wrong := sorted((entry.keys() ^ set(known)) - (optional - entry.keys())):
         raise DataError(f"{path}, label {name}: field {wrong[0]} is unknown or absent")
     values: dict[str, Any] = {"name": name, "group": entry["group"]}
     values["lexicon"] = tuple(entry["lexicon"])
-    for field in known[3:]:
+    for field in [field for field in known[3:] if field in entry]:
         values[field] = _phrases(path, f"label {name}, {field}", entry[field])
     return Wording(**values)
+
+
+def _joint(path: Path, entry: dict[str, Any], order: Mapping[str, int]) -> Joint:
+    """An entry of several labels; `order` gives their numbers."""
+    where = f"joint {' and '.join(map(str, entry.get('denies', ())))}"
+    if wrong := sorted(entry.keys() ^ {"denies", "wordings"}):
+        raise DataError(f"{path}, {where}: field {wrong[0]} is unknown or absent")
+    if unknown := [name for name in entry["denies"] if name not in order]:
+        raise DataError(f"{path}, {where}: no label is called '{unknown[0]}'")
+    denies = frozenset(order[name] for name in entry["denies"])
+    if len(denies) < 2:
+        raise DataError(f"{path}, {where}: two labels at least")
+    return Joint(denies, _phrases(path, where, entry["wordings"]))
 
 
 def _check(path: Path, book: Book) -> None:
@@ -117,6 +145,7 @@ def _check(path: Path, book: Book) -> None:
     everything += [("slots " + k, p) for k, ps in book.slots.items() for p in ps]
     for label in book.labels:
         everything += [(f"label {label.name}", p) for p in _all(label)]
+    everything += [("joint", p) for joint in book.joint for p in joint.wordings]
     for where, phrase in everything:
         if unknown := sorted(slots_of(phrase.node) - book.slots.keys() - FILLS):
             raise DataError(f"{path}, {where}: '{{{unknown[0]}}}' is no slot")
@@ -132,7 +161,7 @@ def _check(path: Path, book: Book) -> None:
 
 
 def _all(label: Wording) -> Iterable[Phrase]:
-    for field in ("bare", "keyed", "unkeyed", "stated", "told", "absent", "traps"):
+    for field in ("bare", "keyed", "unkeyed", "stated", "told", "absent", "traps", "brief"):
         yield from getattr(label, field)
 
 

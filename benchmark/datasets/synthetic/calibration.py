@@ -23,6 +23,8 @@ class Rates:
     recall: share of its positives that are told by a word of the lexicon.
     pathology: it counts against No Finding.
     noise: F1 of the silver label's mention, negation and uncertainty against the true ones.
+    habit: share of complete findings sections that say so where the label is not there.
+    acute: it is no part of a chest without acute disease.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Rates:
     recall: float
     pathology: bool
     noise: tuple[float, float, float]
+    habit: float = 0.0
+    acute: bool = True
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,16 @@ class Calibration:
     default_phi: float
     latent: Latent
     clear_given_none: float
+
+    @property
+    def kinds(self) -> tuple[float, float, float]:
+        """Shares of reports whose labels are those of an impression beside findings, of an
+        impression alone, of findings alone; the first, where no figure tells them apart."""
+        if "neither" not in self.rates:
+            return 1.0, 0.0, 0.0
+        impression, findings = self.rates["impression"], self.rates["findings"]
+        both = impression + findings + self.rates["neither"] - 1.0
+        return both, impression - both, 1.0 - impression
 
     def phi(self) -> NDArray[np.float64]:
         """Target phi coefficients (k, k), diagonal 1."""
@@ -105,6 +119,8 @@ def _rates(entry: dict[str, Any]) -> Rates:
         recall=entry["recall"],
         pathology=entry.get("pathology", True),
         noise=(noise[0], noise[1], noise[2]),
+        habit=entry.get("habit", 0.0),
+        acute=entry.get("acute", True),
     )
 
 
@@ -116,7 +132,12 @@ def _check(path: Path, figures: Calibration) -> None:
         raise DataError(f"{path}, copula: not of {k} labels; fit it anew")
     for label in figures.labels:
         shares = (label.positive, label.negative, label.uncertain)
-        if min(shares) < 0 or sum(shares) > 1 or not 0 <= label.recall <= 1:
+        if (
+            min(shares) < 0
+            or sum(shares) > 1
+            or not 0 <= label.recall <= 1
+            or not 0 <= label.habit <= 1
+        ):
             raise DataError(f"{path}, label {label.name}: its shares are no shares")
     names = {label.name for label in figures.labels}
     for pair in figures.pairs:

@@ -13,10 +13,25 @@ from collections.abc import Sequence
 from radpriv.benchmark.datasets.synthetic.draws import lognormal
 from radpriv.benchmark.datasets.synthetic.slips import slip
 from radpriv.benchmark.datasets.synthetic.states import BLANK, NEGATIVE, POSITIVE, UNCERTAIN
-from radpriv.benchmark.datasets.synthetic.teller import Teller
+from radpriv.benchmark.datasets.synthetic.teller import DEVICE, Teller
 
 Sections = dict[str, str]
+Told = list[tuple[str, str]]
+"""Sentences, each with the region that it speaks of."""
 LAST = "last paragraph"
+_ORDERS = (
+    ("device", "heart", "vessels", "lung", "pleura", "other", "bone"),
+    ("heart", "vessels", "lung", "pleura", "bone", "other", "device"),
+    ("heart", "vessels", "other", "lung", "pleura", "device", "bone"),
+    ("lung", "pleura", "heart", "vessels", "other", "bone", "device"),
+    ("lung", "vessels", "pleura", "device", "heart", "bone", "other"),
+    ("device", "lung", "pleura", "heart", "vessels", "bone", "other"),
+)
+"""In which order readers go through a chest; some follow none."""
+_SHADOW = "Lung Opacity"
+_CAUSES = ("Atelectasis", "Pneumonia", "Edema", "Consolidation")
+"""What a shadow may turn out to be."""
+_FILLING = 3  # words that a denial takes, about
 
 
 class CxrWriter:
@@ -34,14 +49,13 @@ class CxrWriter:
         self.open = self.by_state[UNCERTAIN]
         plain = self.visit.clear and not (self.there or self.by_state[NEGATIVE])
         self.stock = plain and teller.chance("stock")
+        self.names = [label.name for label in teller.book.labels]
         self.busy = {self.groups[x] for x in (*self.there, *self.open)}
 
     def sections(self) -> Sections:
         rates = self.tell.figures.rates
         out = self._opening()
-        both = rates["impression"] + rates["findings"] + rates["neither"] - 1.0
-        shares = (both, rates["impression"] - both, rates["findings"] - both)
-        kind = self.draw.weighted(shares)
+        kind = self.visit.kind
         if kind == 0:
             impression = self._impression()
             out["findings"] = self._findings(_words([impression]))
@@ -49,7 +63,8 @@ class CxrWriter:
         elif kind == 1:
             out["impression"] = self._whole("impression")
         else:
-            out["findings" if kind == 2 else LAST] = self._whole("findings")
+            last = self.draw.chance(rates["neither"] / (1.0 - rates["impression"]))
+            out[LAST if last else "findings"] = self._whole("findings")
         if self.tell.chance("typo"):
             wrong = self.draw.pick([x for x in ("findings", "impression", LAST) if x in out])
             out[wrong] = slip(out[wrong], self.draw)
@@ -79,80 +94,159 @@ class CxrWriter:
         """Findings beside an impression of so many words; both together reach a drawn length."""
         if self.stock:
             return self.tell.frame_text("stock").strip()
-        target = self._both_lengths() - concluded
-        blank = list(self.by_state[BLANK])
-        if "lung" in self.busy and self.draw.chance(0.5):
-            blank = [x for x in blank if self.groups[x] != "lung"]
-        blank = self.draw.shuffled(blank)
-        sentences = self.tell.denied(self.by_state[NEGATIVE], self._also_no(0.12))
+        target = max(self._both_lengths() - concluded, 10)
+        told: Told = []
         for label in self.there:
-            if _words(sentences) < target and self.tell.chance("repeat"):
-                sentences.append(self.tell.positive(label, blank))
-        if _words(sentences) < target:
-            sentences += self.tell.uncertain([x for x in self.open if self.draw.chance(0.35)])
-            sentences += self._asides()
-        normal = self._normal()
-        while (not sentences or _words(sentences) + 6 < target) and (blank or normal):
-            if blank and (not normal or self.draw.chance(0.6)):
-                size = min(len(blank), 1 + self.draw.below(3))
-                sentences += self.tell.denied([blank.pop() for _ in range(size)])
-            else:
-                sentences.append(normal.pop())
-        return " ".join(self.draw.shuffled(sentences))
+            if _size(told) < target and self.tell.chance("repeat"):
+                told.append((self.groups[label], self.tell.positive(label)))
+        if _size(told) < target:
+            told += [("other", s) for s in self._asides()]
+            open_ = [x for x in self.open if self.draw.chance(0.35)]
+            told += [("lung", s) for s in self.tell.uncertain(open_)]
+        room = max(4, (target - _size(told)) // _FILLING) - len(self.by_state[NEGATIVE])
+        told += self._denied(self.by_state[NEGATIVE] + self._by_habit(room), 0.1)
+        return self._ordered(told + self._filling(target - _size(told)))
+
+    def _by_habit(self, room: int) -> list[int]:
+        """Labels that nothing is said of and that findings deny by habit, at most `room`."""
+        labels = []
+        for label in self.draw.shuffled(self.by_state[BLANK]):
+            habit = self.tell.figures.labels[label].habit
+            half = self.groups[label] == "lung" and "lung" in self.busy
+            if len(labels) < room and self.draw.chance(habit / 2 if half else habit):
+                labels.append(label)
+        return labels
+
+    def _denied(self, labels: Sequence[int], also: float) -> Told:
+        """Sentences that deny these: several regions at once, in lists, or one by one."""
+        rest, told = list(labels), []
+        while len(rest) > 1 and self.tell.chance("joint"):
+            if (found := self.tell.jointly(rest)) is None:
+                break
+            told.append((self.groups[min(found[0])], found[1]))
+            rest = [x for x in rest if x not in found[0]]
+        for region in ("heart", "bone"):
+            if not self.draw.chance(0.15):
+                some = [x for x in rest if self.groups[x] == region]
+                told += [(region, s) for s in self.tell.denied(some, rate="absent_habit")]
+                rest = [x for x in rest if x not in some]
+        return told + [("lung", s) for s in self.tell.denied(rest, self._also_no(also))]
+
+    def _filling(self, words: int) -> Told:
+        """Sentences that what is not told is normal, without naming a label, for so many words."""
+        told: Told = []
+        quiet = [g for g in ("lung", "bone", "vessels") if g not in self.busy]
+        usual = [g for g in quiet if self.tell.chance(f"normal_{g}")]
+        rest = [("other", p) for p in self.tell.book.frames["normal"]]
+        rest += [(g, p) for g in quiet for p in self.tell.book.frames[f"normal_{g}"]]
+        for region in usual:
+            if _size(told) + 3 <= words:
+                told.append((region, self.tell.frame(f"normal_{region}")))
+        for region, phrase in self.draw.shuffled(rest):
+            if _size(told) + 5 > words:
+                break
+            if region == "other" or region not in {r for r, _ in told}:
+                told.append((region, self.tell.wording((phrase,))))
+        return told
+
+    def _ordered(self, told: Told) -> str:
+        """The text, in one of the usual orders; a fifth of reports keep to none."""
+        told = self.draw.shuffled(told)
+        if not self.draw.chance(0.2):
+            order = self.draw.pick(_ORDERS)
+            told.sort(key=lambda one: order.index(one[0]))
+        return " ".join(sentence for _, sentence in told)
 
     def _asides(self) -> list[str]:
         sentences = self._trap()
-        if self.visit.before and self.draw.chance(0.25):
+        if self.visit.before and self.draw.chance(0.2):
             sentences.append(self.tell.frame("mention_prior"))
-        if self.visit.other and self.draw.chance(0.75):
-            sentences.append(self.tell.frame("other"))
+        if self.visit.other:
+            count = self.draw.weighted((0.1, 0.5, 0.3))
+            sentences += [self.tell.frame("other") for _ in range(count)]
         return sentences
 
     def _impression(self) -> str:
         """What is there and what is open, in brief; a headline for the rest."""
         if self.stock:
             return self.tell.frame_text("clear_stock")
-        sentences = self._told(None, headline=True)
-        if self.visit.clear or (not sentences and self.draw.chance(0.5)):
+        sentences = [sentence for _, sentence in self._told(None, headline=True)]
+        if self.visit.clear:
             sentences.insert(0, self.tell.frame("clear"))
-        if self._must_say_other():
-            sentences.append(self.tell.frame("other"))
-        elif not self.visit.clear and self.draw.chance(0.25):
+        elif self._quiet() and self.tell.chance("no_acute"):
+            if sentences and self.draw.chance(0.2):
+                sentences[-1] = f"{sentences[-1][:-1]} {self.tell.frame_text('without_acute')}."
+            else:
+                sentences.insert(self.draw.below(2), self.tell.frame("no_acute"))
+        elif self.draw.chance(0.15):
             sentences.append(self.tell.frame("closing"))
+        if self._must_say_other() and not (sentences and self.draw.chance(0.5)):
+            sentences.append(self.tell.frame("other"))
         sentences += self._ending()
         if len(sentences) > 1 and self.tell.chance("numbered"):
             return " ".join(f"{i}. {s}" for i, s in enumerate(sentences, 1))
         return " ".join(sentences)
 
+    def _quiet(self) -> bool:
+        """Nothing acute is there or open."""
+        acute = [label.acute for label in self.tell.figures.labels]
+        return not any(acute[x] for x in (*self.there, *self.open))
+
     def _whole(self, length: str) -> str:
         """A report of one section."""
         if self.stock and length == "impression":
             return self.tell.frame_text("clear_stock")
-        target = self._length(length)
+        target = self._length(self.draw.pick((length, "findings")))
         denied = self.draw.shuffled(self.by_state[NEGATIVE])
-        sentences = self._told(denied, headline=length == "impression")
-        sentences += self.tell.denied(denied, self._also_no(0.4))
+        told = self._told(denied, headline=length == "impression")
+        told += self._denied(denied, 0.2)
         if self._must_say_other() or (self.visit.other and self.draw.chance(0.5)):
-            sentences.append(self.tell.frame("other"))
-        sentences += self._trap()
+            told.append(("other", self.tell.frame("other")))
+        told += [("other", sentence) for sentence in self._trap()]
         if self.visit.before and self.draw.chance(0.15):
-            sentences.append(self.tell.frame("mention_prior"))
-        if self.visit.clear:
-            sentences.append(self.tell.frame("clear"))
-        normal = self._normal()
-        while _words(sentences) + 3 < target and normal:
-            sentences.append(normal.pop())
-        return " ".join(self.draw.shuffled(sentences + self._ending()))
+            told.append(("other", self.tell.frame("mention_prior")))
+        closing = []
+        if self.visit.clear and not (told and length == "findings" and self.draw.chance(0.4)):
+            closing.append(self.tell.frame("clear"))
+        elif not self.visit.clear and self._quiet() and self.draw.chance(0.3):
+            closing.append(self.tell.frame("no_acute"))
+        told += self._filling(target - _size(told) - _words(closing))
+        return " ".join(filter(None, [self._ordered(told), *closing, *self._ending()]))
 
-    def _told(self, deny: list[int] | None, headline: bool) -> list[str]:
-        sentences = [self.tell.positive(x, deny, headline) for x in self.there]
-        sentences += self.tell.uncertain(self.open)
+    def _told(self, deny: list[int] | None, headline: bool) -> Told:
+        """All that is there, all that is open, and some of what is gone."""
+        there, open_ = list(self.there), list(self.open)
+        told = self._explained(there, open_)
+        while there:
+            label = there.pop()
+            region = self.groups[label]
+            rest = [x for x in there if DEVICE not in (region, self.groups[x])]
+            if rest and self.tell.chance("joined" if headline else "joined_long"):
+                there.remove(other := self.draw.pick(rest))
+                told.append((region, self.tell.joined(label, other, headline)))
+            else:
+                told.append((region, self.tell.positive(label, deny, headline)))
+        told += [("lung", sentence) for sentence in self.tell.uncertain(open_)]
         if before := self.visit.before:
             gone = [x for x in range(len(before)) if before[x] == POSITIVE and x not in self.there]
             for label in gone:
                 if label not in self.open and self.tell.chance("resolved"):
-                    sentences.append(self.tell.resolved(label, headline))
-        return sentences
+                    told.append((self.groups[label], self.tell.resolved(label, headline)))
+        return told
+
+    def _explained(self, there: list[int], open_: list[int]) -> Told:
+        """A shadow together with what it is or may be, which are then taken from the lists."""
+        shadow = self.names.index(_SHADOW)
+        if shadow not in there:
+            return []
+        for sure, labels in ((False, open_), (True, there)):
+            causes = [x for x in labels if self.names[x] in _CAUSES][: 1 if sure else 2]
+            if causes and self.tell.chance("explained"):
+                for label in causes:
+                    labels.remove(label)
+                there.remove(shadow)
+                return [("lung", self.tell.explained(shadow, causes, sure))]
+        return []
 
     def _must_say_other(self) -> bool:
         """Nothing else says why No Finding is absent."""
@@ -163,13 +257,6 @@ class CxrWriter:
         """A recommendation or a notification in the running text."""
         kind = self.draw.weighted((0.02, 0.06))
         return [] if kind == 2 else [self.tell.frame(("recommend", "notify")[kind])]
-
-    def _normal(self) -> list[str]:
-        """Sentences that what is not told is normal, without naming a label; in random order."""
-        names = ["normal"]
-        names += [f"normal_{g}" for g in ("lung", "vessels", "bone") if g not in self.busy]
-        phrases = [p for name in names for p in self.tell.book.frames[name]]
-        return [self.tell.wording((p,)) for p in self.draw.shuffled(phrases)[:9]]
 
     def _trap(self) -> list[str]:
         """A sentence that nearly names a label, in some reports; it tells of something abnormal."""
@@ -191,6 +278,10 @@ class CxrWriter:
         words = self.tell.figures.words
         tables = (lognormal(*words[name]) for name in ("findings", "impression"))
         return sum(self.draw.pick(list(zip(*tables))))
+
+
+def _size(told: Told) -> int:
+    return _words([sentence for _, sentence in told])
 
 
 def _words(sentences: Sequence[str]) -> int:

@@ -62,7 +62,7 @@ class Teller:
         if self.draw.chance(0.12 if headline else 0.28):
             told = words.stated if keyed else words.told
             return finished(self.expander.text(self.draw.pick(told), self._details(label)))
-        fills = self._finding(label)
+        fills = self._finding(label, brief=headline)
         if deny and self.chance("scoped"):
             fills["a"] = self.name(deny.pop())
             if deny and self.draw.chance(0.4):
@@ -75,6 +75,18 @@ class Teller:
             change = "headline" if change == "plain" else f"headline_{change}"
         return self.frame(change, **fills)
 
+    def joined(self, one: int, other: int, headline: bool = False) -> str:
+        """One sentence that says both are there."""
+        fills = self._finding(one, brief=headline)
+        return self.frame("joined", b=self._finding(other, brief=headline)["g"], **fills)
+
+    def explained(self, label: int, causes: Sequence[int], sure: bool) -> str:
+        """A sentence that says what is there, and what it comes from: one or two of `causes`."""
+        names = [self.name(cause) for cause in causes[:2]]
+        kind = "explained" if sure else "maybe_explained"
+        fills = {**self._finding(label), **dict(zip("ab", names))}
+        return self.frame(kind if len(names) == 1 else f"{kind}_two", **fills)
+
     def maybe(self, label: int) -> str:
         """A hedged sentence of something that is there."""
         return self.frame("maybe", **self._finding(label))
@@ -82,10 +94,11 @@ class Teller:
     def _details(self, label: int) -> dict[str, str]:
         return self.memory.setdefault(label, {})
 
-    def _finding(self, label: int) -> dict[str, str]:
+    def _finding(self, label: int, brief: bool = False) -> dict[str, str]:
         """What fills {f} and {g} for something that is there, with the verbs that agree."""
         words = self.book.labels[label]
-        phrase = self.draw.pick(words.keyed if self.keyed[label] else words.unkeyed)
+        keyed = words.brief if brief and words.brief else words.keyed
+        phrase = self.draw.pick(keyed if self.keyed[label] else words.unkeyed)
         finding = self.expander.text(phrase, self._details(label))
         return {"f": finding, "g": bare(finding), **agreeing(phrase.plural)}
 
@@ -124,9 +137,11 @@ class Teller:
                 sentences.append(self.frame("hedged", **fills))
         return sentences
 
-    def denied(self, labels: Sequence[int], extra: Sequence[str] = ()) -> list[str]:
+    def denied(
+        self, labels: Sequence[int], extra: Sequence[str] = (), rate: str = "absent"
+    ) -> list[str]:
         """Sentences that deny these, many of them pooled in one list. extra: names of things that
-        bear no label, denied along."""
+        bear no label, denied along. rate: of sentences of the label's own, among the others."""
         named: list[int | str] = [*labels, *extra]
         rest = self.draw.shuffled(named)
         sentences = []
@@ -138,11 +153,19 @@ class Teller:
                 sentences.append(self.frame(kind, **dict(zip("abcd", names))))
                 continue
             one = rest.pop()
-            if isinstance(one, int) and self.chance("absent"):
+            if isinstance(one, int) and self.chance(rate):
                 sentences.append(self.wording(self.book.labels[one].absent))
             else:
                 sentences.append(self.frame("no_one", a=self._denied_name(one)))
         return sentences
+
+    def jointly(self, labels: Sequence[int]) -> tuple[frozenset[int], str] | None:
+        """Some of these and a sentence that denies them all at once; None if the book has none."""
+        fitting = [joint for joint in self.book.joint if joint.denies <= set(labels)]
+        if not fitting:
+            return None
+        joint = self.draw.pick(fitting)
+        return joint.denies, self.wording(joint.wordings)
 
     def _denied_name(self, one: int | str) -> str:
         return self.name(one) if isinstance(one, int) else one

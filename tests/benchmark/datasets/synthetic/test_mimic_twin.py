@@ -23,7 +23,7 @@ from radpriv.benchmark.datasets.synthetic.states import BLANK, POSITIVE, UNCERTA
 from radpriv.benchmark.datasets.synthetic.twin import Report, Twin
 from radpriv.errors import SuiteError
 
-PINNED = "dc4f647a6fe591f80b9773c1924e18c3235a130444af2114da433c1104f424c2"
+PINNED = "f146ab2d671842975bd554b395beb47f74a195ad358cce60b4339cb8879a3891"
 KINDS = (SyntheticMimicCXR, SyntheticCTRate)
 Kind = type[SyntheticMimicCXR] | type[SyntheticCTRate]
 
