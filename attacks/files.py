@@ -23,6 +23,7 @@ from radpriv.attacks.metrics import Bools
 from radpriv.attacks.view import Matrix, Population
 from radpriv.errors import AttackError
 
+COLUMNS = ("slot", "record", "patient", "labels", "logits", "length", "similarity", "kind")
 AGAIN = "the cell is damaged: delete its folder and run it again"
 
 
@@ -56,7 +57,8 @@ class Outputs:
     """What one cell says of its candidates and test records, with its flags.
 
     slots int64 (m,); record, patient: m pseudonyms; labels, logits float32 (m, L); length int32
-    (m,); similarity float32 (m,); member bool (m,).
+    (m,); similarity float32 (m,); kind: m words, "natural", "mislabelled" or a canary's name;
+    member bool (m,).
     """
 
     cell: CellFiles
@@ -67,6 +69,7 @@ class Outputs:
     logits: Matrix
     length: NDArray[np.int32]
     similarity: NDArray[np.float32]
+    kind: tuple[str, ...]
     member: Bools
     population: Population
 
@@ -75,7 +78,7 @@ def load(cell: CellFiles) -> Outputs:
     """Read and check one cell; AttackError names the file at fault."""
     width = len(cell.record["label_names"])
     path = cell.folder / "private" / "candidates.parquet"
-    table = _table(path, ("slot", "record", "patient", "labels", "logits", "length", "similarity"))
+    table = _table(path, COLUMNS)
     slots = _slots(path, table)
     test_path = cell.folder / "test.parquet"
     test = _table(test_path, ("labels", "logits"))
@@ -88,6 +91,7 @@ def load(cell: CellFiles) -> Outputs:
         logits=_matrix(path, table, "logits", width),
         length=table["length"].to_numpy().astype(np.int32),
         similarity=_similarity(path, table),
+        kind=tuple(table["kind"].to_pylist()),
         member=_flags(cell.folder / "private" / "flags.parquet", slots),
         population=Population(
             _matrix(test_path, test, "logits", width), _matrix(test_path, test, "labels", width)

@@ -12,28 +12,28 @@ that what luck and the metric itself do stands beside what the attack does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from radpriv.attacks.files import CellFiles, Outputs, load
-from radpriv.attacks.metrics import Bools, Floats
+from radpriv.attacks.parts import OWN, Part, base_of, parts_of
 from radpriv.attacks.public import public_permutation
 from radpriv.attacks.registry import make_attack
-from radpriv.attacks.summary import Scored, family_row, row
+from radpriv.attacks.summary import Scored, canary_rows, family_row, row
 from radpriv.attacks.view import Reference, Scorer, View
 from radpriv.benchmark.atomic import write_json, write_parquet
 from radpriv.benchmark.cell import default_delta, digest
 from radpriv.errors import AttackError
 
 SCHEMA = 1
-COUNTING = 2
-"""What a result counts. 2: clean candidates alone in the headline, with strata of similarity."""
+COUNTING = 3
+"""What a result counts. 2: clean candidates alone in the headline, with strata of similarity. 3:
+canaries by kind, outside the headline."""
 
 
 def attack_id(
@@ -71,28 +71,34 @@ def attack_family(
     role = "control" if family[0].record.get("role") == "control" else "attack"
 
     scored: dict[str, list[Scored]] = {role: [], "null": []}
+    planted: dict[str, dict[str, list[Scored]]] = {role: {}, "null": {}}
     rows: list[dict[str, Any]] = []
+    tables: list[pa.Table] = []
     for target in outputs:
         others = [o for o in outputs if o is not target]
         answer = attack.score(view_of(target, others))
-        scores, member = Scorer(target.member).join(name, answer)
-        similarity = target.similarity
-        if unit == "patient":
-            scores, member, similarity = by_patient(target, scores)
-        permuted = public_permutation(
-            member.size, str(target.cell.record["family"]), target.cell.seed, "null"
-        )
+        scores, _ = Scorer(target.member).join(name, answer)
+        parts = parts_of(target, scores, unit)
+        tables.append(score_rows(target.cell.seed, parts.values()))
         delta, source = _delta(target.cell)
-        for kind, coins in ((role, member), ("null", member[permuted])):
-            scored[kind].append(Scored(scores, coins, delta, similarity))
-            head = {
-                "cell_id": target.cell.cell_id,
-                "seed": target.cell.seed,
-                "role": kind,
-                "references": len(others),
-                "delta_source": source,
-            }
-            rows.append({**head, **row(scored[kind][-1])})
+        for kind, part in parts.items():
+            permuted = public_permutation(
+                part.member.size, str(target.cell.record["family"]), target.cell.seed, _null(kind)
+            )
+            for as_what, coins in ((role, part.member), ("null", part.member[permuted])):
+                seen = Scored(part.scores, coins, delta, part.similarity)
+                if kind != base_of(target):
+                    planted[as_what].setdefault(kind, []).append(seen)
+                    continue
+                scored[as_what].append(seen)
+                head = {
+                    "cell_id": target.cell.cell_id,
+                    "seed": target.cell.seed,
+                    "role": as_what,
+                    "references": len(others),
+                    "delta_source": source,
+                }
+                rows.append({**head, **row(seen)})
     result = {
         "schema": SCHEMA,
         "counting": COUNTING,
@@ -107,9 +113,12 @@ def attack_family(
         "cells": sorted(c.cell_id for c in family),
         "cell_fingerprints": {c.cell_id: c.record["fingerprint"] for c in family},
         "rows": rows,
-        "summary": {kind: family_row(seeds) for kind, seeds in scored.items()},
+        "summary": {
+            what: {**family_row(seeds), "canaries": canary_rows(planted[what])}
+            for what, seeds in scored.items()
+        },
     }
-    return result, score_rows(outputs, scored[role], unit)
+    return result, pa.concat_tables(tables)
 
 
 def view_of(target: Outputs, others: Sequence[Outputs]) -> View:
@@ -129,49 +138,22 @@ def view_of(target: Outputs, others: Sequence[Outputs]) -> View:
     )
 
 
-def by_patient(target: Outputs, scores: Floats) -> tuple[Floats, Bools, NDArray[np.float32]]:
-    """(mean score, membership, mean similarity) of each patient, in order of first slot.
+def score_rows(seed: int, parts: Iterable[Part]) -> pa.Table:
+    """Columns slot int64, seed int64, score float64; by slot. Private data.
 
-    Coins were flipped per patient, so reports of one patient are one candidate and not many. The
-    similarity is a mean as the score is: one common report in a long history makes no copy.
+    slot: of the first report, where several were flipped by one coin.
     """
-    number = _patients(target)
-    count = np.bincount(number)
-    members = np.bincount(number, weights=target.member)
-    if not ((members == 0) | (members == count)).all():
-        raise AttackError(
-            f"{target.cell.folder}: a patient is a member in part, though its coins were flipped "
-            "per patient; the cell is damaged: delete its folder and run it again"
-        )
-    likeness = np.bincount(number, weights=target.similarity) / count
-    return (
-        np.bincount(number, weights=scores) / count,
-        members > 0,
-        likeness.astype(np.float32),
-    )
+    whole = list(parts)
+    slots = np.concatenate([p.slots for p in whole])
+    scores = np.concatenate([p.scores for p in whole])
+    order = np.argsort(slots)
+    seeds = np.full(len(slots), seed, dtype=np.int64)
+    return pa.table({"slot": slots[order], "seed": seeds, "score": scores[order]})
 
 
-def _patients(target: Outputs) -> NDArray[np.int64]:
-    """int64 (m,): the patient of each candidate, numbered by first appearance."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(p, len(numbers)) for p in target.patient], np.int64)
-
-
-def score_rows(outputs: Sequence[Outputs], scored: Sequence[Scored], unit: str) -> pa.Table:
-    """Columns slot int64, seed int64, score float64; by seed, then by slot. Private data.
-
-    slot: of a patient's first report, where coins were flipped per patient.
-    """
-    candidates = [
-        o.slots[np.unique(_patients(o), return_index=True)[1]] if unit == "patient" else o.slots
-        for o in outputs
-    ]
-    slots = np.concatenate(candidates)
-    seeds = np.concatenate(
-        [np.full(len(c), o.cell.seed, dtype=np.int64) for c, o in zip(candidates, outputs)]
-    )
-    scores = np.concatenate([s.scores for s in scored])
-    return pa.table({"slot": slots, "seed": seeds, "score": scores})
+def _null(kind: str) -> str:
+    """The stream of a kind's null row; that of the dataset's own candidates is named as ever."""
+    return "null" if kind in OWN else f"null/{kind}"
 
 
 def write_result(folder: Path, result: Mapping[str, Any], rows: pa.Table) -> None:

@@ -20,7 +20,7 @@ not adjusted for their number.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,6 +172,32 @@ def stratum_row(seeds: Sequence[Scored], stratum: Stratum) -> dict[str, Any]:
         area, _ = mean_auc(inside)
         found |= {"auc": area.value, "auc_low": area.low, "auc_high": area.high}
     return found
+
+
+def canary_rows(kinds: Mapping[str, Sequence[Scored]]) -> list[dict[str, Any]]:
+    """One row per kind of canary: mean AUC, and the bound on ε where a canary is one unit.
+
+    Copies of a canary change a model by more than one unit may, so they bound nothing: ε is None.
+    Not resolvable (AUC None) below `FEWEST` members or non-members in some seed.
+    """
+    rows = []
+    for kind, seeds in sorted(kinds.items()):
+        fewest = min(min(int(s.member.sum()), int((~s.member).sum())) for s in seeds)
+        found: dict[str, Any] = {
+            "kind": kind,
+            "candidates": seeds[0].member.size,
+            "resolvable": fewest >= FEWEST,
+            **dict.fromkeys(("auc", "auc_low", "auc_high", "epsilon_lower", "ceiling")),
+        }
+        if found["resolvable"]:
+            area, _ = mean_auc(seeds)
+            found |= {"auc": area.value, "auc_low": area.low, "auc_high": area.high}
+        if "*" not in kind:
+            bounds = [s.bound(1 - (1 - CONFIDENCE) / len(seeds)) for s in seeds]
+            found["epsilon_lower"] = max(bound for bound, _ in bounds)
+            found["ceiling"] = max(top for _, top in bounds)
+        rows.append(found)
+    return rows
 
 
 def mean_auc(seeds: Sequence[Scored], confidence: float = CONFIDENCE) -> tuple[Interval, Any]:

@@ -13,8 +13,10 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
+from radpriv.benchmark.datasets.canaries import Planting
 from radpriv.errors import SuiteError
 
 UNITS = ("report", "patient")
@@ -123,12 +125,14 @@ class AuditPolicy:
     share: fraction of the universe's units that are candidates; None = min(1,000, 20% of n_public).
     canaries: "natural" (records as they are) or "mislabelled" (every label of a candidate flipped;
     the positive control).  key_sha256: SHA-256 of the audit key, never the key.
+    planted: canaries beside the candidates, in order of their name (datasets/canaries.py).
     """
 
     share: float | None = None
     unit: str = "report"
     canaries: str = "natural"
     key_sha256: str = ""
+    planted: tuple[Planting, ...] = ()
 
     def __post_init__(self) -> None:
         if self.share is not None and not 0 < self.share <= 1:
@@ -137,6 +141,18 @@ class AuditPolicy:
             raise SuiteError(f"audit unit = '{self.unit}': one of {', '.join(UNITS)}")
         if self.canaries not in ("natural", "mislabelled"):
             raise SuiteError(f"audit canaries = '{self.canaries}': natural or mislabelled")
+        ordered = tuple(sorted(self.planted, key=lambda p: p.name))
+        for one, two in pairwise(ordered):
+            if one.name == two.name:
+                raise SuiteError(f"canaries: '{one.name}' comes twice; add their counts up")
+        object.__setattr__(self, "planted", ordered)
+
+    @property
+    def flipped(self) -> float:
+        """The probability that a candidate has its labels flipped."""
+        if self.canaries == "mislabelled":
+            return 1.0
+        return sum(p.share for p in self.planted if p.kind == "mislabelled")
 
     def rate(self, n_public: int) -> float:
         """The probability that a unit is a candidate."""
@@ -186,6 +202,8 @@ class Cell:
         asked = dict(_plain(asdict(self)))
         if self.per_patient is None:  # ids of cells with unit "report" stay what they were
             del asked["per_patient"]
+        if not self.audit.planted:  # likewise without canaries
+            del asked["audit"]["planted"]
         return asked
 
     @property

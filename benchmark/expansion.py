@@ -128,7 +128,7 @@ class _Maker:
             methods.get("tfidf"), {"c": CONTROL_C}, "method 'tfidf'", "parameter"
         )
         job = self._job(axis, method, None, math.inf, seed)
-        audit = replace(job.cell.audit, canaries="mislabelled")
+        audit = replace(job.cell.audit, canaries="mislabelled", planted=())
         return replace(job, cell=replace(job.cell, audit=audit), role="control")
 
     def _job(
@@ -155,7 +155,13 @@ class _Maker:
             seed=seed,
             suite_key_sha256=_sha256(suite.key),
             noise_mode="secret" if secret else "replayable",
-            audit=AuditPolicy(suite.audit_share, suite.unit, "natural", _sha256(suite.audit_key)),
+            audit=AuditPolicy(
+                suite.audit_share,
+                suite.unit,
+                "natural",
+                _sha256(suite.audit_key),
+                suite.canaries,
+            ),
             limited=self.limit,
             per_patient=self.used.per_patient if suite.unit == "patient" else None,
         )

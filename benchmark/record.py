@@ -186,7 +186,7 @@ def candidates_table(
 ) -> pa.Table:
     """Every candidate, in and out alike, in slot order; no membership.
 
-    similarity: to the nearest record of another unit in the universe (datasets/near.py).
+    similarity: to the nearest of the dataset's own records of another unit (datasets/near.py).
     """
     return pa.table(
         {
@@ -212,4 +212,19 @@ def diary_table(diary: Diary) -> pa.Table:
     names: Sequence[str] = ("records", "loss", "share_clipped")
     return pa.table(
         {n: pa.array([row.get(n, math.nan) for row in diary.rows], pa.float64()) for n in names}
+    )
+
+
+def projections_table(diary: Diary, canaries: int) -> pa.Table:
+    """What each release shows of each gradient canary, in or out: one row per release.
+
+    values: float64 (canaries,), <noised value, direction>, in order of their slots.
+    """
+    column = pa.array([list(p.values) for p in diary.projections], pa.list_(pa.float64(), canaries))
+    return pa.table(
+        {
+            "step": pa.array([p.step for p in diary.projections], pa.int64()),
+            "release": pa.array([p.release for p in diary.projections], pa.string()),
+            "values": column,
+        }
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,6 +169,9 @@ def _train_and_score(
         _write_scores(job, fitted, dataset, universe, context, folder)
         fitted.save(folder / "model")
     write_parquet(folder / "private" / "diagnostics.parquet", record.diary_table(train._diary))
+    if universe.gradient.any():
+        projections = record.projections_table(train._diary, int(universe.gradient.sum()))
+        write_parquet(folder / "private" / "projections.parquet", projections)
     (folder / "ledger.jsonl").touch()
     write_json(folder / "record.json", values)
 
@@ -254,6 +257,8 @@ def _run_key(job: Job, folder: Path, resumed: bool) -> tuple[bytes, str | None]:
         named.append(["per_patient", cell.per_patient])
     if job.subset is not None:
         named.append(["subset", job.subset.reports, job.subset.seed])
+    if cell.audit.planted:
+        named.append(["planted", [astuple(p) for p in cell.audit.planted]])
     return named_key(job.suite_key, *named), None
 
 

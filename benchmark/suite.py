@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from radpriv.benchmark.cell import Budget
+from radpriv.benchmark.datasets.canaries import Planting
 from radpriv.benchmark.datasets.subset import Subset
 from radpriv.benchmark.registry import did_you_mean
 from radpriv.errors import SuiteError
@@ -53,6 +54,7 @@ class Suite:
     """The axes. key and audit_key are public in open suites: they make runs replayable.
 
     noise: "replayable", "secret", or "auto" (secret exactly for gated data).
+    canaries: planted beside the audit set (datasets/canaries.py).
     short_recipe: marks tables and figures of a suite that trains too briefly to rank methods.
     """
 
@@ -67,6 +69,7 @@ class Suite:
     pretrained_on: str = ""
     noise: str = "auto"
     audit_share: float | None = None
+    canaries: tuple[Planting, ...] = ()
     unit: str = "report"
     delta: float | None = None
     control: bool = True
@@ -116,6 +119,7 @@ def parse(text: str, where: str, name: str) -> Suite:
         MethodAxis(**_checked(MethodAxis, m, f"{where}: methods"))
         for m in _list(raw, "methods", where)
     )
+    values["canaries"] = tuple(_planting(c, where) for c in raw.get("canaries", ()))
     suite = Suite(**values)
     for epsilon in (*suite.epsilons, *(e for m in suite.methods for e in m.epsilons)):
         try:
@@ -167,6 +171,8 @@ _KINDS: Mapping[Any, tuple[str, Callable[[Any], bool]]] = {
     "Mapping[str, Any]": ("a table", _is_table),
     "DatasetAxis | None": ("a table", _is_table),
     "Subset | None": ("a table", _is_table),
+    "tuple[Planting, ...]": ("a list of tables", _all(_is_table)),
+    "float": ("a number", _is_number),
     "tuple[str, ...]": ("a list of texts", _all(_is_text)),
     "tuple[int, ...]": ("a list of whole numbers", _all(_is_int)),
     "tuple[float, ...]": ("a list of numbers", _all(_is_number)),
@@ -189,6 +195,14 @@ def _dataset(raw: Mapping[str, Any], where: str) -> DatasetAxis:
     if values.get("per_patient", 1) < 1:
         raise SuiteError(f"{where}: per_patient = {values['per_patient']}: give a positive count")
     return DatasetAxis(**values)
+
+
+def _planting(raw: Mapping[str, Any], where: str) -> Planting:
+    asked = _checked(Planting, raw, f"{where}: canaries")
+    try:
+        return Planting(**asked)
+    except SuiteError as error:
+        raise SuiteError(f"{where}: {error}") from error
 
 
 def _list(raw: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:

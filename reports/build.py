@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from radpriv.reports.canaries import canaries_table
 from radpriv.reports.describe_card import card_facts
 from radpriv.reports.leakage import leakage_table
 from radpriv.reports.load import Done, Results
@@ -87,7 +88,9 @@ def dataset_report(results: Results, dataset: str) -> DatasetReport:
 def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dict[str, Table]:
     leakage = leakage_table(results, dataset, marks(results))
     strata = strata_table(results, dataset, marks(results))
-    leaks = {"leakage": leakage} | ({"strata": strata} if strata.rows else {})
+    canaries = canaries_table(results, dataset, marks(results))
+    leaks = {"leakage": leakage}
+    leaks |= {t.key: t for t in (canaries, strata) if t.rows}
     if scores is None:
         return leaks
     seeds = ", ".join(str(k) for k in sorted({len(r.seeds) for r in scores.rows}))

@@ -204,6 +204,12 @@ def _flat(stratum: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _canary(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of leakage.csv, as canary_secret_auc."""
+    names = ("candidates", "auc", "auc_low", "auc_high", "epsilon_lower", "ceiling")
+    return {f"canary_{line['kind']}_{name}": line[name] for name in names}
+
+
 def _records(family: Family, dataset: str) -> list[dict[str, Any]]:
     e = family.entries[0]
     head = {
@@ -219,7 +225,9 @@ def _records(family: Family, dataset: str) -> list[dict[str, Any]]:
     lines = []
     for role, s in sorted(family.result.summary.items()):
         rates = {f"tpr_at_fpr_{r}": v["value"] for r, v in sorted(s["tpr_at_fpr"].items())}
-        plain = {k: v for k, v in sorted(s.items()) if k not in ("tpr_at_fpr", "strata")}
+        nested = ("tpr_at_fpr", "strata", "canaries")
+        plain = {k: v for k, v in sorted(s.items()) if k not in nested}
+        rates |= {k: v for line in s["canaries"] for k, v in _canary(line).items()}
         rates |= {k: v for stratum in s["strata"] for k, v in _flat(stratum).items()}
         attack = {
             "attack": family.result.attack,

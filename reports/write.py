@@ -28,6 +28,7 @@ ORDER = (
     "weighted",
     "macro",
     "leakage",
+    "canaries",
     "strata",
     "missing",
     "differences",

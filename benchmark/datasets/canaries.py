@@ -5,13 +5,15 @@
       {kind = "secret", count = 8, space = 1000000},
       {kind = "secret", count = 4, copies = 16},
       {kind = "gradient", count = 100},
+      {kind = "mislabelled", share = 0.1},
     ]                                               # in a suite
 
-rare-token: a public sentence with words that occur nowhere else.  secret: a public sentence with an
-accession number drawn from a space of known size: the canary is in or out, never one of two
-secrets, so its coin is what an audit needs and its rank in the space is its exposure (Carlini et
-al. 2019, 1802.08232).  gradient: no record at all; the waist gives it max_norm times a public unit
-direction as its clipped contribution (privacy/planted.py).
+mislabelled: that share of the dataset's own candidates, every label flipped.  rare-token: a public
+sentence with words that occur nowhere else.  secret: a public sentence with an accession number
+drawn from a space of known size: the canary is in or out, never one of two secrets, so its coin is
+what an audit needs and its rank in the space is its exposure (Carlini et al. 2019, 1802.08232).
+gradient: no record at all; the waist gives it max_norm times a public unit direction as its clipped
+contribution (privacy/planted.py).
 
 A canary's labels are fair coins, so nothing but its own membership can teach them to a model. All
 is drawn by the audit key, the same for every seed. `copies` records of one secret share one coin:
@@ -27,11 +29,14 @@ from dataclasses import dataclass
 from radpriv.benchmark.public import PUBLIC_SENTENCES
 from radpriv.errors import SuiteError
 
-KINDS = ("rare-token", "secret", "gradient")
+GRADIENT = "gradient"
+KINDS = ("rare-token", "secret", GRADIENT, "mislabelled")
 LETTERS = "bcdfghjklmnpqrstvwxz"
 RARE_WORDS = 3
 RARE_LENGTH = 9
 MOST = 100_000
+MARK = "canary/"
+"""How the id of every planted record begins."""
 
 Prf = Callable[..., float]
 """prf(*path) -> uniform in [0, 1), keyed by the audit key."""
@@ -42,18 +47,27 @@ class Planting:
     """Canaries of one kind.
 
     count: how many.  copies: records of each, for kind "secret".  space: number of possible
-    secrets, a power of ten.
+    secrets, a power of ten.  share: of the candidates, for kind "mislabelled".
     """
 
     kind: str
-    count: int
+    count: int = 0
     copies: int = 1
     space: int = 1_000_000
+    share: float = 0.0
 
     def __post_init__(self) -> None:
         where = f"canaries of kind '{self.kind}'"
         if self.kind not in KINDS:
             raise SuiteError(f"{where}: one of {', '.join(KINDS)}")
+        if self.kind == "mislabelled":
+            if not 0 < self.share <= 1:
+                raise SuiteError(f"{where}: share = {self.share}: give a fraction in (0, 1]")
+            if self.count or self.copies != 1:
+                raise SuiteError(f"{where}: give a share of the candidates, and no count")
+            return
+        if self.share:
+            raise SuiteError(f"{where}: share = {self.share}: give a count; these are added")
         if not 1 <= self.count * self.copies <= MOST or self.copies < 1:
             raise SuiteError(f"{where}: count · copies must be between 1 and {MOST:,}")
         if self.copies > 1 and self.kind != "secret":
@@ -70,13 +84,17 @@ class Planting:
 
 @dataclass(frozen=True)
 class Canary:
-    """One canary; the universe holds `copies` records of it. Records are crafted, so public."""
+    """One canary; the universe holds `copies` records of it. Records are crafted, so public.
+
+    point: in [0, 1), where the direction of a gradient canary lies; NaN for a record.
+    """
 
     id: str
     name: str
     copies: int
     text: str
     labels: tuple[float, ...]
+    point: float = math.nan
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -93,11 +111,14 @@ def planted(plantings: tuple[Planting, ...], labels: int, prf: Prf) -> Iterator[
             path = (planting.name, number)
             coins = (float(prf("canary", *path, "label", i) < 0.5) for i in range(labels))
             yield Canary(
-                id=f"canary/{planting.name}/{number:05d}",
+                id=f"{MARK}{planting.name}/{number:05d}",
                 name=planting.name,
                 copies=planting.copies,
                 text=_text(planting, path, prf),
                 labels=tuple(coins),
+                point=float(prf("canary", *path, "direction"))
+                if planting.kind == GRADIENT
+                else math.nan,
             )
 
 
@@ -113,7 +134,7 @@ def secret_text(planting: Planting, number: int, secret: int, prf: Prf) -> str:
 
 
 def _text(planting: Planting, path: tuple[str, int], prf: Prf) -> str:
-    if planting.kind == "gradient":
+    if planting.kind == GRADIENT:
         return PUBLIC_SENTENCES[0]
     if planting.kind == "secret":
         return secret_text(planting, path[1], secret_of(planting, path[1], prf), prf)

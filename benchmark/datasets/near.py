@@ -82,13 +82,17 @@ def similarities(
     """float32 (len(slots),): each slot's similarity to the nearest record of another unit.
 
     Over the whole universe, members and not: it depends on no coin, so it is the same in every seed
-    and tells nothing of membership. Computed once for one audit set; the cache is private.
+    and tells nothing of membership. Canaries share their carrier sentences and count as nobody's
+    neighbours. Computed once for one audit set; the cache is private.
     """
+    own = np.flatnonzero(~universe.canary)
     shape = hashlib.sha256(universe.unit.tobytes() + np.asarray(slots, np.int64).tobytes())
+    if universe.canary.any():
+        shape.update(own.tobytes())
 
     def make() -> Features:
         records = cache.map(WordShingles(), universe.texts)
-        found = nearest(records, universe.unit, slots)
+        found = nearest(records, universe.unit, slots, own)
         return Features(found, np.arange(len(found) + 1), ragged=False)
 
     key = f"nearest/1/{WordShingles().key}/{shape.hexdigest()}"

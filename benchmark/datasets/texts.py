@@ -69,6 +69,13 @@ class Texts(Sequence[str]):
         """These rows of this sequence."""
         return Texts(self._column, self.rows[np.asarray(rows, np.int64)], self.file)
 
+    def followed_by(self, texts: Sequence[str]) -> Texts:
+        """These, then `texts`, which are held in memory; what lies on disk stays there."""
+        extra = pa.array(list(texts), self._column.type)
+        column = pa.chunked_array([*self._column.chunks, extra], self._column.type)
+        rows = np.arange(len(self._column), len(column))
+        return Texts(column, np.concatenate([self.rows, rows]))
+
 
 def normalise(text: str) -> str:
     """The form in which two texts count as copies: lower case, every run of other characters than

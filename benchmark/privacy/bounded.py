@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from radpriv.benchmark.privacy.planted import add_planted
 from radpriv.benchmark.privacy.records import Plan, Records
 from radpriv.errors import CellFailed, PrivacyError
 
@@ -109,7 +110,11 @@ class Totals:
         self._clipped += int((norms > self._max_norm).sum() + (~finite).sum())
 
     def finish(self, records: Records, loss: float = math.nan) -> ClippedSum:
-        """The sum, entered among those of the records' sample. loss: summed, for the diary."""
+        """The sum, entered among those of the records' sample. loss: summed, for the diary.
+
+        With the gradient canaries that were drawn with them.
+        """
+        add_planted(records._sample.drawn, self._sums, self._max_norm)
         records._diary.note(
             records=records.size,
             loss=loss / max(records.size, 1),

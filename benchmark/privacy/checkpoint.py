@@ -16,6 +16,7 @@ import hashlib
 import io
 import time
 from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from torch import nn
 
 from radpriv.benchmark.atomic import atomic_write, read_json, write_json
 from radpriv.benchmark.privacy.clipping import trainable
-from radpriv.benchmark.privacy.records import Plan, PrivateFeatures
+from radpriv.benchmark.privacy.records import Plan, PrivateFeatures, Projection
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
 State = tuple[Any, ...]
@@ -86,6 +87,7 @@ class Checkpoints:
             for i, (entry, value) in enumerate(zip(state, saved["state"], strict=True)):
                 _put_back(entry, value, trained=i == 0)
             records._diary.rows[:] = saved["diary"]
+            records._diary.projections[:] = [Projection(*p) for p in saved["projections"]]
             records._plan.tokens, records._plan.elements = self._plan = saved["plan"]
             return int(saved["done"]), bool(saved["moved"])
         except Exception as error:  # a damaged archive raises whatever its reader met first
@@ -112,6 +114,7 @@ class Checkpoints:
             {
                 "state": [_taken(entry, trained=i == 0) for i, entry in enumerate(state)],
                 "diary": records._diary.rows,
+                "projections": [astuple(p) for p in records._diary.projections],
                 "plan": plan,
                 "done": done,
                 "moved": moved,

@@ -17,8 +17,18 @@ from torch import Tensor, nn
 
 from radpriv.benchmark.datasets.audit import Universe
 from radpriv.benchmark.features import FeatureCache, Features, Progress, RecordFunction
+from radpriv.benchmark.privacy.planted import Points, among
 from radpriv.benchmark.public import PUBLIC_SENTENCES
 from radpriv.errors import PrivacyError
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What one release shows of each gradient canary, in order of slot (planted.py)."""
+
+    step: int
+    release: str
+    values: tuple[float, ...]
 
 
 @dataclass
@@ -26,6 +36,7 @@ class Diary:
     """Private diagnostics: written to private/, never to a record, a log or a method."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
+    projections: list[Projection] = field(default_factory=list)
 
     def note(self, **values: float) -> None:
         self.rows.append(values)
@@ -56,7 +67,8 @@ class Sample:
 
     slots, unit: what was drawn, and the unit of each slot of the universe; None outside a run.
     sums: names of the sums made of it. public: a few public records of the same kind (run.once).
-    check: whether a model may be summed over it.
+    check: whether a model may be summed over it. drawn, watched: points of the gradient canaries
+    that were drawn, and of all (planted.py).
     """
 
     open: bool = True
@@ -65,6 +77,8 @@ class Sample:
     slots: NDArray[np.int64] | None = None
     unit: NDArray[np.int64] | None = None
     check: Callable[[nn.Module], None] | None = None
+    drawn: Points = field(default_factory=lambda: np.zeros(0))
+    watched: Points = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -156,8 +170,14 @@ class PrivateFeatures:
     def _select(self, chosen: NDArray[np.bool_], device: torch.device) -> Records:
         """Records of the chosen units (bool, one per unit) that are members: for the sampler."""
         universe = self._universe
-        slots = np.flatnonzero(chosen[universe.unit] & universe.member)
-        sample = Sample(slots=slots, unit=universe.unit)
+        drawn = np.flatnonzero(chosen[universe.unit] & universe.member)
+        slots = drawn[~universe.gradient[drawn]]
+        sample = Sample(
+            slots=slots,
+            unit=universe.unit,
+            drawn=among(universe.points, drawn),
+            watched=among(universe.points, np.arange(len(universe))),
+        )
         return Records(
             slots,
             self._features,
@@ -222,7 +242,7 @@ class RawRecords:
         self._universe = universe
         self._cache = cache
         self._progress = progress
-        self.slots = np.flatnonzero(universe.member)
+        self.slots = np.flatnonzero(universe.member & ~universe.gradient)
         self.texts = [universe.texts[i] for i in self.slots]
         self.y = universe.y[self.slots]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from radpriv.benchmark.privacy.bounded import Bounded, ClippedSum, Declared
-from radpriv.benchmark.privacy.records import Records
+from radpriv.benchmark.privacy.planted import projections
+from radpriv.benchmark.privacy.records import Projection, Records
 from radpriv.benchmark.privacy.release import Noised, Place
 from radpriv.errors import PrivacyError
 
@@ -43,4 +44,8 @@ class Step:
                 f"step {self.index}: '{name}' is not what clipped_sum or bounded_sum made of this "
                 "step's records, so nothing bounds what one unit adds to it"
             )
-        return self._release(Place(self.index, name, self.rate), value, sigma)
+        noised = self._release(Place(self.index, name, self.rate), value, sigma)
+        if len(sample.watched):
+            seen = Projection(self.index, name, projections(sample.watched, noised.tensors))
+            self.records._diary.projections.append(seen)
+        return noised

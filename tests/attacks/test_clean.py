@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from radpriv.attacks.clean import FEWEST, STRATA, clean
 from radpriv.attacks.files import CellFiles, load
-from radpriv.attacks.run import attack_family, by_patient
+from radpriv.attacks.parts import merged
+from radpriv.attacks.run import attack_family
 from radpriv.attacks.summary import Scored, family_row, row
 from radpriv.benchmark.datasets.near import COPY
 from radpriv.errors import AttackError
@@ -120,7 +121,9 @@ def test_a_result_says_how_many_it_left_out(write_cell: WriteCell, untrained: Se
         for s, seed in enumerate(untrained)
     ]
     result, rows = attack_family("loss", {}, cells, "f")
-    assert result["attack_version"] == result["counting"] == 2 and len(rows) == 3 * 600
+    assert result["attack_version"] == result["counting"] == 3
+    assert all(summary["canaries"] == [] for summary in result["summary"].values())
+    assert len(rows) == 3 * 600
     for found in (*result["rows"], *result["summary"].values()):
         assert (found["candidates"], found["left_out"], found["audited"]) == (450, 150, 600)
     for found in result["rows"]:
@@ -180,6 +183,6 @@ def test_a_patient_is_as_similar_as_its_reports_are_on_average(
     table = pq.read_table(path)
     patients = [f"p{i // 2:03d}" for i in range(600)]
     pq.write_table(table.set_column(2, "patient", [patients]), path)
-    _, _, likeness = by_patient(load(CellFiles.open(folder)), np.zeros(600))
+    likeness = merged(load(CellFiles.open(folder)), np.zeros(600), np.arange(600)).similarity
     np.testing.assert_allclose(likeness, np.tile([0.75, 0.85], 150), rtol=1e-6)
     assert clean(likeness).tolist() == [True, False] * 150

@@ -201,3 +201,30 @@ def test_no_count_of_members_is_in_a_public_file(finished: Any) -> None:
         walk({k: v for k, v in record.items() if k != "trainable_parameters"})
         allowed = {*params.values(), public, record["ledger"]["releases"]}
         assert not (members - allowed) & {n for n in numbers if isinstance(n, int)}
+
+
+def test_a_run_with_canaries_holds_their_scores_and_projections(
+    tmp_path: Path, jobs_of: JobsOf
+) -> None:
+    from radpriv.benchmark.features import FeatureCache
+    from radpriv.benchmark.store import Store
+
+    canaries = """[{kind = "rare-token", count = 4}, {kind = "secret", count = 2, copies = 3},
+                   {kind = "gradient", count = 5}]"""
+    how = Fingerprint({"made.up": "00"}, {}, {"numpy": "2"}, "3.11", "cpu", "float32")
+    context = Context(Store(tmp_path / "store"), FeatureCache(None), None)
+    for job in jobs_of("dp_bow", "tfidf", canaries=canaries):
+        found = run_cell(job, how, context)
+        kinds = [r["kind"] for r in found.table("private/candidates.parquet").to_pylist()]
+        path = found.folder / "private" / "projections.parquet"
+        if job.role == "control":
+            assert set(kinds) == {"mislabelled"} and not path.exists()
+            continue
+        counts = {k: kinds.count(k) for k in set(kinds) - {"natural"}}
+        assert counts == {"rare-token": 4, "secret*3": 6, "gradient": 5}
+        shown = found.table("private/projections.parquet").to_pylist()
+        assert len(shown) == (job.cell.params["steps"] if job.method.private else 0)
+        assert all(len(r["values"]) == 5 and np.isfinite(r["values"]).all() for r in shown)
+        public = [p for p in files(found.folder) if p.parent.name != "private"]
+        texts = b"".join(p.read_bytes() for p in public)
+        assert public and b"canary/" not in texts and b"Accession" not in texts

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,7 +200,7 @@ class FakeStore:
             }
             if entry["axes"]["encoder"]
             else None,
-            "card": CARD,
+            "card": deepcopy(CARD),
             "counts": {"reports": 3095, "train": 2395, "test": self.records, "unlabelled": 95},
             "noise_key_commitment": None,
             "how": {
@@ -273,7 +274,7 @@ def attack(
             )
     return {
         "schema": 1,
-        "counting": 2,
+        "counting": 3,
         "attack_id": f"loss-{family}",
         "attack": "loss",
         "attack_version": 2,
@@ -305,11 +306,29 @@ def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
         "ceiling": 2.3,
         "confidence_each": 1 - 0.05 / len(chosen),
         "delta": 1e-5,
+        "canaries": [
+            canary("rare-token", mean, 0.1),
+            canary("secret*16", 0.9, None),
+            canary("secret", None, 0.0),
+        ],
         "strata": [
             stratum(0.0, 0.5, 400, mean),
             stratum(0.5, 0.8, 50, mean - 0.05),
             stratum(0.8, None, 29, None),
         ],
+    }
+
+
+def canary(kind: str, auc: float | None, bound: float | None) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "candidates": 40,
+        "resolvable": auc is not None,
+        "auc": auc,
+        "auc_low": None if auc is None else auc - 0.1,
+        "auc_high": None if auc is None else min(1.0, auc + 0.1),
+        "epsilon_lower": bound,
+        "ceiling": None if bound is None else 1.2,
     }
 
 

@@ -92,5 +92,5 @@ def test_a_planting_that_makes_no_sense_is_refused(options: dict[str, int], what
         Planting(**options)  # type: ignore[arg-type]
 
 
-def test_every_kind_can_be_planted() -> None:
-    assert {c.name.partition("*")[0] for c in made()} == set(KINDS)
+def test_every_kind_that_is_planted_beside_the_dataset_is_made() -> None:
+    assert {c.name.partition("*")[0] for c in made()} == set(KINDS) - {"mislabelled"}

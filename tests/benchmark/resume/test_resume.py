@@ -61,6 +61,19 @@ def test_a_shipped_method_stopped_at_two_steps_ends_with_the_same_bits(
     assert trial.keys.drawn == 1 and not trial.attempts
 
 
+def test_what_releases_showed_of_gradient_canaries_outlives_a_stop(
+    jobs_of: JobsOf, bench: Make
+) -> None:
+    jobs = jobs_of("dp_bow", noise='"secret"', canaries='[{kind = "gradient", count = 9}]')
+    trial = bench(next(j for j in jobs if j.cell.method == "dp_bow"))
+    reference = trial.whole()
+    assert "private/projections.parquet" in reference
+    trial = trial.fresh()
+    trial.stopped("_release", "after", 2)
+    trial.stopped("_release", "before", 3)
+    assert trial.ends() == reference
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", ["replayable", "secret"])
 @pytest.mark.parametrize("method", ["dp_bow", "dp_linear_probe", "dp_lora"])

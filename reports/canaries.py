@@ -1,0 +1,83 @@
+"""Leakage by kind of canary: crafted records that were planted by coin flip, apart from the rest.
+
+The headline counts the dataset's own records. What is made to be memorised shows what a model could
+give away at the worst; it says nothing of an ordinary report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from radpriv.reports.leakage import NOT_RESOLVABLE, families
+from radpriv.reports.load import Results
+from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
+
+NOTES = (
+    "Canaries are added to the training split by a coin each (secret*16: sixteen copies by one "
+    "coin), with labels that are coins too; mislabelled: candidates of the dataset with every "
+    "label flipped. A canary of several copies is more than one unit: it bounds no ε.",
+    "Not resolvable: fewer than 10 canaries in, or out, in some seed. ε lower bound: as above, "
+    "over the canaries of this kind alone.",
+)
+
+
+def canaries_table(results: Results, dataset: str, marks: str = "") -> Table:
+    """Families × kinds, then the nulls; no rows where nothing was planted."""
+    rows: list[tuple[Cell, ...]] = []
+    nulls: dict[str, list[Mapping[str, Any]]] = {}
+    for family in families(results, dataset):
+        for role, summary in sorted(family.result.summary.items()) if family.result else ():
+            for line in summary["canaries"]:
+                if role == "null":
+                    nulls.setdefault(line["kind"], []).append(line)
+                else:
+                    which = "positive control: " if role == "control" else ""
+                    budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
+                    rows.append((Cell(which + family.name, "name"), budget, *_cells(line)))
+    apart = [_null(kind, lines) for kind, lines in sorted(nulls.items())]
+    return Table(
+        "canaries",
+        f"Leakage of planted canaries{marks}",
+        ("method", "budget", "kind", "AUC, 95% interval", "ε lower bound", "ceiling", "canaries"),
+        tuple(rows + apart),
+        NOTES if rows else (),
+        apart=len(apart),
+    )
+
+
+def _cells(line: Mapping[str, Any]) -> tuple[Cell, ...]:
+    area = Cell(NOT_RESOLVABLE, "absent", "fewer than 10 in or out")
+    if line["resolvable"]:
+        low, high = line["auc_low"], line["auc_high"]
+        area = Cell(f"{line['auc']:.2f} [{low:.2f}, {high:.2f}]", "number")
+    return (
+        Cell(line["kind"], "label"),
+        area,
+        _bound(line["epsilon_lower"]),
+        _bound(line["ceiling"]),
+        Cell(f"{line['candidates']:,}", "number"),
+    )
+
+
+def _bound(value: float | None) -> Cell:
+    return Cell(NOT_ASKED, "absent") if value is None else Cell(f"{value:.2f}", "number")
+
+
+def _null(kind: str, lines: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+    known = [line["auc"] for line in lines if line["resolvable"]]
+    area = Cell(NOT_RESOLVABLE, "absent")
+    if known:
+        low, high = f"{min(known):.2f}", f"{max(known):.2f}"
+        area = Cell(low if low == high else f"{low} to {high}", "number")
+    bounds = [line["epsilon_lower"] for line in lines if line["epsilon_lower"] is not None]
+    count = Cell(f"{lines[0]['candidates']:,}", "number")
+    return (
+        Cell("null: coins permuted", "name"),
+        Cell(NOT_ASKED),
+        Cell(kind, "label"),
+        area,
+        _bound(max(bounds, default=None)),
+        Cell(NOT_ASKED, "absent"),
+        count,
+    )
