@@ -133,6 +133,11 @@ class Encoder:
             ids = self.tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
         return list(ids)
 
+    def count(self, text: str) -> int:
+        """Tokens of a text with special tokens, however long it is."""
+        with _TOKENIZING:
+            return len(self.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+
     def model(self) -> nn.Module:
         """A fresh copy in float32, every dropout probability 0 (rule 7), without a pooler."""
         import torch

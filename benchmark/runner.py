@@ -36,6 +36,7 @@ from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Diverged, Run
 from radpriv.benchmark.privacy.streams import named_key, secret_key
 from radpriv.benchmark.store import Finished, Store, atomic_write, write_json, write_parquet
+from radpriv.benchmark.truncation import note
 from radpriv.benchmark.work import REASON
 from radpriv.errors import (
     CellFailed,
@@ -168,6 +169,8 @@ def _train_and_score(
     if status == "done" and fitted is not None:
         _write_scores(job, fitted, dataset, universe, context, folder)
         fitted.save(folder / "model")
+    if fitted is not None:
+        note(fitted.frozen, universe, dataset, context.cache, folder / "private")
     write_parquet(folder / "private" / "diagnostics.parquet", record.diary_table(train._diary))
     if universe.gradient.any():
         projections = record.projections_table(train._diary, int(universe.gradient.sum()))
