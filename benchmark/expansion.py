@@ -47,12 +47,13 @@ def expand(
     names: set[str] = set()
     for axis in suite.datasets:
         used, loader, identity = locate(axis, data)
-        if used.name in names:
+        _readable(used.shown, suite)
+        if used.shown in names:
             raise SuiteError(
-                f"suite '{suite.name}': dataset '{used.name}' comes twice, and a table could not "
-                "tell its rows apart; give each arrangement a suite of its own"
+                f"suite '{suite.name}': dataset '{used.shown}' comes twice, and a table could not "
+                "tell its rows apart; give each a label of its own"
             )
-        names.add(used.name)
+        names.add(used.shown)
         identity = sealed(identity, loader, secret)
         if used.subset is not None:  # else ids stay what they were
             identity["subset"] = asdict(used.subset)
@@ -60,7 +61,13 @@ def expand(
         made = [job for m in suite.methods for job in maker.jobs(m, found)]
         if suite.control:
             made += [maker.control(seed) for seed in suite.seeds]
-        jobs.update((job.cell.id, job) for job in made)
+        for job in made:
+            other = jobs.setdefault(job.cell.id, job)
+            if other.dataset_label != job.dataset_label:
+                raise SuiteError(
+                    f"suite '{suite.name}': '{other.dataset_label}' and '{job.dataset_label}' are "
+                    "one and the same data; leave one out"
+                )
     if not jobs:
         raise SuiteError(
             f"suite '{suite.name}' asks for no cell: a private method needs a finite epsilon"
@@ -174,6 +181,7 @@ class _Maker:
             suite_key=suite.key.encode(),
             audit_key=suite.audit_key.encode(),
             subset=self.used.subset,
+            dataset_label=self.used.shown,
         )
 
 
@@ -197,16 +205,21 @@ def _one_method_per_label(suite: Suite) -> None:
     seen: dict[str, MethodAxis] = {}
     for axis in suite.methods:
         label = axis.label or axis.name
-        if not label.isprintable() or len(label) > 60 or label in RESERVED:
-            raise SuiteError(
-                f"suite '{suite.name}': label {label!r}: give up to 60 printable characters, and "
-                f"none of {', '.join(RESERVED)}"
-            )
+        _readable(label, suite)
         if seen.setdefault(label, axis) != axis:
             raise SuiteError(
                 f"suite '{suite.name}': two [[methods]] entries are called '{label}'; give each "
                 "a label of its own"
             )
+
+
+def _readable(label: str, suite: Suite) -> None:
+    """Labels stand in tables and file names; SuiteError for what could not."""
+    if not label.isprintable() or not 0 < len(label) <= 60 or label in RESERVED:
+        raise SuiteError(
+            f"suite '{suite.name}': label {label!r}: give up to 60 printable characters, and "
+            f"none of {', '.join(RESERVED)}"
+        )
 
 
 def _sha256(text: str) -> str:

@@ -23,6 +23,7 @@ class Job:
     """role: "cell", or "control" for the positive control of the leakage table.
 
     subset: the patients to take, as the cell's dataset identity says; None: all.
+    dataset_label: how tables call the dataset, if not by its name.
     """
 
     cell: Cell
@@ -34,6 +35,7 @@ class Job:
     audit_key: bytes = field(repr=False)
     role: str = "cell"
     subset: Subset | None = None
+    dataset_label: str = ""
 
     @property
     def passes(self) -> float:
@@ -45,7 +47,7 @@ class Job:
         """How a plan and a table name this job."""
         b = self.cell.budget
         return {
-            "dataset": self.cell.dataset,
+            "dataset": self.dataset_label or self.cell.dataset,
             "encoder": self.cell.encoder,
             "method": self.cell.method,
             "label": self.label,

@@ -75,7 +75,7 @@ def write_plan(
         "short_recipe": suite.short_recipe,
         "limited": overrides.limit,
         "note": suite.note or None,
-        "datasets": sorted({p.job.cell.dataset for p in planned}),
+        "datasets": sorted({p.job.axes["dataset"] for p in planned}),
         "cells": [
             {
                 "axes": p.job.axes,

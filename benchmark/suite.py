@@ -29,6 +29,7 @@ class DatasetAxis:
     per_patient: with unit "patient", the most reports of one patient that are trained on.
     otherwise: the axis used where this one's source is not found.
     subset: whole patients of it, by a public hash (datasets/subset.py); part of its identity.
+    label: how tables call it; needed where a dataset comes more than once.
     """
 
     name: str
@@ -37,6 +38,11 @@ class DatasetAxis:
     otherwise: DatasetAxis | None = None
     per_patient: int = 16
     subset: Subset | None = None
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        return self.label or self.name
 
 
 @dataclass(frozen=True)

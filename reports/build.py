@@ -12,6 +12,7 @@ from typing import Any
 
 from radpriv.reports.canaries import canaries_table
 from radpriv.reports.describe_card import card_facts
+from radpriv.reports.home import home_table
 from radpriv.reports.leakage import leakage_table
 from radpriv.reports.load import Done, Results
 from radpriv.reports.scores import DatasetScores, best, score
@@ -53,7 +54,8 @@ class DatasetReport:
 
 
 def build(results: Results) -> tuple[DatasetReport, ...]:
-    return tuple(dataset_report(results, dataset) for dataset in results.datasets)
+    found = {dataset: score(results, dataset) for dataset in results.datasets}
+    return tuple(dataset_report(results, dataset, found) for dataset in results.datasets)
 
 
 def marks(results: Results) -> str:
@@ -64,10 +66,15 @@ def marks(results: Results) -> str:
     return f" ({', '.join(said)})" if said else ""
 
 
-def dataset_report(results: Results, dataset: str) -> DatasetReport:
-    scores = score(results, dataset)
+def dataset_report(
+    results: Results, dataset: str, found: Mapping[str, DatasetScores | None]
+) -> DatasetReport:
+    """found: the scores of every dataset of the plan."""
+    scores = found[dataset]
     done = [d for d in results.done.values() if d.entry.dataset == dataset]
     tables = _tables(results, dataset, scores)
+    if scores is not None and (home := home_table(scores, [s for s in found.values() if s])):
+        tables["home"] = home
     return DatasetReport(
         dataset,
         f"{dataset}{marks(results)}",
@@ -105,8 +112,8 @@ def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dic
             pool_note(scores.pools(p), name)
             for p, name in ((True, "Private"), (False, "Non-private"))
         ),
-        "prior, all positive and all negative draw no randomness: they stay out of the pools, and "
-        "their interval covers patients only.",
+        "prior, keyword, all positive and all negative draw no randomness: they stay out of the "
+        "pools, and their interval covers patients only.",
         "(best), (tied best): highest mean at its ε, and all whose paired difference to it may "
         "be 0.",
     ]

@@ -1,8 +1,8 @@
 """From cells to rows: one row is method × encoder × ε, its cells differ in the seed only.
 
 A row with a missing cell has no score at all, takes no part in a pool or a ranking, and is listed
-with the reason. `prior` and the trivial classifiers draw no randomness, so they stay out of the
-pool of seed variances.
+with the reason. `prior`, `keyword` and the trivial classifiers draw no randomness and look at no
+member, so they stay out of the pool of seed variances.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from radpriv.reports.statistics import (
     weighted_f1,
 )
 
-DETERMINISTIC = frozenset({"prior"})
+DETERMINISTIC = frozenset({"prior", "keyword"})
+TRIVIAL = frozenset({"prior"})
 METRICS = ("weighted", "macro", "class_weighted")
 
 
@@ -67,6 +68,11 @@ class Row:
 
     @property
     def trivial(self) -> bool:
+        return self.method in TRIVIAL or not self.cell_ids
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether seeds change nothing."""
         return self.method in DETERMINISTIC or not self.cell_ids
 
     @property
@@ -91,9 +97,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class DatasetScores:
-    """Everything about F1 on one dataset. trivial: all positive, all negative."""
+    """Everything about F1 on one dataset. trivial: all positive, all negative.
+
+    trained_on, tested_on: names of datasets, which differ where one is transferred to another.
+    records: of the test set, as the store names them.
+    """
 
     dataset: str
+    trained_on: str
+    tested_on: str
+    records: tuple[str, ...] = field(repr=False)
     labels: tuple[str, ...]
     support: tuple[int, ...]
     test_records: int
@@ -116,7 +129,9 @@ def score(results: Results, dataset: str) -> DatasetScores | None:
         return None
     labels, groups, reference = _common(cells)
     patients = int(groups.max()) + 1
-    weights = bootstrap_weights(dataset, patients)
+    trained_on, tested_on = _sides(cells[0], dataset)
+    # A test set is drawn in one way wherever a model was trained, so that ratios are paired.
+    weights = bootstrap_weights(tested_on, patients)
     grouped: dict[tuple[str, str, float], list[Entry]] = {}
     for e in entries:
         grouped.setdefault((e.label, e.encoder, e.epsilon), []).append(e)
@@ -128,6 +143,9 @@ def score(results: Results, dataset: str) -> DatasetScores | None:
     )
     return DatasetScores(
         dataset,
+        trained_on,
+        tested_on,
+        tuple(reference.records),
         labels,
         tuple(int(x) for x in np.nansum(reference.y == 1, axis=0)),
         len(reference.y),
@@ -136,6 +154,16 @@ def score(results: Results, dataset: str) -> DatasetScores | None:
         trivial,
         tuple(_differences(rows)),
     )
+
+
+def _sides(cell: Done, dataset: str) -> tuple[str, str]:
+    """(trained on, tested on), by the identity of the cell's dataset."""
+    asked = cell.record["cell"]
+    options = asked.get("dataset_identity", {}).get("options", {})
+    if asked.get("dataset") == "transfer":
+        return str(options["train"]), str(options["test"])
+    name = str(asked.get("dataset", dataset))
+    return name, name
 
 
 def best(scores: DatasetScores, epsilon: float) -> tuple[Row | None, frozenset[str]]:
@@ -230,7 +258,7 @@ def _measure(
 
 
 def _pooled(row: Row, private: bool) -> bool:
-    return row.complete and not row.trivial and row.private == private
+    return row.complete and not row.deterministic and row.private == private
 
 
 def _estimated(row: Row, rows: Sequence[Row]) -> Row:
@@ -238,7 +266,7 @@ def _estimated(row: Row, rows: Sequence[Row]) -> Row:
     estimates = {}
     for metric, measured in row.measured.items():
         pool = pool_seeds([r.measured[metric].values for r in kin])
-        estimates[metric] = estimate(measured, pool, deterministic=row.trivial)
+        estimates[metric] = estimate(measured, pool, deterministic=row.deterministic)
     return replace(row, estimates=estimates)
 
 
@@ -256,7 +284,10 @@ def _trivial(
 
 
 def _differences(rows: Sequence[Row]) -> list[Difference]:
-    """Every pair at one ε with the same seeds, LoRA first, else in the order of the table."""
+    """Every pair at one ε with the same seeds, LoRA first, else in the order of the table.
+
+    The seed variance of a difference is that of both sides, or of the one that has any.
+    """
     groups: dict[tuple[float, tuple[int, ...]], list[Row]] = {}
     for row in rows:
         if row.complete and not row.trivial:
@@ -268,15 +299,22 @@ def _differences(rows: Sequence[Row]) -> list[Difference]:
             for (e, _), g in sorted(groups.items(), key=lambda x: x[0])
             if math.isfinite(e) == private
         ]
-        pool = pool_differences([np.array([r.measured["weighted"].values for r in g]) for g in kin])
+        drawn = [[_weighted(r).values for r in g if not r.deterministic] for g in kin]
+        two = pool_differences([np.array(g) for g in drawn if g])
+        one = pool_seeds([values for g in drawn for values in g])
         for group in kin:
             ordered = sorted(group, key=lambda r: "lora" not in r.method)
             for i, first in enumerate(ordered):
                 for second in ordered[i + 1 :]:
-                    a, b = first.measured["weighted"], second.measured["weighted"]
-                    same = _same(a, b)
-                    found.append(Difference(first, second, estimate(a - b, pool), same))
+                    a, b = _weighted(first), _weighted(second)
+                    still = first.deterministic + second.deterministic
+                    made = estimate(a - b, (two, one, None)[still], deterministic=still == 2)
+                    found.append(Difference(first, second, made, _same(a, b)))
     return found
+
+
+def _weighted(row: Row) -> Measured:
+    return row.measured["weighted"]
 
 
 def _same(a: Measured, b: Measured) -> bool:

@@ -27,6 +27,7 @@ from radpriv.reports.tables import Table
 ORDER = (
     "weighted",
     "macro",
+    "home",
     "leakage",
     "canaries",
     "strata",
@@ -50,10 +51,11 @@ class Report:
     datasets: tuple[DatasetReport, ...] = field(repr=False)
 
     def terminal_tables(self) -> list[Table]:
-        """The F1 and leakage tables of each dataset, titled with its name."""
+        """The F1 and leakage tables of each dataset, titled with its name; and what crossing from
+        one dataset to another costs."""
         shown = []
         for d in self.datasets:
-            for key in ("weighted", "leakage"):
+            for key in ("weighted", "home", "leakage"):
                 table = d.tables.get(key)
                 if table is not None and table.rows:
                     shown.append(_renamed(table, d.dataset))

@@ -93,7 +93,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     for path in plugins:
         store.keep_source(path)
     name = plan_name(suite, overrides)
-    used = sorted({p.job.cell.dataset for p in planned})
+    used = sorted({p.job.axes["dataset"] for p in planned})
     console.print(
         f"[bold]{name}[/]: {len(planned)} cells on {', '.join(used)}, device {device.type}, "
         f"store {request.store}",
@@ -173,7 +173,7 @@ def _instead(suite: Suite, used: Sequence[str], data: Path | None) -> list[str]:
 
     lines = []
     for axis in suite.datasets:
-        if axis.name not in used and axis.otherwise is not None:
+        if axis.shown not in used and axis.otherwise is not None:
             try:
                 make_loader(axis.name, axis.options).find(data)
             except DataError as error:

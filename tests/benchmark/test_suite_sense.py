@@ -68,7 +68,24 @@ def test_a_file_name_with_spaces_still_gives_a_suite_its_name() -> None:
     )
 
 
-def test_a_dataset_that_comes_twice_is_refused() -> None:
-    again = HEAD + HEAD.split("\n", 1)[1].replace("reports = 120", "reports = 150")
-    with pytest.raises(SuiteError, match="'synthetic-plain' comes twice"):
-        expand(parse(again + '[[methods]]\nname = "prior"\n', "s", "s"), None)
+def test_a_dataset_that_comes_twice_is_refused_unless_each_has_a_label() -> None:
+    more = HEAD.split("\n", 1)[1].replace("reports = 120", "reports = 150")
+    methods = '[[methods]]\nname = "prior"\n'
+    with pytest.raises(SuiteError, match=r"'synthetic-plain' comes twice.*a label of its own"):
+        expand(parse(HEAD + more + methods, "s", "s"), None)
+    jobs = expand(parse(f'{HEAD}{more}label = "more"\n{methods}', "s", "s"), None)
+    assert {j.axes["dataset"] for j in jobs} == {"synthetic-plain", "more"}
+    assert {j.cell.dataset for j in jobs} == {"synthetic-plain"}
+    assert len({j.cell.id for j in jobs}) == len(jobs)
+
+
+def test_a_label_changes_no_cell_and_one_arrangement_has_one_label() -> None:
+    methods = '[[methods]]\nname = "prior"\n'
+    named = f'{HEAD}label = "mine"\n{methods}'
+    plain, labelled = (expand(parse(t, "s", "s"), None) for t in (HEAD + methods, named))
+    assert [j.cell.id for j in plain] == [j.cell.id for j in labelled]
+    same = HEAD.split("\n", 1)[1]
+    with pytest.raises(SuiteError, match="'synthetic-plain' and 'again' are one and the same data"):
+        expand(parse(f'{HEAD}{same}label = "again"\n{methods}', "s", "s"), None)
+    with pytest.raises(SuiteError, match="label 'null': give up to 60"):
+        expand(parse(f'{HEAD}label = "null"\n{methods}', "s", "s"), None)
