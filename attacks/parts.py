@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from radpriv.attacks.files import Outputs
 from radpriv.attacks.metrics import Bools, Floats
-from radpriv.benchmark.datasets.canaries import GRADIENT
+from radpriv.benchmark.planting import GRADIENT
 from radpriv.errors import AttackError
 
 OWN = ("natural", "mislabelled")

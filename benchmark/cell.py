@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from radpriv.benchmark.datasets.canaries import Planting
+from radpriv.benchmark.planting import Planting
 from radpriv.errors import SuiteError
 
 UNITS = ("report", "patient")

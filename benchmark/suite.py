@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.datasets.canaries import Planting
 from radpriv.benchmark.datasets.subset import Subset
+from radpriv.benchmark.planting import Planting
 from radpriv.benchmark.registry import did_you_mean
 from radpriv.errors import SuiteError
 

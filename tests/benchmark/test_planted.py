@@ -16,11 +16,12 @@ from scipy import stats
 from radpriv.benchmark.cell import AuditPolicy
 from radpriv.benchmark.datasets.audit import Universe, draw, plant, prf
 from radpriv.benchmark.datasets.base import Dataset
-from radpriv.benchmark.datasets.canaries import Planting, planted
+from radpriv.benchmark.datasets.canaries import planted
 from radpriv.benchmark.datasets.near import similarities
 from radpriv.benchmark.datasets.texts import Texts
 from radpriv.benchmark.expansion import expand
 from radpriv.benchmark.features import FeatureCache
+from radpriv.benchmark.planting import Planting
 from radpriv.benchmark.suite import parse, read_suite
 from radpriv.errors import DataError, SuiteError
 

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from radpriv.benchmark.datasets.audit import prf
 from radpriv.benchmark.datasets.canaries import (
-    KINDS,
     Canary,
-    Planting,
     planted,
     secret_of,
     secret_text,
 )
+from radpriv.benchmark.planting import KINDS, Planting
 from radpriv.errors import SuiteError
 
 PRF = partial(prf, b"audit key")

@@ -14,9 +14,9 @@ from scipy import stats
 from radpriv.benchmark.cell import AuditPolicy, Budget
 from radpriv.benchmark.datasets.audit import Universe, draw
 from radpriv.benchmark.datasets.base import Dataset
-from radpriv.benchmark.datasets.canaries import Planting
 from radpriv.benchmark.features import FeatureCache
 from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.planting import Planting
 from radpriv.benchmark.privacy import bounded as bounded_module
 from radpriv.benchmark.privacy.bounded import Declared, bounded_sum
 from radpriv.benchmark.privacy.clipping import clipped_sum
