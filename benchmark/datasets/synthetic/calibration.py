@@ -24,7 +24,7 @@ class Rates:
     pathology: it counts against No Finding.
     noise: F1 of the silver label's mention, negation and uncertainty against the true ones.
     habit: share of complete findings sections that say so where the label is not there.
-    acute: it is no part of a chest without acute disease.
+    acute: share of those who have it whose chest is not called free of acute disease.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Rates:
     pathology: bool
     noise: tuple[float, float, float]
     habit: float = 0.0
-    acute: bool = True
+    acute: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _rates(entry: dict[str, Any]) -> Rates:
         pathology=entry.get("pathology", True),
         noise=(noise[0], noise[1], noise[2]),
         habit=entry.get("habit", 0.0),
-        acute=entry.get("acute", True),
+        acute=entry.get("acute", 1.0),
     )
 
 

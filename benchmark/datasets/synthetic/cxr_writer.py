@@ -3,7 +3,7 @@
 The labels are those of one section, as in MIMIC-CXR: of the impression, else the findings, else the
 unheaded last paragraph. All that is there or uncertain is told in that section, and nothing that is
 blank is denied there; the findings beside an impression tell most of it again, with what is denied,
-and deny more.
+and deny more, by habit. A section that stands alone says more of what is denied (see states.py).
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class CxrWriter:
 
     def _by_habit(self, room: int) -> list[int]:
         """Labels that nothing is said of and that findings deny by habit, at most `room`."""
-        labels = []
+        labels: list[int] = []
         for label in self.draw.shuffled(self.by_state[BLANK]):
             habit = self.tell.figures.labels[label].habit
             half = self.groups[label] == "lung" and "lung" in self.busy
@@ -136,6 +136,8 @@ class CxrWriter:
         """Sentences that what is not told is normal, without naming a label, for so many words."""
         told: Told = []
         quiet = [g for g in ("lung", "bone", "vessels") if g not in self.busy]
+        if "vessels" in self.busy and "lung" in quiet:
+            quiet.remove("lung")  # lungs with edema are not clear
         usual = [g for g in quiet if self.tell.chance(f"normal_{g}")]
         rest = [("other", p) for p in self.tell.book.frames["normal"]]
         rest += [(g, p) for g in quiet for p in self.tell.book.frames[f"normal_{g}"]]
@@ -162,7 +164,7 @@ class CxrWriter:
         if self.visit.before and self.draw.chance(0.2):
             sentences.append(self.tell.frame("mention_prior"))
         if self.visit.other:
-            count = self.draw.weighted((0.1, 0.5, 0.3))
+            count = self.draw.weighted((0.15, 0.6))
             sentences += [self.tell.frame("other") for _ in range(count)]
         return sentences
 
@@ -188,9 +190,9 @@ class CxrWriter:
         return " ".join(sentences)
 
     def _quiet(self) -> bool:
-        """Nothing acute is there or open."""
+        """Nothing is open, and nothing that is there counts as acute."""
         acute = [label.acute for label in self.tell.figures.labels]
-        return not any(acute[x] for x in (*self.there, *self.open))
+        return not (self.open or any(self.draw.chance(acute[x]) for x in self.there))
 
     def _whole(self, length: str) -> str:
         """A report of one section."""

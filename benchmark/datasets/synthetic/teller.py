@@ -44,6 +44,7 @@ class Teller:
             del memory[label]
         self.keyed = [draw.chance(rates.recall) for rates in figures.labels]
         self.changed: dict[int, str] = {}
+        self.said: dict[int, dict[str, str]] = {}  # how each finding was last named
         self.compares = True  # whether this report speaks of the last visit at all
 
     def chance(self, rate: str) -> bool:
@@ -96,11 +97,15 @@ class Teller:
 
     def _finding(self, label: int, brief: bool = False) -> dict[str, str]:
         """What fills {f} and {g} for something that is there, with the verbs that agree."""
+        same = self.figures.rates.get("same", 0.0)
+        if same and label in self.said and self.draw.chance(same):
+            return dict(self.said[label])
         words = self.book.labels[label]
         keyed = words.brief if brief and words.brief else words.keyed
         phrase = self.draw.pick(keyed if self.keyed[label] else words.unkeyed)
         finding = self.expander.text(phrase, self._details(label))
-        return {"f": finding, "g": bare(finding), **agreeing(phrase.plural)}
+        self.said[label] = {"f": finding, "g": bare(finding), **agreeing(phrase.plural)}
+        return dict(self.said[label])
 
     def _change(self, label: int) -> str:
         """How the finding compares with the last visit, the same all through the report."""
@@ -153,10 +158,14 @@ class Teller:
                 sentences.append(self.frame(kind, **dict(zip("abcd", names))))
                 continue
             one = rest.pop()
-            if isinstance(one, int) and self.chance(rate):
+            if isinstance(one, str):
+                sentences.append(self.frame("no_one", a=one, **agreeing(False)))
+            elif self.chance(rate):
                 sentences.append(self.wording(self.book.labels[one].absent))
             else:
-                sentences.append(self.frame("no_one", a=self._denied_name(one)))
+                phrase = self.draw.pick(self.book.labels[one].bare)
+                name = self.expander.text(phrase, {})
+                sentences.append(self.frame("no_one", a=name, **agreeing(phrase.plural)))
         return sentences
 
     def jointly(self, labels: Sequence[int]) -> tuple[frozenset[int], str] | None:

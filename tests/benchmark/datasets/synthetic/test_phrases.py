@@ -97,6 +97,21 @@ stated = ["effusion is there"]
 told = ["fluid is there"]
 absent = ["dry"]
 traps = ["nothing"]
+[[label]]
+name = "Edema"
+group = "vessels"
+lexicon = ["edema"]
+bare = ["edema"]
+keyed = ["mild edema"]
+unkeyed = ["overload"]
+stated = ["edema is there"]
+told = ["overload is there"]
+absent = ["no overload"]
+traps = ["nothing"]
+brief = ["edema"]
+[[joint]]
+denies = ["Effusion", "Edema"]
+wordings = ["Dry all over"]
 """
 
 
@@ -114,6 +129,10 @@ traps = ["nothing"]
         ('absent = ["dry"]', "absent = []", "Effusion, absent: no wording"),
         ('absent = ["dry"]', "", "Effusion: field absent is unknown or absent"),
         ('plain = ["{f}"]', 'plain = ["{f"]', "frames plain: '{f' has a stray brace"),
+        ('["Effusion", "Edema"]', '["Edema"]', "joint Edema: two labels at least"),
+        ('["Effusion", "Edema"]', '["Ascites", "Edema"]', "no label is called 'Ascites'"),
+        ('wordings = ["Dry all over"]', "", "joint Effusion and Edema: field wordings"),
+        ('["Dry all over"]', '["{dry}"]', r"joint: '\{dry\}' is no slot"),
         ("version = 1", "", "lacks or misshapes 'version'"),
         ("version = 1", "version = ", "is not TOML"),
     ],
@@ -123,7 +142,9 @@ def test_a_faulty_book_is_refused_with_its_entry(
 ) -> None:
     path = tmp_path / "book.toml"
     path.write_text(BOOK)
-    assert read_book(path).labels[0].name == "Effusion"
+    book = read_book(path)
+    assert [x.name for x in book.labels] == ["Effusion", "Edema"]
+    assert [len(x.brief) for x in book.labels] == [0, 1] and book.joint[0].denies == {0, 1}
     read_book.cache_clear()
     assert old in BOOK
     path.write_text(BOOK.replace(old, new))

@@ -108,6 +108,20 @@ def test_sections_of_the_cxr_twin_are_as_frequent_as_published(cxr: list[Report]
     assert abs(np.mean(["last paragraph" in r.sections for r in cxr]) - 0.046) < 0.015
 
 
+def test_sections_that_stand_alone_deny_more_and_rates_stay_as_published() -> None:
+    figures = SyntheticMimicCXR.figures()
+    assert abs(sum(figures.kinds) - 1) < 1e-9 and SyntheticCTRate.figures().kinds == (1.0, 0.0, 0.0)
+    seen = [next(visits(figures, "kinds", p)) for p in range(4000)]
+    for kind, share in enumerate(figures.kinds):
+        assert abs(np.mean([v.kind == kind for v in seen]) - share) < 0.03
+    j = [label.name for label in figures.labels].index("Pneumothorax")
+    denied = [
+        np.mean([v.states[j] == NEGATIVE for v in seen if v.kind == kind]) for kind in range(3)
+    ]
+    assert denied[2] > denied[1] > 3 * denied[0] and denied[2] > 0.5
+    assert abs(np.mean([v.states[j] == NEGATIVE for v in seen]) - 0.1852) < 0.02
+
+
 def words(text: str) -> int:
     return len(text.split())
 
@@ -125,6 +139,11 @@ def test_lengths_of_the_cxr_twin_are_open_i_s(cxr: list[Report]) -> None:
     ]
     assert len(both) > 1800
     assert near(np.percentile(both, [5, 50, 95]), (18, 41, 84), 0.15, 4)
+    told = [r for r in cxr if {"findings", "impression"} <= set(r.sections)]
+    concluded = np.percentile([words(r.sections["impression"]) for r in told], [50])
+    assert 7 <= concluded[0] <= 12, "of Open-i's impressions 7, or 13 without copies"
+    found = np.percentile([words(r.sections["findings"]) for r in told], [5, 50, 95])
+    assert near(found, (15, 32, 62), 0.15, 3), "of Open-i's training part, without copies"
     indication = [words(r.sections["indication"]) for r in cxr if "indication" in r.sections]
     assert near(np.percentile(indication, [50]), [math.exp(1.317)], 0.2, 1.5)
 
