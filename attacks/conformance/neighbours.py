@@ -3,8 +3,8 @@
     for pair in pairs(world, unit, recording, key): pair.name, pair.data, pair.unit
 
 A method that leaks leaks on *some* unit; an ordinary one may never show it. So the pairs take the
-longest report, the rarest label, a duplicate, a badly labelled record, the only record of a step,
-the last record of all, and the patient with the most reports.
+longest report, the rarest label, a duplicate, a badly labelled record, the only record of a step, a
+gradient canary, the last record of all, and the patient with the most reports.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from radpriv.attacks.conformance.replay import Made
 from radpriv.attacks.conformance.world import World, only, without
-from radpriv.benchmark.datasets.audit import Universe
+from radpriv.benchmark.datasets.audit import Universe, plant
+from radpriv.benchmark.datasets.canaries import Canary
 from radpriv.benchmark.privacy.streams import uniforms
 
 
@@ -45,6 +46,7 @@ def pairs(world: World, unit: str, recording: Sequence[Made], key: bytes) -> Ite
         step, one, members = lonely
         data = only(whole, members)
         yield Pair(f"the only record of step {step}", data, one, whole=False)
+    yield _planted(whole, unit)
     last = int(whole.unit[0])
     yield Pair("none left", only(whole, np.array([last])), last, whole=False)
 
@@ -68,6 +70,13 @@ def _telling(world: World, universe: Universe) -> dict[str, int]:
         "a patient with many reports": world.patients.index(many),
     }
     return {name: int(universe.unit[row]) for name, row in rows.items()}
+
+
+def _planted(universe: Universe, unit: str) -> Pair:
+    """A gradient canary beside the records: the most that the clip lets one unit add."""
+    canary = Canary("canary/gradient/00000", "gradient", 1, "", (1.0,) * universe.y.shape[1], 0.5)
+    data = plant(universe, [canary], lambda name: True, unit)
+    return Pair("a gradient canary", data, int(data.unit[data.gradient][0]), whole=False)
 
 
 def _alone_in_a_step(

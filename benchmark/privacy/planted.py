@@ -42,7 +42,7 @@ def add_planted(points: Points, sums: Mapping[str, Tensor], max_norm: float) -> 
 
 def projections(points: Points, noised: Mapping[str, Tensor]) -> tuple[float, ...]:
     """<noised value, direction> of each canary."""
-    return tuple(float(noised[name].view(-1)[i]) for name, i in coordinates(points, noised))
+    return tuple(float(noised[name].reshape(-1)[i]) for name, i in coordinates(points, noised))
 
 
 def among(points: Points | None, slots: NDArray[np.int64]) -> Points:

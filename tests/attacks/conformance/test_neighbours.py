@@ -13,6 +13,7 @@ from radpriv.attacks.conformance.replay import KEY, Made, Player, Setting, play,
 from radpriv.attacks.conformance.world import World
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.method import Method
+from radpriv.benchmark.privacy import bounded
 from radpriv.benchmark.privacy.bounded import ClippedSum
 from radpriv.benchmark.privacy.release import Noised, Place
 
@@ -36,7 +37,7 @@ def test_neighbours_differ_in_one_unit_and_hold_nothing_of_it(sound: Of, world: 
     setting = Setting(sound(), None, Budget.of(8.0, n, unit="patient"), world.labels, n)
     made, _ = record(setting, world.universe("patient"))
     seen = list(pairs(world, "patient", made, KEY))
-    assert len(seen) == 8 and seen[-1].neighbour.member.sum() == 0
+    assert len(seen) == 9 and seen[-1].neighbour.member.sum() == 0
     for pair in seen:
         data, neighbour = pair.data, pair.neighbour
         gone = data.unit == pair.unit
@@ -58,3 +59,22 @@ def test_the_only_record_of_a_step_is_that(sound: Of, world: World) -> None:
     empty, _ = record(setting, pair.neighbour)
     assert all(not t.any() for t in empty[0].value.values())
     assert any(t.any() for t in recording[0].value.values())
+
+
+def test_a_gradient_canary_moves_a_sum_by_the_clip_and_a_waist_that_adds_it_twice_is_found(
+    sound: Of, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = Setting(sound(), None, Budget.of(8.0, 65), world.labels, 65)
+    made, _ = record(setting, world.universe("report"))
+    pair = next(p for p in pairs(world, "report", made, KEY) if p.name == "a gradient canary")
+
+    def worst() -> float:
+        recording, outcome = record(setting, pair.data)
+        heard = play(setting, pair.neighbour, recording, outcome)
+        assert not heard.departed
+        return max(d.ratio for d in heard.differences)
+
+    assert worst() == pytest.approx(1.0, abs=1e-12)
+    once = bounded.add_planted
+    monkeypatch.setattr(bounded, "add_planted", lambda p, s, c: once(p, s, 2 * c))
+    assert worst() == pytest.approx(2.0, abs=1e-12)

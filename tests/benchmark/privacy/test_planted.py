@@ -184,6 +184,8 @@ def test_coordinates_count_all_tensors_in_order_of_name() -> None:
     add_planted(points[2:], tensors, 2.5)
     assert flat(tensors).tolist() == [0, 0, 0, 0, 2.5, 0, 0, 0, 0, 2.5]
     assert projections(points, tensors) == (0.0, 0.0, 2.5, 2.5)
+    turned = {**tensors, "b": tensors["b"].T.contiguous().T}  # as a solver may give it
+    assert projections(points, turned) == (0.0, 0.0, 2.5, 2.5)
 
 
 def test_without_canaries_nothing_is_watched(make_run: Any, universe: Universe) -> None:
