@@ -31,6 +31,7 @@ _ORDERS = (
 _SHADOW = "Lung Opacity"
 _CAUSES = ("Atelectasis", "Pneumonia", "Edema", "Consolidation")
 """What a shadow may turn out to be."""
+_LONGER = 4  # words that findings grow by with each positive label
 _FILLING = 3  # words that a denial takes, about
 
 
@@ -91,10 +92,12 @@ class CxrWriter:
         return out
 
     def _findings(self, concluded: int) -> str:
-        """Findings beside an impression of so many words; both together reach a drawn length."""
+        """Findings beside an impression of so many words; both together reach a drawn length, the
+        longer, the more is there: what is normal is told all the same."""
         if self.stock:
             return self.tell.frame_text("stock").strip()
-        target = max(self._both_lengths() - concluded, 10)
+        longer = _LONGER * (len(self.there) - 1)
+        target = max(self._both_lengths() - concluded + longer, 10)
         told: Told = []
         for label in self.there:
             if _size(told) < target and self.tell.chance("repeat"):
@@ -135,6 +138,8 @@ class CxrWriter:
     def _filling(self, words: int) -> Told:
         """Sentences that what is not told is normal, without naming a label, for so many words."""
         told: Told = []
+        if "lung" in self.busy and "vessels" not in self.busy and self.tell.chance("normal_rest"):
+            told.append(("lung", self.tell.frame("normal_rest")))
         quiet = [g for g in ("lung", "bone", "vessels") if g not in self.busy]
         if "vessels" in self.busy and "lung" in quiet:
             quiet.remove("lung")  # lungs with edema are not clear

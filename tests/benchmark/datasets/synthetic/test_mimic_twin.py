@@ -23,7 +23,7 @@ from radpriv.benchmark.datasets.synthetic.states import BLANK, NEGATIVE, POSITIV
 from radpriv.benchmark.datasets.synthetic.twin import Report, Twin
 from radpriv.errors import SuiteError
 
-PINNED = "699fd1d953475ac5fa2725e4f53b3b95e47e9e75dd9044fb48a0563eec69ed87"
+PINNED = "add542a68adf2fe3bbc7aeb056316d34a8c787381f35f0101bda5a25b10375b5"
 KINDS = (SyntheticMimicCXR, SyntheticCTRate)
 Kind = type[SyntheticMimicCXR] | type[SyntheticCTRate]
 
