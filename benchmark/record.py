@@ -24,7 +24,7 @@ from radpriv.benchmark.datasets.audit import Universe
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.job import Job
 from radpriv.benchmark.method import Fitted
-from radpriv.benchmark.privacy.group import group_certificate
+from radpriv.benchmark.privacy.group import TOGETHER, group_certificate
 from radpriv.benchmark.privacy.ledger import groups
 from radpriv.benchmark.privacy.records import Diary, PrivateRecords
 from radpriv.benchmark.privacy.run import Run
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from radpriv.benchmark.fingerprint import Fingerprint
 
 SCHEMA = 1
-TOGETHER = (2, 5, 10)
-"""Reports of one patient for which a claim for reports is also worked out."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from radpriv.benchmark.privacy.accountants import Accountants, Figures
 from radpriv.benchmark.privacy.calibration import calibrate, certificate
-from radpriv.benchmark.privacy.group import check_units, group_certificate
+from radpriv.benchmark.privacy.group import TOGETHER, check_units, group_certificate
 from radpriv.benchmark.privacy.ledger import Group, groups, read
 from radpriv.benchmark.privacy.pld import NoAnswer
 from radpriv.errors import PrivacyError
@@ -25,7 +25,7 @@ EPSILONS = (0.01, 0.1, 1.0, 10.0)
 PLANS = ((512 / 20_000, 390), (0.2, 150), (1.0, 60))
 SECONDS = 10.0
 """Limit of one accountant's whole noise search."""
-UNITS = (1, 2, 5, 10)
+UNITS = (1, *TOGETHER)
 HEADER = ("ε", "q", "T", "σ PLD", "σ PRV", "σ RDP", "ε(PLD)", "ε(PRV)", "ε(RDP)", "seconds")
 COMMAND = "radpriv account --table --markdown > docs/calibration.md"
 

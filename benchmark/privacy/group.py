@@ -15,6 +15,9 @@ from radpriv.benchmark.privacy.calibration import certificate, fitted
 from radpriv.benchmark.privacy.ledger import Group
 from radpriv.errors import PrivacyError
 
+TOGETHER = (2, 5, 10)
+"""Reports of one patient for which a claim for single reports is also worked out."""
+
 LARGEST = 100
 """Units that may change together."""
 
