@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -185,3 +187,24 @@ def test_the_noise_asked_for_names_the_whole_plan() -> None:
     ask = Deaf()
     assert ask.noise("PRV", 2.0, 1e-5, 0.1, 7, 3.0) == 2.0
     assert ask.asked == [{"accountant": "PRV", "noise": [2.0, 1e-5, 0.1, 7, 3.0]}]
+
+
+def test_a_process_that_is_closed_is_gone_and_not_a_zombie() -> None:
+    accountants = Accountants()
+    accountants.figure("RDP", [Group(1.0, 5.0, 1)], 1e-5, 1.0)
+    process = accountants._process
+    assert process is not None and process.stdout is not None
+    accountants.close()
+    assert process.returncode is not None and process.stdout.closed
+
+
+def test_a_line_that_came_at_the_limit_is_no_answer() -> None:
+    """The process was killed meanwhile: half a line would be read as a figure."""
+    killed = threading.Event()
+
+    def readline() -> str:
+        assert killed.wait(30)
+        return '{"epsilon": 1'
+
+    process = SimpleNamespace(stdout=SimpleNamespace(readline=readline), kill=killed.set)
+    assert Accountants._line(process, 0.01) == ("", True)  # type: ignore[arg-type]
