@@ -292,3 +292,27 @@ def test_a_first_guess_within_the_tolerance_is_the_answer() -> None:
 def test_a_search_that_does_not_converge_says_so() -> None:
     with pytest.raises(PrivacyError, match="does not converge"):
         search(lambda sigma: 0.5 if sigma >= 2 else 2.0, 1.0, 3.0, 1.05, 0.002)
+
+
+@pytest.mark.parametrize("edge", [1e-6, 1e12])
+def test_noise_is_computed_with_up_to_its_edges_and_not_beyond(edge: float) -> None:
+    calibration.check([Group(0.5, edge, 1)], 1e-5)
+    beyond = edge * (0.99 if edge < 1 else 1.01)
+    with pytest.raises(PrivacyError, match="outside 1e-06 to 1e\\+12"):
+        calibration.check([Group(0.5, beyond, 1)], 1e-5)
+
+
+def test_rdp_is_asked_once_where_pld_has_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search meets the same ledger many times, and RDP at many orders takes its time."""
+    asked: list[float] = []
+
+    def no_answer(*_: object) -> float:
+        raise pld.NoAnswer("too large")
+
+    monkeypatch.setattr(calibration.pld, "epsilon", no_answer)
+    monkeypatch.setattr(calibration, "rdp", lambda groups, delta: asked.append(delta) or 1.5)
+    groups = (Group(0.123, 4.56, 7),)
+    for _ in range(3):
+        with pytest.raises(pld.NoAnswer, match="RDP bounds epsilon by 1.5"):
+            calibration.certify(groups, 3e-6)
+    assert asked == [3e-6]
