@@ -313,6 +313,6 @@ def test_rdp_is_asked_once_where_pld_has_no_answer(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(calibration, "rdp", lambda groups, delta: asked.append(delta) or 1.5)
     groups = (Group(0.123, 4.56, 7),)
     for _ in range(3):
-        with pytest.raises(pld.NoAnswer, match="RDP bounds epsilon by 1.5"):
+        with pytest.raises(pld.NoAnswer, match=r"RDP bounds epsilon by 1\.5"):
             calibration.certify(groups, 3e-6)
     assert asked == [3e-6]
