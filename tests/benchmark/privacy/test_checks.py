@@ -39,8 +39,8 @@ def test_the_second_clip_is_felt_by_every_public_record(
     smallest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = checks.public_records(WORDS, 2, torch.device("cpu"))
-    size = np.full(records.size, 3.0)
-    size[smallest] = 1.0
+    size = np.full(records.size, 1.0)
+    size[smallest] = 1e-3
     real, clips = checks.clipped_sum, []
 
     class Scaled(Two):
@@ -61,6 +61,7 @@ def test_the_second_clip_is_felt_by_every_public_record(
     monkeypatch.setattr(checks, "clipped_sum", spy)
     checks._same_together_and_apart(model, records)
     felt = min(clips)
+    assert int(np.argmin(norms)) == smallest
     assert felt == pytest.approx(min(norms) / 2, rel=1e-6)
     assert max(clips) > 1e6 * max(norms)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from radpriv.benchmark.classifier import Lora
 from radpriv.benchmark.features import Features
 from radpriv.benchmark.privacy import clipping
-from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
+from radpriv.benchmark.privacy.clipping import clipped_sum, per_record_gradients, trainable
 from radpriv.benchmark.privacy.records import Records
 from radpriv.errors import PrivacyError
 
@@ -234,3 +235,12 @@ def test_the_private_diary_holds_the_mean_loss_and_the_share_clipped(
     assert noted["records"] == records.size
     assert noted["loss"] == pytest.approx(np.mean(losses), rel=1e-12)
     assert noted["share_clipped"] == pytest.approx(np.mean(np.array(norms) > clip))
+
+
+def test_of_all_warnings_only_the_one_that_hooks_always_give_is_kept_back() -> None:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with per_record_gradients(torch.nn.Linear(2, 2)):
+            warnings.warn("Full backward hook is firing when gradients are computed", stacklevel=1)
+            warnings.warn("something else", stacklevel=1)
+    assert [str(w.message) for w in heard] == ["something else"]
