@@ -244,3 +244,8 @@ def test_of_all_warnings_only_the_one_that_hooks_always_give_is_kept_back() -> N
             warnings.warn("Full backward hook is firing when gradients are computed", stacklevel=1)
             warnings.warn("something else", stacklevel=1)
     assert [str(w.message) for w in heard] == ["something else"]
+
+
+def test_a_layer_that_mixes_records_is_refused_by_the_hooks_themselves() -> None:
+    with pytest.raises(NotImplementedError), per_record_gradients(nn.BatchNorm1d(3)):
+        pass

@@ -128,3 +128,18 @@ def test_the_generic_bound_is_vadhan_s() -> None:
     epsilon, delta = generic_bound(1.0, 1e-5, 3)
     assert epsilon == 3.0
     assert delta == pytest.approx(1e-5 * (1 + math.e + math.e**2))
+
+
+def test_the_first_grid_for_two_units_fits_twice_the_epsilon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A grid that is fit for one unit's ε would have to be made again."""
+    intervals = []
+
+    def spent(work: object, delta: float, k: int, interval: float) -> float:
+        intervals.append(interval)
+        return 2.16
+
+    monkeypatch.setattr(group_module, "_group", spent)
+    assert group_certificate((Group(0.05, 1.0, 100),), 1e-5, 2, 1.0) == 2.16
+    assert len(intervals) == 1

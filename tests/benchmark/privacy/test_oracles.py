@@ -13,6 +13,7 @@ from radpriv.benchmark.privacy import calibration, oracles
 from radpriv.benchmark.privacy import pld as engine
 from radpriv.benchmark.privacy.ledger import Group
 from radpriv.benchmark.privacy.rdp import rdp
+from radpriv.errors import PrivacyError
 
 GROUP = (Group(512 / 20_000, 0.72, 390),)
 DELTA, NEAR = 1e-5, 7.01
@@ -146,3 +147,29 @@ def test_the_process_is_ready_first_and_then_answers_line_by_line(
     ready, *answers = map(json.loads, out.getvalue().splitlines())
     assert set(ready) == {"ready"} and len(answers) == 2 and out.flushed >= 3
     assert answers[0]["epsilon"] == rdp((Group(0.1, 1.0, 10),), DELTA)
+
+
+@pytest.mark.parametrize("room", [1 - 1e-4, 1 + 1e-4])
+def test_prv_s_grid_is_refused_exactly_where_it_does_not_fit(
+    room: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mesh size ε_error / sqrt(n ln(12 / δ_error) / 2), as Opacus chooses it."""
+    from opacus.accountants import PRVAccountant
+    from opacus.accountants.analysis.prv import PoissonSubsampledGaussianPRV as Variable
+    from opacus.accountants.analysis.prv import compute_safe_domain_size
+
+    error, steps = oracles.RELATIVE * NEAR, GROUP[0].steps
+    variable = Variable(GROUP[0].rate, GROUP[0].noise_multiplier)
+    half = compute_safe_domain_size([variable], [steps], error, DELTA / 1000)
+    points = 2 * half * math.sqrt(steps * math.log(12_000 / DELTA) / 2) / error
+
+    class Made(Exception):
+        pass
+
+    def made(*_: object, **__: object) -> None:
+        raise Made
+
+    monkeypatch.setattr(oracles, "PRV_POINTS", points * room)
+    monkeypatch.setattr(PRVAccountant, "_get_dprv", made)
+    with pytest.raises(PrivacyError if room < 1 else Made):
+        oracles.prv(GROUP, DELTA, NEAR)

@@ -1,0 +1,46 @@
+"""The engine of the certificate: what a loss range is, and which grids are too long."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from scipy.stats import norm
+
+from radpriv.benchmark.privacy import pld
+from radpriv.benchmark.privacy.ledger import Group
+
+DELTA = 1e-5
+
+
+def reach(steps: int) -> float:
+    """Standard deviations at which both tails of a step together hold TAIL · δ / steps."""
+    return float(norm.isf(0.5 * pld.TAIL * DELTA / steps))
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 7.0])
+def test_the_losses_of_an_unsampled_gaussian_span_its_line(sigma: float, k: int) -> None:
+    """L(x) = (2kx - k²) / 2σ² from x = -zσ to zσ + k: symmetric about 0."""
+    top = k * reach(1) / sigma + k * k / (2 * sigma * sigma)
+    assert pld.widest((Group(1.0, sigma, 1),), DELTA, k) == pytest.approx(2 * top, rel=1e-9)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 4.0])
+def test_the_losses_of_a_sampled_gaussian_end_at_both_tails(sigma: float) -> None:
+    """L(x) = ln(1 - q + q exp((2x - 1) / 2σ²)); never below ln(1 - q)."""
+    q, z = 0.05, reach(20)
+    top = math.log(1 - q + q * math.exp((2 * z * sigma + 1) / (2 * sigma * sigma)))
+    bottom = max(math.log1p(-q), -(z / sigma + 1 / (2 * sigma * sigma)))
+    assert pld.widest((Group(q, sigma, 20),), DELTA) == pytest.approx(top - bottom, rel=1e-9)
+
+
+@pytest.mark.parametrize(("interval", "fits"), [(1.2e-4, False), (2.2e-4, True)])
+def test_steps_may_compose_to_two_million_points(interval: float, fits: bool) -> None:
+    """2.6 million are refused; 1.4 million are computed, within a second or two."""
+    group = (Group(0.5, 1.0, 1600),)
+    if fits:
+        assert 10 < pld.epsilon(group, DELTA, interval) < 1000
+    else:
+        with pytest.raises(pld.TooFine, match="1600 steps need a loss grid of 2565"):
+            pld.epsilon(group, DELTA, interval)
