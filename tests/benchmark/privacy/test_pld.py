@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from scipy.stats import norm
 
@@ -44,3 +45,28 @@ def test_steps_may_compose_to_two_million_points(interval: float, fits: bool) ->
     else:
         with pytest.raises(pld.TooFine, match="1600 steps need a loss grid of 2565"):
             pld.epsilon(group, DELTA, interval)
+
+
+def test_two_kinds_of_step_may_not_compose_to_more_either() -> None:
+    """Each alone is 1.6 million points; together they would be more than two."""
+    both = (Group(0.5, 1.0, 1600), Group(0.5, 1.01, 1600))
+    with pytest.raises(pld.TooFine, match=r"composed losses need 2[0-9]{6} points"):
+        pld.epsilon(both, DELTA, 1.95e-4)
+
+
+def test_a_loss_range_that_is_no_number_is_infinite() -> None:
+    with np.errstate(all="ignore"):
+        assert pld.widest((Group(0.5, 1e308, 1),), DELTA) == math.inf
+
+
+def test_the_grid_of_a_step_begins_where_its_losses_do() -> None:
+    """In both directions; a longer one says the same and costs more."""
+    q, sigma, interval, z = 0.05, 1.0, 1e-3, reach(20)
+    low, high = (
+        math.log(1 - q + q * math.exp((2 * x - 1) / (2 * sigma * sigma)))
+        for x in (-z * sigma, z * sigma + 1)
+    )
+    made = pld.mixture(q, sigma, 1, DELTA, 20, interval)
+    for pmf, first, last in ((made._pmf_remove, low, high), (made._pmf_add, -high, -low)):
+        assert pmf._lower_loss == pytest.approx(first / interval, abs=2)
+        assert pmf._lower_loss + pmf.size == pytest.approx(last / interval, abs=3)
