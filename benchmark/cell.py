@@ -144,7 +144,7 @@ class AuditPolicy:
         ordered = tuple(sorted(self.planted, key=lambda p: p.name))
         for one, two in pairwise(ordered):
             if one.name == two.name:
-                raise SuiteError(f"canaries: '{one.name}' comes twice; add their counts up")
+                raise SuiteError(f"canaries: '{one.name}' comes twice; give each kind one entry")
         object.__setattr__(self, "planted", ordered)
 
     @property

@@ -58,6 +58,7 @@ def expand(
         if used.subset is not None:  # else ids stay what they were
             identity["subset"] = asdict(used.subset)
         maker = _Maker(suite, used, loader, identity, limit or used.n_public, limit)
+        maker.check_canaries()
         made = [job for m in suite.methods for job in maker.jobs(m, found)]
         if suite.control:
             made += [maker.control(seed) for seed in suite.seeds]
@@ -112,6 +113,22 @@ class _Maker:
     identity: Mapping[str, Any]
     n_public: int
     limit: int | None
+
+    def check_canaries(self) -> None:
+        """SuiteError for more than training can bear, or than a cap on patients lets in."""
+        suite, cap = self.suite, self.used.per_patient
+        added = sum(p.count * p.copies for p in suite.canaries)
+        if added > self.n_public:
+            raise SuiteError(
+                f"suite '{suite.name}': {added:,} records of canaries beside n_public = "
+                f"{self.n_public:,}: they would outnumber the dataset; give fewer"
+            )
+        for p in suite.canaries:
+            if suite.unit == "patient" and p.copies > cap:
+                raise SuiteError(
+                    f"suite '{suite.name}': canaries '{p.name}': a patient has at most per_patient "
+                    f"= {cap} reports; give fewer copies, or a larger cap"
+                )
 
     def jobs(self, axis: MethodAxis, found: Mapping[str, Encoder]) -> Iterator[Job]:
         method: Method = build(

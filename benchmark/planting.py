@@ -31,8 +31,11 @@ class Planting:
         if self.kind not in KINDS:
             raise SuiteError(f"{where}: one of {', '.join(KINDS)}")
         if self.kind == "mislabelled":
-            if not 0 < self.share <= 1:
-                raise SuiteError(f"{where}: share = {self.share}: give a fraction in (0, 1]")
+            if not 0 < self.share < 1:
+                raise SuiteError(
+                    f"{where}: share = {self.share}: give a fraction in (0, 1); all of them is the "
+                    "positive control"
+                )
             if self.count or self.copies != 1:
                 raise SuiteError(f"{where}: give a share of the candidates, and no count")
             return

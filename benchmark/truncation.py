@@ -87,7 +87,7 @@ def measure(
     encoder, longest = getattr(function, "encoder", None), getattr(function, "max_length", None)
     if not isinstance(encoder, Encoder) or not isinstance(longest, int):
         return None
-    trained = universe.member & ~universe.gradient  # a gradient canary has no text
+    trained = universe.member & ~universe.canary  # planted texts are short
     tokens = cache.map(TokenCount(encoder), universe.texts, progress).values[trained]
     return Truncation(encoder.name, longest, len(tokens), int((tokens > longest).sum()))
 

@@ -101,7 +101,9 @@ def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dic
     if scores is None:
         return leaks
     seeds = ", ".join(str(k) for k in sorted({len(r.seeds) for r in scores.rows}))
+    planted = _planted(results, dataset)
     notes = [
+        *([f"Trained with {planted}, so F1 is not that of the dataset alone."] if planted else []),
         "Weighted F1 is scikit-learn's average=\"weighted\" over labels: each label's F1 of the "
         "positive class, weighted by its observed positives; labels that were not observed are "
         "skipped. An all-negative classifier scores 0.",
@@ -135,6 +137,15 @@ def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dic
     return made | ({"missing": missing} if missing.rows else {})
 
 
+def _planted(results: Results, dataset: str) -> str:
+    """What was planted in the cells of a dataset that are no controls; "" if nothing."""
+    for done in results.done.values():
+        planted = done.record["cell"].get("audit", {}).get("planted")
+        if done.entry.dataset == dataset and planted:
+            return planted_in_words(planted)
+    return ""
+
+
 def _headline(scores: DatasetScores | None) -> str:
     """One or two sentences that a reader may quote."""
     if scores is None:
@@ -165,6 +176,8 @@ def _facts(done: Iterable[Done], scores: DatasetScores | None) -> tuple[tuple[st
         facts.append(
             ("Counts", ", ".join(f"{k} {v:,}" for k, v in sorted(record["counts"].items())))
         )
+    if planted := cell.get("audit", {}).get("planted"):
+        facts.append(("Planted", planted_in_words(planted)))
     if scores:
         facts.append(
             (
@@ -174,6 +187,16 @@ def _facts(done: Iterable[Done], scores: DatasetScores | None) -> tuple[tuple[st
             )
         )
     return tuple((str(k), str(v)) for k, v in facts)
+
+
+def planted_in_words(planted: Iterable[Mapping[str, Any]]) -> str:
+    """ "50 rare-token, 4 × 16 secret; each is in the training set by a coin"."""
+    said = []
+    for p in planted:
+        copies = f" × {p['copies']}" if p["copies"] > 1 else ""
+        many = f"{p['share']:.0%} of candidates" if p["share"] else f"{p['count']:,}{copies}"
+        said.append(f"{many} {p['kind']}")
+    return f"canaries: {', '.join(said)}; each takes part in training by a coin of its own"
 
 
 def odds_factor(epsilon: float) -> str:

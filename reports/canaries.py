@@ -14,8 +14,8 @@ from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
 NOTES = (
-    "Canaries are added to the training split by a coin each (secret*16: sixteen copies by one "
-    "coin), with labels that are coins too; mislabelled: candidates of the dataset with every "
+    "Canaries are added to the training split by a coin each (name*k: k copies by one coin), "
+    "with labels that are coins too; mislabelled: candidates of the dataset with every "
     "label flipped. A canary of several copies is more than one unit: it bounds no ε.",
     "Not resolvable: fewer than 10 canaries in, or out, in some seed. ε lower bound: as above, "
     "over the canaries of this kind alone.",

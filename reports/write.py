@@ -55,7 +55,7 @@ class Report:
         one dataset to another costs."""
         shown = []
         for d in self.datasets:
-            for key in ("weighted", "home", "leakage"):
+            for key in ("weighted", "home", "leakage", "canaries"):
                 table = d.tables.get(key)
                 if table is not None and table.rows:
                     shown.append(_renamed(table, d.dataset))

@@ -14,11 +14,12 @@ from radpriv import progress
 from radpriv.progress import Watch
 
 
-def planned(name: str, passes: float, status: str = "done", reason: str = "") -> Any:
-    cell = SimpleNamespace(id=f"{name}-0123")
-    return SimpleNamespace(
-        job=SimpleNamespace(cell=cell, passes=passes), status=status, reason=reason
-    )
+def planned(
+    name: str, passes: float, status: str = "done", reason: str = "", label: str = "made-up"
+) -> Any:
+    cell = SimpleNamespace(id=f"{name}-0123", dataset="made-up")
+    job = SimpleNamespace(cell=cell, passes=passes, axes={"dataset": label})
+    return SimpleNamespace(job=job, status=status, reason=reason)
 
 
 @pytest.fixture
@@ -67,3 +68,10 @@ def test_a_failure_is_said_in_full_and_its_brackets_are_no_markup(clock: list[fl
     watch.after(cell)
     assert "failed 1/1 a" in out.getvalue()
     assert "tensor [red]x[/] is missing" in out.getvalue()
+
+
+def test_a_dataset_with_a_label_is_called_by_it_and_its_brackets_are_no_markup() -> None:
+    out = io.StringIO()
+    cell = planned("transfer.tfidf.s0", 0, label="twin [red]to[/] Open-i")
+    Watch([cell], Console(file=out, width=200)).after(cell)
+    assert "1/1 twin [red]to[/] Open-i: transfer.tfidf.s0 " in out.getvalue()

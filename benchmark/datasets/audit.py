@@ -114,6 +114,12 @@ def draw(
     if policy.unit == "patient":
         names = dataset.patients
         rows = _capped(rows, names, per_patient)
+    for i, r in enumerate(rows):
+        if dataset.ids[r].startswith(MARK) or dataset.patients[r].startswith(MARK):
+            raise DataError(
+                f"dataset {dataset.name}: the id or patient of training record {i + 1} begins with "
+                f"'{MARK}', which names canaries; rename it"
+            )
     units = [names[r] for r in rows]
     rate = policy.rate(n_public)
     candidate = np.array([prf(key, "candidate", u) < rate for u in units])
@@ -136,7 +142,12 @@ def draw(
         return own
     made = planted(policy.planted, len(dataset.labels), partial(prf, key))
     most = per_patient if policy.unit == "patient" else None
-    return plant(own, made, lambda name: prf(key, "member", seed, name) < 0.5, policy.unit, most)
+
+    def coin_of(name: str) -> bool:
+        """Another coin in another dataset of the suite, though the canary is the same."""
+        return prf(key, "member", seed, dataset.name, name) < 0.5
+
+    return plant(own, made, coin_of, policy.unit, most)
 
 
 def plant(
@@ -149,11 +160,8 @@ def plant(
     """The universe with canaries among its records, still in order of id.
 
     coin: membership by the canary's id. A canary is a patient of its own, so with unit "patient"
-    its copies are one unit; DataError if a record of the dataset bears the name of a canary.
+    its copies are one unit.
     """
-    for name in (*own.ids, *own.patients):
-        if name.startswith(MARK):
-            raise DataError(f"record or patient {name}: '{MARK}…' names canaries; rename it")
     crafted = [(i, c) for c in canaries for i in c.ids[:per_patient]]
     if not crafted:
         return own

@@ -38,6 +38,9 @@ from radpriv.benchmark.fingerprint import fingerprint
 from radpriv.benchmark.registry import PLUGIN
 from radpriv.errors import DataError, StoreError
 
+MISSING = 0.05
+"""Share of labelled studies without a report above which a download is doubted."""
+
 BATCH = 2048
 """Rows of one Arrow record batch: what is held in memory while writing."""
 
@@ -84,6 +87,8 @@ class StreamedLoader(Loader):
                 found = read_table(path)
                 told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
                 print(f"{self.name}: read; {told}", file=sys.stderr, flush=True)
+                for line in incomplete(self.name, counts):
+                    print(line, file=sys.stderr, flush=True)
         if found is None:
             raise StoreError(f"{path}: cannot be read back; give RADPRIV_CACHE another folder")
         return _dataset(self, path, *found)
@@ -96,6 +101,17 @@ class StreamedLoader(Loader):
             else module  # that of a plug-in file is named by its content
         )
         return digest([FORMAT, self.labels, self.identity(data), code])[:32]
+
+
+def incomplete(name: str, counts: Mapping[str, int]) -> Iterator[str]:
+    """What to say of counts that speak of half a download."""
+    for kind in ("labels_without_report", "without_report"):
+        count = counts.get(kind, 0)
+        if count > MISSING * counts.get("scans", count + counts.get("reports", 0)):
+            yield (
+                f"{name}: {kind} {count:,}, more than {MISSING:.0%} of all that have labels: is "
+                "the download complete?"
+            )
 
 
 def write_table(path: Path, loader: Loader, rows: Iterator[Row], counts: Mapping[str, int]) -> None:

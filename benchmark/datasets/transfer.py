@@ -5,7 +5,8 @@
     n_public = 2400
     options = { train = "synthetic-mimic-cxr", test = "openi", train_options = { reports = 3000 } }
 
-The training rows of the one and the test rows of the other; all else of either is left out. With
+The training rows of the one and the test rows of the other; all else of either is left out. Labels
+are one where their names are, whatever their case, and bear the training dataset's. With
 train = test it is the dataset itself on its own split, so that an F1 across datasets and the F1 at
 home are measured by the same code on the same labels.
 """
@@ -57,7 +58,8 @@ class Transfer(Loader):
             if getattr(self, side) in ("", self.name):
                 raise SuiteError(f"dataset 'transfer': option '{side}': name a dataset")
         one, two = self._sides()
-        shared = tuple(label for label in one.labels if label in two.labels)
+        theirs = {label.casefold() for label in two.labels}
+        shared = tuple(label for label in one.labels if label.casefold() in theirs)
         if not shared:
             raise SuiteError(f"dataset 'transfer': {one.name} and {two.name} share no label")
         object.__setattr__(self, "labels", shared)
@@ -88,6 +90,7 @@ class Transfer(Loader):
 
     def load(self, data: Path | None) -> Dataset:
         one, two = (loader.load(data) for loader in self._sides())
+        _apart(one, two)
         parts = [_part(one, "train", self.labels), _part(two, "test", self.labels)]
         for part in parts:
             if not len(part.ids):
@@ -107,10 +110,23 @@ class Transfer(Loader):
         )
 
 
+def _apart(one: Dataset, two: Dataset) -> None:
+    """DataError where two arrangements of one dataset test a model on reports it has seen."""
+    if one.name != two.name:
+        return
+    seen = {(one.ids[r], one.texts[r]) for r in one.rows("train")}
+    if both := sum((two.ids[r], two.texts[r]) in seen for r in two.rows("test")):
+        raise DataError(
+            f"dataset 'transfer': {both:,} reports of {one.name} are in the training split of the "
+            "one arrangement and in the test split of the other; give both the same split"
+        )
+
+
 def _part(dataset: Dataset, split: str, labels: tuple[str, ...]) -> Dataset:
     """The rows of one split, with these labels, ids and patients marked by the side."""
     rows = dataset.rows(split)
-    columns = [dataset.labels.index(label) for label in labels]
+    known = [label.casefold() for label in dataset.labels]
+    columns = [known.index(label.casefold()) for label in labels]
     y: NDArray[np.float32] = dataset.y[rows][:, columns]
     return replace(
         dataset,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from radpriv.benchmark.caches import cache_folder
 from radpriv.benchmark.expansion import expand
@@ -94,8 +95,9 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
         store.keep_source(path)
     name = plan_name(suite, overrides)
     used = sorted({p.job.axes["dataset"] for p in planned})
+    shown = escape(", ".join(used))
     console.print(
-        f"[bold]{name}[/]: {len(planned)} cells on {', '.join(used)}, device {device.type}, "
+        f"[bold]{name}[/]: {len(planned)} cells on {shown}, device {device.type}, "
         f"store {request.store}",
         highlight=False,
     )

@@ -118,4 +118,7 @@ class Watch:
 
 
 def _head(cell: Planned) -> str:
-    return cell.job.cell.id.rsplit("-", 1)[0]
+    """The readable head of its id, behind the dataset's label where it has one."""
+    job, head = cell.job, cell.job.cell.id.rsplit("-", 1)[0]
+    named = job.axes["dataset"]
+    return head if named == job.cell.dataset else f"{escape(named)}: {head}"

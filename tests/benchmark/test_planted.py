@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,8 @@ import pytest
 from scipy import stats
 
 from radpriv.benchmark.cell import AuditPolicy
-from radpriv.benchmark.datasets.audit import Universe, draw, plant, prf
+from radpriv.benchmark.datasets.audit import Universe, draw
 from radpriv.benchmark.datasets.base import Dataset
-from radpriv.benchmark.datasets.canaries import planted
 from radpriv.benchmark.datasets.near import similarities
 from radpriv.benchmark.datasets.texts import Texts
 from radpriv.benchmark.expansion import expand
@@ -118,13 +116,14 @@ def test_texts_on_disk_stay_there(made_up: Dataset) -> None:
     assert isinstance(mapped.texts, Texts) and mapped.texts == drawn(made_up).texts
 
 
+@pytest.mark.parametrize("policy", [POLICY, AuditPolicy(share=0.5)])
 @pytest.mark.parametrize("field", ["ids", "patients"])
-def test_a_record_that_is_named_like_a_canary_is_refused(made_up: Dataset, field: str) -> None:
-    own = drawn(made_up, AuditPolicy(share=0.5))
-    own = replace(own, **{field: ("canary/mine", *getattr(own, field)[1:])})
-    canaries = planted(ALL, 3, partial(prf, b"audit"))
-    with pytest.raises(DataError, match="names canaries; rename it"):
-        plant(own, canaries, lambda name: True, "report")
+def test_a_record_that_is_named_like_a_canary_is_refused(
+    made_up: Dataset, field: str, policy: AuditPolicy
+) -> None:
+    names = ("a", "canary/mine", *made_up.ids[2:])  # the first is a test record
+    with pytest.raises(DataError, match="training record 1 begins with 'canary/'"):
+        drawn(replace(made_up, **{field: names}), policy)
 
 
 def test_canaries_are_nobody_s_neighbours(made_up: Dataset) -> None:
@@ -182,6 +181,8 @@ def test_the_order_of_canaries_changes_no_id_and_their_number_does() -> None:
         ('[{kind = "mislabelled", share = 0.5, count = 3}]', "and no count"),
         ('[{kind = "secret", count = 3, share = 0.5}]', "give a count"),
         ('[{kind = "secret", count = 3}, {kind = "secret", count = 2}]', "'secret' comes twice"),
+        ('[{kind = "mislabelled", share = 1.0}]', "all of them is the positive control"),
+        ('[{kind = "secret", count = 30, copies = 4}]', "120 records of canaries.*outnumber"),
     ],
 )
 def test_canaries_that_make_no_sense_are_refused_with_a_sentence(canaries: str, what: str) -> None:
@@ -201,3 +202,18 @@ def test_canaries_are_named_in_the_key_of_the_noise(write_suite: Callable[..., P
         suite = write_suite("dp_bow", canaries=canaries)
         keys.add(_run_key(expand(read_suite(str(suite)), None)[0], suite.parent, False)[0])
     assert len(keys) == 3
+
+
+def test_a_canary_of_more_copies_than_a_patient_may_have_is_refused() -> None:
+    text = 'unit = "patient"\n' + SUITE.replace("copies = 3", "copies = 17")
+    with pytest.raises(SuiteError, match=r"'secret\*17': a patient has at most per_patient = 16"):
+        expand(parse(text, "here", "made"), None)
+    assert expand(parse(text.replace("copies = 17", "copies = 16"), "here", "made"), None)
+
+
+def test_a_canary_has_another_coin_in_another_dataset(made_up: Dataset) -> None:
+    """Else the tables of two datasets would show one draw of coins twice."""
+    one, two = drawn(made_up), drawn(replace(made_up, name="another"))
+    assert one.ids == two.ids
+    np.testing.assert_array_equal(one.member[~one.canary], two.member[~two.canary])
+    assert (one.member[one.canary] != two.member[two.canary]).any()

@@ -24,6 +24,7 @@ from radpriv.benchmark.features import FeatureCache
 from radpriv.benchmark.fingerprint import Fingerprint
 from radpriv.benchmark.hashing import HashedWords
 from radpriv.benchmark.job import Job
+from radpriv.benchmark.planting import Planting
 from radpriv.benchmark.runner import Context, run_cell
 from radpriv.benchmark.truncation import FILE, HIGH, TokenCount, Truncation, line, measure, note
 
@@ -178,3 +179,12 @@ def test_a_cell_keeps_the_share_in_private_and_the_length_in_its_record(
         ids |= {job.cell.id, longer.id}
     assert told.count("of the training reports are longer than 32 tokens") == 1
     assert len(ids) == 4
+
+
+def test_planted_texts_do_not_thin_the_share(made_up: Dataset, tiny_bert: Encoder) -> None:
+    """Canaries are short: many of them would push it under what is warned of."""
+    function = Pooled(tiny_bert, 12)
+    crafted = AuditPolicy(share=0.5, planted=(Planting("rare-token", 20),))
+    plain = measure(function, universe_of(made_up), FeatureCache(None))
+    with_canaries = measure(function, draw(made_up, crafted, b"audit", 30, 0), FeatureCache(None))
+    assert plain == with_canaries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 from radpriv.reports.build import build
 from radpriv.reports.load import load
@@ -39,3 +40,23 @@ def test_without_canaries_there_is_no_such_table(fake) -> None:
         path.write_text(json.dumps(result))
     made = build(load(root, "demo"))[0].tables
     assert "canaries" not in made and "strata" in made
+
+
+def test_f1_of_a_training_with_canaries_says_so(fake) -> None:
+    def edit(record) -> None:
+        planting = {"copies": 1, "space": 10**6, "share": 0.0}
+        record["cell"]["audit"] = {
+            "unit": "report",
+            "canaries": "natural",
+            "planted": [
+                {**planting, "kind": "gradient", "count": 100},
+                {**planting, "kind": "secret", "count": 4, "copies": 16},
+                {**planting, "kind": "mislabelled", "count": 0, "share": 0.25},
+            ],
+        }
+
+    assert "canaries:" not in build(load(fake.write(), "demo"))[0].tables["weighted"].notes[0]
+    planted = replace(fake, root=fake.root / "planted", edit=edit)
+    report = build(load(planted.write(), "demo"))[0]
+    said = "canaries: 100 gradient, 4 × 16 secret, 25% of candidates mislabelled"
+    assert said in report.tables["weighted"].notes[0] and said in dict(report.facts)["Planted"]

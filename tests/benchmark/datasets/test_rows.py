@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from radpriv.benchmark.cell import AuditPolicy
+from radpriv.benchmark.datasets import rows
 from radpriv.benchmark.datasets.audit import draw
 from radpriv.benchmark.datasets.base import Card, Dataset
 from radpriv.benchmark.datasets.rows import BATCH, Row, StreamedLoader
@@ -182,3 +183,12 @@ def test_a_dataset_in_memory_gives_the_same_table() -> None:
     )
     row = data.table()[0]
     assert row == {"id": "x", "patient": "p", "split": "train", "text": "some text", "labels": [1]}
+
+
+def test_half_a_download_is_told_in_so_many_words() -> None:
+    half = {"reports": 60, "labels_without_report": 40}
+    (line,) = rows.incomplete("mimic-cxr", half)
+    assert "labels_without_report 40" in line and "is the download complete?" in line
+    assert list(rows.incomplete("ct-rate", {"scans": 53, "without_report": 28}))
+    for whole in ({"reports": 96, "labels_without_report": 4}, {"scans": 100, "without_report": 5}):
+        assert not list(rows.incomplete("x", whole))

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from radpriv.benchmark.cell import canonical
+from radpriv.benchmark.datasets import transfer
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets, make_loader
 from radpriv.benchmark.datasets.transfer import Transfer
-from radpriv.errors import SuiteError
+from radpriv.errors import DataError, SuiteError
 
 PLAIN = {"train": "synthetic-plain", "test": "synthetic-plain"}
 SMALL = {"train_options": {"reports": 200}, "test_options": {"reports": 150, "seed": 1}}
@@ -121,3 +122,29 @@ def test_the_card_itself_is_not_changed_by_an_instance() -> None:
     Transfer(**PLAIN)
     assert Transfer.labels == () and Transfer.card == replace(Transfer.card)
     assert Transfer.card.title.startswith("transfer")
+
+
+def test_a_report_of_both_sides_is_refused() -> None:
+    """Two arrangements of one dataset may split it otherwise: a test on what was trained on."""
+    options = {"train_options": {"reports": 300}, "test_options": {"reports": 300, "seed": 0}}
+    Transfer(**PLAIN, **options).load(None)
+    whole = make_loader("synthetic-plain", {"reports": 300}).load(None)
+    other = replace(whole, splits=tuple("test" for _ in whole.splits))
+    with pytest.raises(DataError, match="reports of synthetic-plain are in the training split"):
+        transfer._apart(whole, other)
+    transfer._apart(whole, replace(other, name="another"))
+
+
+def test_labels_are_one_whatever_their_case() -> None:
+    pairs = Transfer(train="synthetic-ct-rate", test="synthetic-mimic-cxr")
+    assert "Pleural effusion" in pairs.labels and "Lung opacity" in pairs.labels
+    data = Transfer(
+        train="synthetic-ct-rate",
+        test="synthetic-mimic-cxr",
+        train_options={"reports": 60},
+        test_options={"reports": 60},
+    ).load(None)
+    cxr = make_loader("synthetic-mimic-cxr", {"reports": 60}).load(None)
+    theirs = cxr.y[cxr.rows("test"), cxr.labels.index("Pleural Effusion")]
+    ours = data.y[data.rows("test"), data.labels.index("Pleural effusion")]
+    np.testing.assert_array_equal(ours, theirs)
