@@ -1,0 +1,33 @@
+"""RDP at the orders that small budgets need."""
+
+from __future__ import annotations
+
+import pytest
+from dp_accounting import dp_event
+from dp_accounting.rdp import RdpAccountant
+
+from radpriv.benchmark.privacy.ledger import Group
+from radpriv.benchmark.privacy.rdp import LARGE, rdp
+
+DELTA = 1e-5
+
+
+def at(order: int, sigma: float) -> float:
+    accountant = RdpAccountant([order])
+    accountant.compose(dp_event.GaussianDpEvent(sigma))
+    return float(accountant.get_epsilon(DELTA))
+
+
+@pytest.mark.parametrize("order", [2048, 3072, 4096])
+def test_each_large_order_is_tried_where_it_is_the_best(order: int) -> None:
+    """It is for a Gaussian of 0.4 times as much noise."""
+    sigma = 0.4 * order
+    best = min((at(o, sigma), o) for o in (1024, *LARGE))
+    assert best[1] == order
+    assert rdp((Group(1.0, sigma, 1),), DELTA) == pytest.approx(best[0], rel=1e-9)
+
+
+def test_large_orders_are_two_to_the_n_and_one_and_a_half_times_that() -> None:
+    assert sorted(LARGE) == [
+        2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 49152, 65536, 98304,
+    ]  # fmt: skip
