@@ -330,3 +330,7 @@ def test_only_noised_weights_end_a_run_as_diverged_and_its_ledger_stays(
             optimizer.param_groups[0]["lr"] = math.inf if step.index == 3 else 1.0
             apply(model, optimizer, noised / step.expected_batch)
     assert [r.step for r in read(tmp_path / "ledger.jsonl")] == [0, 1, 2, 3]
+
+
+def test_the_gradients_of_a_micro_batch_take_32_mib_at_most() -> None:
+    assert 8 * Plan().elements == 32 * 2**20 and Plan().tokens == 4096

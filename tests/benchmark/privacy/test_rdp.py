@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from dp_accounting import dp_event
 from dp_accounting.rdp import RdpAccountant
 
 from radpriv.benchmark.privacy.ledger import Group
-from radpriv.benchmark.privacy.rdp import LARGE, rdp
+from radpriv.benchmark.privacy.rdp import LARGE, _quiet, rdp
 
 DELTA = 1e-5
 
@@ -31,3 +33,13 @@ def test_large_orders_are_two_to_the_n_and_one_and_a_half_times_that() -> None:
     assert sorted(LARGE) == [
         2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 49152, 65536, 98304,
     ]  # fmt: skip
+
+
+def test_the_library_is_quiet_in_it_and_as_loud_as_before_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    logger = logging.getLogger("absl")
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    with _quiet():
+        assert logger.level == logging.ERROR
+    assert logger.level == logging.INFO
