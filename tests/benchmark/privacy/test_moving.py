@@ -16,7 +16,7 @@ from radpriv.benchmark.encoders import Encoder
 from radpriv.benchmark.privacy.checks import public_records, snapshot
 from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
 from radpriv.benchmark.privacy.records import PrivateRecords
-from radpriv.benchmark.privacy.release import apply
+from radpriv.benchmark.privacy.release import Noised, apply
 from radpriv.errors import CellFailed
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -110,3 +110,11 @@ def test_dp_lora_trains_what_its_targets_say(
         names[targets] = set(trainable(method.fit(train, tiny_bert, run.budget, run).model))
     assert len(names["query_value"]) == 2 + 2 and len(names["all_linear"]) == 6 + 2
     assert names["query_value"] < names["all_linear"]
+
+
+def test_an_update_goes_to_the_device_of_the_model() -> None:
+    """`meta` stands in for a card: a gradient elsewhere than its tensor is refused by torch."""
+    model = torch.nn.Linear(2, 3, device="meta")
+    update = Noised({n: torch.ones(p.shape).double() for n, p in model.named_parameters()})
+    apply(model, torch.optim.SGD(model.parameters(), lr=0.1), update)
+    assert {p.device.type for p in model.parameters()} == {"meta"}
