@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import FrozenInstanceError, dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from radpriv.baselines.linear import LinearModel
 from radpriv.benchmark.features import FeatureCache, evaluate
 from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.privacy import run as run_module
 from radpriv.benchmark.privacy.bounded import ClippedSum
 from radpriv.benchmark.privacy.clipping import clipped_sum
 from radpriv.benchmark.privacy.records import PrivateRecords
@@ -286,3 +288,26 @@ def test_no_error_of_the_waist_counts_records(made_up: Any, records_of: Any) -> 
         with pytest.raises(PrivacyError) as caught:
             clipped_sum(model.train(), records_of(made_up, WORDS), 1.0)
         assert not any(c.isdigit() for c in str(caught.value))
+
+
+@pytest.mark.parametrize("sigma", [math.inf, math.nan, -1.0])
+def test_noise_that_is_no_number_is_refused_before_anything_is_released(
+    make_run: Any, train: PrivateRecords, sigma: float
+) -> None:
+    state = start()
+    with pytest.raises(PrivacyError, match="give a finite number"):
+        for step in steps(make_run, train, state):
+            step.gaussian("gradient", clipped_sum(state[0], step.records, 1.0), sigma)
+
+
+def test_tensors_are_seen_to_move_once(
+    make_run: Any, train: PrivateRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later a tensor may well come back to where it began."""
+    looked: list[Any] = []
+    monkeypatch.setattr(run_module, "check_moved", lambda *given: looked.append(given))
+    model, optimizer = start()
+    for step in steps(make_run, train, (model, optimizer), count=3):
+        total = clipped_sum(model, step.records, 1.0)
+        apply(model, optimizer, step.gaussian("gradient", total, 2.0) / step.expected_batch)
+    assert len(looked) == 1
