@@ -311,3 +311,15 @@ def test_tensors_are_seen_to_move_once(
         total = clipped_sum(model, step.records, 1.0)
         apply(model, optimizer, step.gaussian("gradient", total, 2.0) / step.expected_batch)
     assert len(looked) == 1
+
+
+def test_what_is_released_without_noise_has_no_epsilon(
+    make_run: Any, train: PrivateRecords
+) -> None:
+    run = make_run(math.inf)
+    assert run.certificate() == (0.0, 0.0)
+    model, optimizer = start()
+    for step in run.poisson(train.map("words", WORDS), 0.5, 1, state=(model, optimizer)):
+        total = clipped_sum(model, step.records, 1.0)
+        apply(model, optimizer, step.gaussian("gradient", total, 0.0) / step.expected_batch)
+    assert run.certificate() == (math.inf, 0.0)
