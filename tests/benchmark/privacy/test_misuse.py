@@ -323,3 +323,15 @@ def test_what_is_released_without_noise_has_no_epsilon(
         total = clipped_sum(model, step.records, 1.0)
         apply(model, optimizer, step.gaussian("gradient", total, 0.0) / step.expected_batch)
     assert run.certificate() == (math.inf, 0.0)
+
+
+def test_a_tensor_whose_step_size_is_zero_need_not_move(
+    make_run: Any, train: PrivateRecords
+) -> None:
+    model = LinearModel(32, 3, 1.0).train()
+    still = [{"params": [model.head.bias], "lr": 0.0}, {"params": [model.head.weight]}]
+    optimizer = torch.optim.SGD(still, lr=0.1)
+    for step in steps(make_run, train, (model, optimizer), count=2):
+        total = clipped_sum(model, step.records, 1.0)
+        apply(model, optimizer, step.gaussian("gradient", total, 2.0) / step.expected_batch)
+    assert not model.head.bias.any() and model.head.weight.any()
