@@ -62,10 +62,10 @@ def home_table(across: DatasetScores, all_scores: Iterable[DatasetScores]) -> Ta
 
 def _home(across: DatasetScores, all_scores: Iterable[DatasetScores]) -> DatasetScores | None:
     """The first dataset of the plan that is trained and tested on this test set."""
-    if across.trained_on == across.tested_on:
+    if not across.transferred:
         return None
     for other in all_scores:
-        at_home = other.trained_on == other.tested_on == across.tested_on
+        at_home = not other.transferred and other.tested_on == across.tested_on
         if at_home and (other.records, other.labels) == (across.records, across.labels):
             return other
     return None

@@ -99,13 +99,15 @@ class Difference:
 class DatasetScores:
     """Everything about F1 on one dataset. trivial: all positive, all negative.
 
-    trained_on, tested_on: names of datasets, which differ where one is transferred to another.
+    trained_on, tested_on: names of datasets. transferred: whether the test set is of another
+    dataset than the training set, or of another arrangement of it.
     records: of the test set, as the store names them.
     """
 
     dataset: str
     trained_on: str
     tested_on: str
+    transferred: bool
     records: tuple[str, ...] = field(repr=False)
     labels: tuple[str, ...]
     support: tuple[int, ...]
@@ -129,7 +131,7 @@ def score(results: Results, dataset: str) -> DatasetScores | None:
         return None
     labels, groups, reference = _common(cells)
     patients = int(groups.max()) + 1
-    trained_on, tested_on = _sides(cells[0], dataset)
+    trained_on, tested_on, transferred = _sides(cells[0], dataset)
     # A test set is drawn in one way wherever a model was trained, so that ratios are paired.
     weights = bootstrap_weights(tested_on, patients)
     grouped: dict[tuple[str, str, float], list[Entry]] = {}
@@ -145,6 +147,7 @@ def score(results: Results, dataset: str) -> DatasetScores | None:
         dataset,
         trained_on,
         tested_on,
+        transferred,
         tuple(reference.records),
         labels,
         tuple(int(x) for x in np.nansum(reference.y == 1, axis=0)),
@@ -156,14 +159,14 @@ def score(results: Results, dataset: str) -> DatasetScores | None:
     )
 
 
-def _sides(cell: Done, dataset: str) -> tuple[str, str]:
-    """(trained on, tested on), by the identity of the cell's dataset."""
+def _sides(cell: Done, dataset: str) -> tuple[str, str, bool]:
+    """(trained on, tested on, transferred), by the identity of the cell's dataset."""
     asked = cell.record["cell"]
     options = asked.get("dataset_identity", {}).get("options", {})
     if asked.get("dataset") == "transfer":
-        return str(options["train"]), str(options["test"])
+        return str(options["train"]), str(options["test"]), True
     name = str(asked.get("dataset", dataset))
-    return name, name
+    return name, name, False
 
 
 def best(scores: DatasetScores, epsilon: float) -> tuple[Row | None, frozenset[str]]:

@@ -95,17 +95,18 @@ class Transfer(Loader):
         for part in parts:
             if not len(part.ids):
                 raise DataError(f"dataset 'transfer': {part.name} has no rows for its side")
-        # "test/…" sorts before "train/…".
         train, test = parts
+        ids = test.ids + train.ids
+        order = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
         return Dataset(
             name=self.name,
             labels=self.labels,
             card=self.card,
-            ids=test.ids + train.ids,
-            patients=test.patients + train.patients,
-            splits=test.splits + train.splits,
-            texts=tuple(test.texts) + tuple(train.texts),
-            y=np.concatenate([test.y, train.y]),
+            ids=tuple(pick(ids, order)),
+            patients=tuple(pick(test.patients + train.patients, order)),
+            splits=tuple(pick(test.splits + train.splits, order)),
+            texts=pick(tuple(test.texts) + tuple(train.texts), order),
+            y=np.concatenate([test.y, train.y])[order],
             counts={"train": len(train.ids), "test": len(test.ids)},
         )
 
@@ -123,16 +124,18 @@ def _apart(one: Dataset, two: Dataset) -> None:
 
 
 def _part(dataset: Dataset, split: str, labels: tuple[str, ...]) -> Dataset:
-    """The rows of one split, with these labels, ids and patients marked by the side."""
+    """The rows of one split, with these labels. Ids and patients of the training side are marked;
+    test records keep their names, by which they are paired with results of models at home."""
     rows = dataset.rows(split)
+    mark = "train/" if split == "train" else ""
     known = [label.casefold() for label in dataset.labels]
     columns = [known.index(label.casefold()) for label in labels]
     y: NDArray[np.float32] = dataset.y[rows][:, columns]
     return replace(
         dataset,
         labels=labels,
-        ids=tuple(f"{split}/{dataset.ids[r]}" for r in rows),
-        patients=tuple(f"{split}/{dataset.patients[r]}" for r in rows),
+        ids=tuple(mark + dataset.ids[r] for r in rows),
+        patients=tuple(mark + dataset.patients[r] for r in rows),
         splits=(split,) * len(rows),
         texts=pick(dataset.texts, rows),
         y=y,

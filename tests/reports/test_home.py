@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from radpriv import cli
 from radpriv.reports.build import build
 from radpriv.reports.load import load
 from radpriv.reports.scores import score
@@ -92,3 +95,38 @@ def test_a_cell_that_is_missing_leaves_its_row_out(fake: Any) -> None:
     assert table is not None
     assert [row[0].text for row in table.rows][:2] == ["lora (minilm)", "linear_probe (minilm)"]
     assert "tfidf" not in [row[0].text for row in table.rows]
+
+
+def test_a_plan_that_was_run_has_the_ratio(tmp_path: Path) -> None:
+    """End to end: stored records of the transfer and of its home bear the same names."""
+    suite = tmp_path / "small.toml"
+    suite.write_text(SUITE)
+    store = tmp_path / "store"
+    asked = ["run", str(suite), "--store", str(store), "--json"]
+    told = CliRunner().invoke(cli.app, asked, env={"RADPRIV_CACHE": str(tmp_path / "cache")})
+    assert told.exit_code == 0, told.output
+    tables = {d.dataset: d.tables for d in build(load(store, "small"))}
+    (record,) = tables["from another hospital"]["home"].records
+    assert record["method"] == "tfidf" and 0 < record["ratio"] < 1.2
+    assert "home" not in tables["synthetic-mimic-cxr"]
+
+
+SUITE = """
+epsilons = [inf]
+control = false
+[[datasets]]
+name = "synthetic-mimic-cxr"
+n_public = 90
+options = { reports = 200 }
+[[datasets]]
+name = "transfer"
+label = "from another hospital"
+n_public = 90
+[datasets.options]
+train = "synthetic-mimic-cxr"
+train_options = { reports = 200, seed = 1 }
+test = "synthetic-mimic-cxr"
+test_options = { reports = 200 }
+[[methods]]
+name = "tfidf"
+"""

@@ -148,3 +148,13 @@ def test_labels_are_one_whatever_their_case() -> None:
     theirs = cxr.y[cxr.rows("test"), cxr.labels.index("Pleural Effusion")]
     ours = data.y[data.rows("test"), data.labels.index("Pleural effusion")]
     np.testing.assert_array_equal(ours, theirs)
+
+
+def test_test_records_keep_their_names_and_trained_ones_are_marked() -> None:
+    data = Transfer(**PLAIN).load(None)
+    home = make_loader("synthetic-plain", {}).load(None)
+    for names, theirs in ((data.ids, home.ids), (data.patients, home.patients)):
+        assert [names[r] for r in data.rows("test")] == [theirs[r] for r in home.rows("test")]
+        assert all(names[r].startswith("train/") for r in data.rows("train"))
+    np.testing.assert_array_equal(data.y[data.rows("test")], home.y[home.rows("test")])
+    assert [data.texts[r] for r in data.rows("test")] == [home.texts[r] for r in home.rows("test")]
