@@ -74,10 +74,10 @@ class SyntheticMimicCXR(Twin):
             "not 80%, and 41% of sentences, not 35%; of as many labelled sections 87% and 49%",
             "wordings were chosen by word frequencies of Open-i's training part, so a transfer "
             "between the two is no test on an unseen hospital",
-            "rankings carry over in part (docs/twins.md): LoRA beats tfidf here and on Open-i, by as "
-            "much; tfidf beats a linear probe here by 0.09 weighted F1, where they tie on Open-i; "
-            "trained here, LoRA keeps 0.91 of its F1 on Open-i, and the other way 0.74 (at 2,400 "
-            "reports, 2 seeds)",
+            "rankings carry over in part (docs/twins.md): LoRA beats tfidf here and on Open-i, by "
+            "as much; tfidf beats a linear probe here by 0.09 weighted F1, where they tie on "
+            "Open-i; trained here, LoRA keeps 0.91 of its F1 on Open-i, and the other way 0.74 (at "
+            "2,400 reports, 2 seeds)",
             "No Finding may stand beside devices, as CheXpert has it, which Open-i's codes never "
             "do; pneumonia, edema, consolidation and effusions are several times as frequent here, "
             "as in MIMIC-CXR",
