@@ -32,7 +32,7 @@ LONGEST_REASON = 16
 """Characters of a reason that a cell may hold; a longer one moves below the table."""
 
 LEGEND = {
-    "n/r": "n/r: not resolvable, fewer than 10/f non-members",
+    "n/r": "n/r: not resolvable, too few candidates",
     "ε ≥": "ε ≥: lower bound at 95%",
     "n": "n: candidates",
     "k": "k: seeds",

@@ -64,7 +64,7 @@ def test_no_name_or_number_of_a_shipped_method_is_cut_or_broken(
             found = [line for line in lines if line.split()[:1] == [name]]
             assert found, name
             numbers = [re.sub(r" \(.*", "", c.text) for c in row if "±" in c.text or "[" in c.text]
-            assert numbers
+            assert numbers or any(c.text == "not resolvable" for c in row)
             for number in numbers:
                 assert any(number in line for line in found), (name, number)
 
