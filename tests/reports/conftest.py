@@ -306,7 +306,9 @@ def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
         "ceiling": 2.3,
         "confidence_each": 1 - 0.05 / len(chosen),
         "delta": 1e-5,
-        "canaries": [
+        "canaries": []  # nothing is planted in a control
+        if kind == "control"
+        else [
             canary("rare-token", mean, 0.1),
             canary("secret*16", 0.9, None),
             canary("secret", None, 0.0),

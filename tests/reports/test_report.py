@@ -68,7 +68,7 @@ def test_a_report_writes_its_files_and_returns_its_tables(written) -> None:
     assert report.folder.parts[-3:] == ("store", "reports", "demo")
     names = {"report.md", "f1.csv", "leakage.csv", "f1.png", "f1.svg", "index.html"}
     assert {p.name for p in report.folder.iterdir()} == names == {p.name for p in report.files}
-    assert [t.key for t in report.terminal_tables()] == ["weighted", "leakage"]
+    assert [t.key for t in report.terminal_tables()] == ["weighted", "leakage", "canaries"]
     text = json.dumps(report.as_dict(), allow_nan=False)
     assert "dp_linear_probe" in text
 
