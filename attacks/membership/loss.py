@@ -43,6 +43,7 @@ class Loss(Attack):
 
     def score(self, view: View) -> Floats:
         loss = mean_bce(view.logits, view.labels)
-        silent = np.isnan(loss)
-        middle = 0.0 if silent.all() else float(np.median(loss[~silent]))
+        silent = np.isnan(view.labels).all(axis=1)  # and not where a logit is no number
+        known = loss[np.isfinite(loss)]
+        middle = float(np.median(known)) if known.size else 0.0
         return -np.where(silent, middle, loss)
