@@ -158,18 +158,23 @@ def stratum_row(seeds: Sequence[Scored], stratum: Stratum) -> dict[str, Any]:
     Not resolvable (AUC None) below `FEWEST` members or non-members in some seed.
     """
     inside = [s.only(stratum.holds(s.similarity)) for s in seeds]
-    fewest = min(min(int(s.member.sum()), int((~s.member).sum())) for s in inside)
-    found: dict[str, Any] = {
+    return {
         "similarity_from": stratum.start,
         "similarity_below": stratum.end,
-        "candidates": inside[0].member.size,
+        **_area(inside),
+    }
+
+
+def _area(seeds: Sequence[Scored]) -> dict[str, Any]:
+    """candidates, resolvable, and the mean AUC with its interval (None below `FEWEST`)."""
+    fewest = min(min(int(s.member.sum()), int((~s.member).sum())) for s in seeds)
+    found: dict[str, Any] = {
+        "candidates": seeds[0].member.size,
         "resolvable": fewest >= FEWEST,
-        "auc": None,
-        "auc_low": None,
-        "auc_high": None,
+        **dict.fromkeys(("auc", "auc_low", "auc_high")),
     }
     if found["resolvable"]:
-        area, _ = mean_auc(inside)
+        area, _ = mean_auc(seeds)
         found |= {"auc": area.value, "auc_low": area.low, "auc_high": area.high}
     return found
 
@@ -182,16 +187,7 @@ def canary_rows(kinds: Mapping[str, Sequence[Scored]]) -> list[dict[str, Any]]:
     """
     rows = []
     for kind, seeds in sorted(kinds.items()):
-        fewest = min(min(int(s.member.sum()), int((~s.member).sum())) for s in seeds)
-        found: dict[str, Any] = {
-            "kind": kind,
-            "candidates": seeds[0].member.size,
-            "resolvable": fewest >= FEWEST,
-            **dict.fromkeys(("auc", "auc_low", "auc_high", "epsilon_lower", "ceiling")),
-        }
-        if found["resolvable"]:
-            area, _ = mean_auc(seeds)
-            found |= {"auc": area.value, "auc_low": area.low, "auc_high": area.high}
+        found = {"kind": kind, **_area(seeds), "epsilon_lower": None, "ceiling": None}
         if "*" not in kind:
             bounds = [s.bound(1 - (1 - CONFIDENCE) / len(seeds)) for s in seeds]
             found["epsilon_lower"] = max(bound for bound, _ in bounds)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from radpriv.reports.leakage import NOT_RESOLVABLE, families
+from radpriv.reports.leakage import NOT_RESOLVABLE, families, range_of
 from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
@@ -66,10 +66,7 @@ def _bound(value: float | None) -> Cell:
 
 def _null(kind: str, lines: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
     known = [line["auc"] for line in lines if line["resolvable"]]
-    area = Cell(NOT_RESOLVABLE, "absent")
-    if known:
-        low, high = f"{min(known):.2f}", f"{max(known):.2f}"
-        area = Cell(low if low == high else f"{low} to {high}", "number")
+    area = Cell(range_of(known), "number") if known else Cell(NOT_RESOLVABLE, "absent")
     bounds = [line["epsilon_lower"] for line in lines if line["epsilon_lower"] is not None]
     count = Cell(f"{lines[0]['candidates']:,}", "number")
     return (

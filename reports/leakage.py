@@ -136,17 +136,17 @@ def _null_row(nulls: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
     else:
         inside = sum(n["auc_low"] <= 0.5 <= n["auc_high"] for n in nulls)
         auc = Cell(
-            _range([n["auc"] for n in nulls]), "number", f"{inside} of {len(nulls)} hold 0.5"
+            range_of([n["auc"] for n in nulls]), "number", f"{inside} of {len(nulls)} hold 0.5"
         )
     return (
         Cell("null: coins permuted", "name"),
         Cell(f"all {len(nulls)} families" if len(nulls) > 1 else NOT_ASKED),
         auc,
         *(_rate(nulls, rate) for rate in ("0.05", "0.01")),
-        Cell(_range([n["epsilon_lower"] for n in nulls]), "number"),
-        Cell(_range([n["ceiling"] for n in nulls]), "number"),
-        Cell(_range([n["candidates"] for n in nulls], "{:,}"), "number"),
-        Cell(_range([n["k"] for n in nulls], "{}"), "number"),
+        Cell(range_of([n["epsilon_lower"] for n in nulls]), "number"),
+        Cell(range_of([n["ceiling"] for n in nulls]), "number"),
+        Cell(range_of([n["candidates"] for n in nulls], "{:,}"), "number"),
+        Cell(range_of([n["k"] for n in nulls], "{}"), "number"),
     )
 
 
@@ -155,10 +155,11 @@ def _rate(summaries: Sequence[Mapping[str, Any]], rate: str) -> Cell:
     known = [v for v in values if v is not None and math.isfinite(v)]
     if len(known) < len(values):
         return Cell(NOT_RESOLVABLE, "absent", "fewer than 10/f non-members")
-    return Cell(_range(known), "number")
+    return Cell(range_of(known), "number")
 
 
-def _range(values: Sequence[float], form: str = "{:.2f}") -> str:
+def range_of(values: Sequence[float], form: str = "{:.2f}") -> str:
+    """ "0.48 to 0.51", or one of them where they read alike."""
     low, high = form.format(min(values)), form.format(max(values))
     return low if low == high else f"{low} to {high}"
 
@@ -168,8 +169,8 @@ def _left_out(found: Sequence[Family]) -> list[str]:
     summaries = [s for f in found if f.result for s in f.result.summary.values()]
     if not any(s["left_out"] for s in summaries):
         return []
-    left = _range([s["left_out"] for s in summaries], "{:,}")
-    audited = _range([s["audited"] for s in summaries], "{:,}")
+    left = range_of([s["left_out"] for s in summaries], "{:,}")
+    audited = range_of([s["audited"] for s in summaries], "{:,}")
     return [
         f"Near-copies: {left} of {audited} candidates resemble another training record "
         "(similarity 0.8 or more) and are left out of AUC and TPR, in or out alike."

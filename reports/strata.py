@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from radpriv.reports.leakage import NOT_RESOLVABLE, Family, families
+from radpriv.reports.leakage import NOT_RESOLVABLE, Family, families, range_of
 from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
@@ -73,5 +73,4 @@ def _null(strata: Sequence[Mapping[str, Any]]) -> Cell:
     known = [s["auc"] for s in strata if s["resolvable"]]
     if not known:
         return Cell(NOT_RESOLVABLE, "absent")
-    low, high = f"{min(known):.2f}", f"{max(known):.2f}"
-    return Cell(low if low == high else f"{low} to {high}", "number")
+    return Cell(range_of(known), "number")

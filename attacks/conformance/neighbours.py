@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from radpriv.attacks.conformance.replay import Made
 from radpriv.attacks.conformance.world import World, only, without
 from radpriv.benchmark.datasets.audit import Universe, plant
-from radpriv.benchmark.datasets.canaries import Canary
+from radpriv.benchmark.datasets.canaries import MARK, Canary
+from radpriv.benchmark.planting import GRADIENT
 from radpriv.benchmark.privacy.streams import uniforms
 
 
@@ -74,7 +75,8 @@ def _telling(world: World, universe: Universe) -> dict[str, int]:
 
 def _planted(universe: Universe, unit: str) -> Pair:
     """A gradient canary beside the records: the most that the clip lets one unit add."""
-    canary = Canary("canary/gradient/00000", "gradient", 1, "", (1.0,) * universe.y.shape[1], 0.5)
+    labels = (1.0,) * universe.y.shape[1]
+    canary = Canary(f"{MARK}{GRADIENT}", GRADIENT, 1, "", labels, point=0.5)
     data = plant(universe, [canary], lambda name: True, unit)
     return Pair("a gradient canary", data, int(data.unit[data.gradient][0]), whole=False)
 
