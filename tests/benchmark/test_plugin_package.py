@@ -85,8 +85,9 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Edit]:
         path = site / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        moment = time.time_ns() + next(_ticks) * 1_000_000
-        os.utime(path, ns=(moment, moment))
+        # Python keeps a module's byte code by size and whole second: each edit has its own.
+        moment = int(time.time()) + 2 * next(_ticks)
+        os.utime(path, (moment, moment))
         importlib.invalidate_caches()
         fingerprints._owners.cache_clear()
         fingerprints._version.cache_clear()
