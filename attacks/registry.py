@@ -10,6 +10,15 @@
 
 It sees a `View` (view.py), which holds no membership of the target. Its version and parameters are
 part of every result's id, so a changed definition is recomputed and never mixed with an old one.
+
+An attack on what leaks beside membership answers a number per candidate that means something by
+itself: bits of exposure, 1 for a secret that was inferred and 0 for one that was not. Its flags are
+joined afterwards all the same, and what counts is the mean over members beside that over others:
+
+    @attacks.register("mine")
+    @dataclass(frozen=True)
+    class Mine(Extraction):
+        on = "secrets"; needs = frozenset({"query", "secrets"}); quantity = "exposure, bits"
 """
 
 from __future__ import annotations
@@ -27,9 +36,16 @@ from radpriv.benchmark.registry import Registry
 
 @dataclass(frozen=True)
 class Attack(abc.ABC):
-    """Gives every candidate a score. Stateless: the same view gives the same scores."""
+    """Gives every candidate a score. Stateless: the same view gives the same scores.
+
+    on: which candidates it is shown: "records" (all that are records), "secrets" (canaries that
+    carry a secret) or "gradients" (canaries that are no record). A family without any is left out.
+    needs: what it reads beside stored scores, of `NEEDS`.
+    """
 
     version: ClassVar[int] = 1
+    on: ClassVar[str] = "records"
+    needs: ClassVar[frozenset[str]] = frozenset()
 
     @abc.abstractmethod
     def score(self, view: View) -> Floats:
@@ -38,6 +54,22 @@ class Attack(abc.ABC):
     def params(self) -> dict[str, Any]:
         return asdict(self)
 
+
+class Extraction(Attack):
+    """Gives every candidate an amount of what leaked of it: higher is more, and it has a unit.
+
+    quantity: what the amount is, and its unit.  chance: what guessing gives, or None if unknown.
+    """
+
+    quantity: ClassVar[str] = ""
+    chance: ClassVar[float | None] = None
+
+
+NEEDS = frozenset({"untuned", "features", "texts", "query", "secrets", "projections"})
+"""Fields of a view that are there on declaration. Of these untuned, features and texts are made
+from the records, so the data must be at hand; query and secrets need the saved model or the suite's
+audit key; projections are stored."""
+ON = ("records", "secrets", "gradients")
 
 attacks: Registry[type[Attack]] = Registry("attack", "radpriv.attacks")
 

@@ -133,6 +133,7 @@ def view_of(target: Outputs, others: Sequence[Outputs]) -> View:
         length=target.length,
         similarity=target.similarity,
         patient=target.patient,
+        kind=target.kind,
         references=references,
         population=target.population,
     )
