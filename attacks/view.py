@@ -34,7 +34,7 @@ def memoised(memo: Memo, name: str, make: Callable[[], T]) -> T:
     """What `make` gives, made once per model. Only for functions of outputs, never of flags."""
     if name not in memo:
         memo[name] = make()
-    return memo[name]  # type: ignore[no-any-return]
+    return memo[name]
 
 
 @dataclass(frozen=True, eq=False)
