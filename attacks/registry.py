@@ -65,10 +65,10 @@ class Extraction(Attack):
     chance: ClassVar[float | None] = None
 
 
-NEEDS = frozenset({"untuned", "features", "texts", "query", "secrets", "projections"})
+NEEDS = frozenset({"untuned", "features", "texts", "query", "encode", "secrets", "projections"})
 """Fields of a view that are there on declaration. Of these untuned, features and texts are made
-from the records, so the data must be at hand; query and secrets need the saved model or the suite's
-audit key; projections are stored."""
+from the records, so the data must be at hand; query, encode and secrets need the saved model or the
+suite's audit key; projections are stored."""
 ON = ("records", "secrets", "gradients")
 
 attacks: Registry[type[Attack]] = Registry("attack", "radpriv.attacks")

@@ -8,20 +8,23 @@ Public: labels as training would have used them, slots, lengths, similarities, p
 Private: all of it is data about private records and is kept in private/ folders of the store.
 
 What needs more than stored scores is there only for an attack that declares it (registry.py):
-features, untuned, texts, query, secrets and projections are None otherwise.
+features, untuned, texts, query, encode, secrets and projections are None otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from radpriv.attacks.metrics import Bools, Floats
 from radpriv.errors import AttackError
+
+if TYPE_CHECKING:
+    from radpriv.attacks.extraction.hidden import Encode
 
 Matrix = NDArray[np.float32]
 Memo = dict[str, Any]
@@ -153,6 +156,7 @@ class View:
     On declaration:  untuned: float32 (m, L), logits of the encoder as it was before fine-tuning
     under the *trained* head.  features: float32 (m, d), a public function of each text that no
     training changed.  texts: m.  query(texts, untuned=False) -> float32 (n, L), the saved model.
+    encode(ids, untuned=False) -> its encoder's last hidden states (extraction/hidden.py).
     secrets: m, None for what is no secret canary.  projections: of gradient canaries.
     """
 
@@ -169,6 +173,7 @@ class View:
     features: Matrix | None = field(default=None, repr=False)
     texts: tuple[str, ...] | None = field(default=None, repr=False)
     query: Callable[..., Matrix] | None = field(default=None, repr=False)
+    encode: Encode | None = field(default=None, repr=False)
     secrets: tuple[Secret | None, ...] | None = field(default=None, repr=False)
     projections: Projections | None = field(default=None, repr=False)
     memo: Memo = field(default_factory=dict, repr=False)
