@@ -3,7 +3,9 @@
     jobs = expand(read_suite("quickstart"), data=Path("data"))
 
 Private methods expand over finite ε, the others run at inf alone; a method without an encoder gives
-one cell and not one per encoder. The order of axes and lists changes neither ids nor keys.
+one cell and not one per encoder. The order of axes and lists changes neither ids nor keys. A
+reference is the job that its seed would be if the suite asked for that seed: only the plan tells
+them apart (plan.py), so a suite that asks for more seeds finds it in the store.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ def expand(
         maker.check_canaries()
         made = [job for m in suite.methods for job in maker.jobs(m, found)]
         if suite.control:
-            made += [maker.control(seed) for seed in suite.seeds]
+            made += [maker.control(seed) for seed in maker.seeds(suite.references)]
         for job in made:
             other = jobs.setdefault(job.cell.id, job)
             if other.dataset_label != job.dataset_label:
@@ -139,11 +141,16 @@ class _Maker:
         if self.limit:
             method = method.limited()
         _sensible(axis.name, method)
+        seeds = self.seeds(self.suite.references if axis.references is None else axis.references)
         finite = [e for e in (axis.epsilons or self.suite.epsilons) if math.isfinite(e)]
         for name in self.suite.encoders if method.uses_encoder else ("",):
             for epsilon in finite if method.private else [math.inf]:
-                for seed in self.suite.seeds:
+                for seed in seeds:
                     yield self._job(axis, method, found.get(name), epsilon, seed)
+
+    def seeds(self, references: int) -> tuple[int, ...]:
+        """Those of a family: the suite's own, then those of its reference cells."""
+        return (*self.suite.seeds, *self.suite.reference_seeds(references))
 
     def control(self, seed: int) -> Job:
         """The positive control: it must leak, or the attack is broken."""

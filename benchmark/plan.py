@@ -21,14 +21,27 @@ from radpriv.benchmark.suite import Overrides, Suite
 EXTRA_PACKAGES = ("tokenizers", "safetensors", "numpy", "dp-accounting", "opacus", "torch")
 
 
+REFERENCE = "reference"
+
+
 @dataclass
 class Planned:
-    """One job, its fingerprint and its status: planned, done, diverged, over_budget or failed."""
+    """One job, its fingerprint and its status: planned, done, diverged, over_budget or failed.
+
+    reference: whether it only serves attacks on the other seeds of its family. The cell itself
+    does not know: its record is that of a target.
+    """
 
     job: Job
     how: Fingerprint
     status: str = "planned"
     reason: str = ""
+    reference: bool = False
+
+    @property
+    def role(self) -> str:
+        """That of the job ("cell", "control"), or "reference"."""
+        return REFERENCE if self.reference else self.job.role
 
 
 def fingerprint_of(job: Job, device: str, plugins: Sequence[Path] = ()) -> Fingerprint:
@@ -46,8 +59,18 @@ def fingerprint_of(job: Job, device: str, plugins: Sequence[Path] = ()) -> Finge
     )
 
 
-def make_plan(jobs: Sequence[Job], device: str, plugins: Sequence[Path] = ()) -> list[Planned]:
-    return [Planned(job, fingerprint_of(job, device, plugins)) for job in jobs]
+def make_plan(
+    suite: Suite, jobs: Sequence[Job], device: str, plugins: Sequence[Path] = ()
+) -> list[Planned]:
+    """The jobs of this suite; those of other seeds than its own are references."""
+    return [
+        Planned(
+            job,
+            fingerprint_of(job, device, plugins),
+            reference=job.cell.seed not in suite.seeds,
+        )
+        for job in jobs
+    ]
 
 
 def plan_name(suite: Suite, overrides: Overrides) -> str:
@@ -59,8 +82,17 @@ def plan_name(suite: Suite, overrides: Overrides) -> str:
 
 
 def suite_digest(suite: Suite) -> str:
-    """Of all that decides the cells; two files of one name are told apart by it."""
-    return digest({**asdict(suite), "note": ""})
+    """Of all that decides the cells; two files of one name are told apart by it.
+
+    What does not decide them, and what is not asked for, is left out, so that plans stay valid.
+    """
+    asked = {**asdict(suite), "note": ""}
+    if not suite.references:
+        del asked["references"]
+    for axis in asked["methods"]:
+        if axis["references"] is None:
+            del axis["references"]
+    return digest(asked)
 
 
 def write_plan(
@@ -84,7 +116,7 @@ def write_plan(
                 "fingerprint": p.how.digest,
                 "status": p.status,
                 "reason": p.reason,
-                "role": p.job.role,
+                "role": p.role,
             }
             for p in planned
         ],

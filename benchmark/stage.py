@@ -24,7 +24,7 @@ def run_plan(
     after: Watch = lambda cell: None,
     debug: bool = False,
 ) -> None:
-    """Run or look up each cell, cheapest first. A failed one is noted and the rest goes on.
+    """Run or look up each cell, targets and the cheapest first; a failure is noted, the rest goes on.
 
     StoreError ends the run: where nothing can be written, nothing more should be computed.
     """
@@ -48,4 +48,5 @@ def run_plan(
 
 
 def cheapest_first(planned: Sequence[Planned]) -> list[Planned]:
-    return sorted(planned, key=lambda p: (p.job.passes, p.job.cell.id))
+    """Targets before references: a run that is stopped has its tables."""
+    return sorted(planned, key=lambda p: (p.reference, p.job.passes, p.job.cell.id))

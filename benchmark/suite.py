@@ -5,6 +5,7 @@ suite = read_suite("quickstart")               # a shipped name, or a path
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -20,6 +21,9 @@ from radpriv.benchmark.registry import did_you_mean
 from radpriv.errors import SuiteError
 
 MOST_SEEDS = 10_000
+MOST_REFERENCES = 1_000
+LIMITED_REFERENCES = 2
+"""Of a `--limit` run: enough that attacks by references go all the way, and quick."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,16 @@ class DatasetAxis:
 
 @dataclass(frozen=True)
 class MethodAxis:
-    """One method with parameters; label: how tables call it. epsilons: instead of the suite's."""
+    """One method with parameters; label: how tables call it.
+
+    epsilons, references: instead of the suite's.
+    """
 
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
     epsilons: tuple[float, ...] = ()
+    references: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class Suite:
 
     noise: "replayable", "secret", or "auto" (secret exactly for gated data).
     canaries: planted beside the audit set (datasets/canaries.py).
+    references: cells of further seeds for each family: attacks learn from them, tables leave them
+    out.
     short_recipe: marks tables and figures of a suite that trains too briefly to rank methods.
     """
 
@@ -79,8 +89,17 @@ class Suite:
     unit: str = "report"
     delta: float | None = None
     control: bool = True
+    references: int = 0
     short_recipe: bool = False
     note: str = ""
+
+    def reference_seeds(self, count: int) -> tuple[int, ...]:
+        """The seeds of `count` reference cells: the smallest that are not the suite's own.
+
+        So a suite that asks for more seeds, or for fewer references, finds its cells in the store.
+        """
+        free = (seed for seed in itertools.count() if seed not in self.seeds)
+        return tuple(itertools.islice(free, count))
 
 
 def shipped() -> list[str]:
@@ -142,6 +161,9 @@ def parse(text: str, where: str, name: str) -> Suite:
     for seed in suite.seeds:
         if seed < 0:
             raise SuiteError(f"{where}: seeds = {list(suite.seeds)}: none may be negative")
+    for count in (suite.references, *(m.references or 0 for m in suite.methods)):
+        if not 0 <= count <= MOST_REFERENCES:
+            raise SuiteError(f"{where}: references = {count}: a count from 0 to {MOST_REFERENCES}")
     return suite
 
 
@@ -173,6 +195,7 @@ _KINDS: Mapping[Any, tuple[str, Callable[[Any], bool]]] = {
     "str": ("text", _is_text),
     "bool": ("true or false", lambda value: isinstance(value, bool)),
     "int": ("a whole number", _is_int),
+    "int | None": ("a whole number", _is_int),
     "float | None": ("a number", _is_number),
     "Mapping[str, Any]": ("a table", _is_table),
     "DatasetAxis | None": ("a table", _is_table),
@@ -255,5 +278,17 @@ class Overrides:
         if self.encoder:
             suite = replace(suite, encoders=(self.encoder,), pretrained_on=self.pretrained_on)
         if self.limit is not None:
-            suite = replace(suite, seeds=suite.seeds[:1])
+            few = min(suite.references, LIMITED_REFERENCES)
+            suite = replace(
+                suite,
+                seeds=suite.seeds[:1],
+                references=few,
+                methods=tuple(_few_references(m) for m in suite.methods),
+            )
         return suite
+
+
+def _few_references(axis: MethodAxis) -> MethodAxis:
+    if axis.references is None:
+        return axis
+    return replace(axis, references=min(axis.references, LIMITED_REFERENCES))

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from radpriv.errors import ReportError
 
-COUNTING = 3
+COUNTING = 4
 """Attack results of an older rule counted near-copies in their headline: they are not shown."""
 
 
@@ -115,7 +115,7 @@ def load(
         raise ReportError(f"no plan of '{suite}' in {store} (plans there: {known}); run it first")
     plan = _json(path)
     try:
-        entries = tuple(_entry(cell) for cell in plan["cells"])
+        entries = tuple(_entry(cell) for cell in plan["cells"] if cell["role"] != "reference")
         datasets = tuple(plan["datasets"])
         limited, short = plan["limited"], bool(plan["short_recipe"])
     except (KeyError, TypeError, ValueError) as error:

@@ -90,15 +90,16 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     store = Store(request.store)
     jobs = expand(suite, request.data, overrides, store.secret)
     device = choose_device(request.device)
-    planned = make_plan(jobs, device.type, plugins)
+    planned = make_plan(suite, jobs, device.type, plugins)
     for path in plugins:
         store.keep_source(path)
     name = plan_name(suite, overrides)
     used = sorted({p.job.axes["dataset"] for p in planned})
     shown = escape(", ".join(used))
+    extra = sum(p.reference for p in planned)
     console.print(
-        f"[bold]{name}[/]: {len(planned)} cells on {shown}, device {device.type}, "
-        f"store {request.store}",
+        f"[bold]{name}[/]: {len(planned)} cells{f', {extra} of them references,' if extra else ''} "
+        f"on {shown}, device {device.type}, store {request.store}",
         highlight=False,
     )
     for line in _instead(suite, used, request.data):
@@ -219,7 +220,7 @@ def _job_now(plan: dict[str, Any], entry: dict[str, Any], data: Path | None) -> 
     suite, overrides, plugins = request.load()
     for job in expand(suite, data, overrides):
         if job.axes == entry["axes"]:
-            return make_plan([job], choose_device("auto").type, plugins)[0]
+            return make_plan(suite, [job], choose_device("auto").type, plugins)[0]
     return None
 
 

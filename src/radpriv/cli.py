@@ -46,7 +46,10 @@ PretrainedOption = Annotated[
     str, typer.Option("--pretrained-on", help="what --encoder was pretrained on")
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", help="N reports, one seed, at most 20 steps: a smoke test")
+    int | None,
+    typer.Option(
+        "--limit", help="N reports, one seed and 2 references, at most 20 steps: a smoke test"
+    ),
 ]
 DEFAULT_STORE = Path("radpriv-store")
 
