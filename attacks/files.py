@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from radpriv.attacks.metrics import Bools
-from radpriv.attacks.view import Matrix, Population
+from radpriv.attacks.view import Matrix, Memo, Population
 from radpriv.errors import AttackError
 
 COLUMNS = ("slot", "record", "patient", "labels", "logits", "length", "similarity", "kind")
@@ -58,7 +58,7 @@ class Outputs:
 
     slots int64 (m,); record, patient: m pseudonyms; labels, logits float32 (m, L); length int32
     (m,); similarity float32 (m,); kind: m words, "natural", "mislabelled" or a canary's name;
-    member bool (m,).
+    member bool (m,). memo: what was computed from these outputs, see view.py.
     """
 
     cell: CellFiles
@@ -72,6 +72,23 @@ class Outputs:
     kind: tuple[str, ...]
     member: Bools
     population: Population
+    memo: Memo = field(default_factory=dict, repr=False)
+
+    def only(self, rows: NDArray[np.int64]) -> Outputs:
+        """Some of the candidates, by increasing row."""
+        return replace(
+            self,
+            slots=self.slots[rows],
+            record=tuple(self.record[i] for i in rows),
+            patient=tuple(self.patient[i] for i in rows),
+            labels=self.labels[rows],
+            logits=self.logits[rows],
+            length=self.length[rows],
+            similarity=self.similarity[rows],
+            kind=tuple(self.kind[i] for i in rows),
+            member=self.member[rows],
+            memo={},
+        )
 
 
 def load(cell: CellFiles) -> Outputs:

@@ -39,10 +39,13 @@ def base_of(outputs: Outputs) -> str:
     return str(outputs.cell.record["cell"]["audit"]["canaries"])
 
 
-def parts_of(outputs: Outputs, scores: Floats, unit: str) -> dict[str, Part]:
-    """By kind: the headline's first, then the others by name."""
+def parts_of(
+    outputs: Outputs, scores: Floats, unit: str, base: str | None = None
+) -> dict[str, Part]:
+    """By kind: the headline's first, then the others by name. base: the headline's kind, if not
+    that of records."""
     kinds = np.array(outputs.kind)
-    base = base_of(outputs)
+    base = base_of(outputs) if base is None else base
     others = sorted(set(outputs.kind) - {base, GRADIENT})
     found = {}
     for kind in (base, *others):

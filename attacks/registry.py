@@ -40,12 +40,14 @@ class Attack(abc.ABC):
 
     on: which candidates it is shown: "records" (all that are records), "secrets" (canaries that
     carry a secret) or "gradients" (canaries that are no record). A family without any is left out.
-    needs: what it reads beside stored scores, of `NEEDS`.
+    needs: what it reads beside stored scores, of `NEEDS`. by_subset: whether it is made again for
+    each label, and its answers told by group of records.
     """
 
     version: ClassVar[int] = 1
     on: ClassVar[str] = "records"
     needs: ClassVar[frozenset[str]] = frozenset()
+    by_subset: ClassVar[bool] = True
 
     @abc.abstractmethod
     def score(self, view: View) -> Floats:

@@ -1,9 +1,7 @@
 """One attack on one family of cells: every seed is a target, the others are its references.
 
 Input is files, output is a plain dictionary and a table; nothing is trained, and training imports
-none of this. A result has, per seed, the row of the attack (or of the positive control) and a null
-row: the same scores against coins permuted by a public stream named (family, seed, "null"), so
-that what luck and the metric itself do stands beside what the attack does.
+none of this. What is made of the answers is in answers.py (membership) and extraction/summary.py.
 
     cells = [CellFiles.open(folder) for folder in folders]        # one family
     result, rows = attack_family("loss", {}, cells, fingerprint)
@@ -12,32 +10,37 @@ that what luck and the metric itself do stands beside what the attack does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from radpriv.attacks.answers import Answered, membership
 from radpriv.attacks.files import CellFiles, Outputs, load
-from radpriv.attacks.parts import OWN, Part, base_of, parts_of
-from radpriv.attacks.public import public_permutation
+from radpriv.attacks.metrics import Floats
 from radpriv.attacks.registry import make_attack
-from radpriv.attacks.summary import Scored, canary_rows, family_row, row
-from radpriv.attacks.view import Reference, Scorer, View
+from radpriv.attacks.view import Scorer
+from radpriv.attacks.views import Origins, reference_of, rows_of, view_of
 from radpriv.benchmark.atomic import write_json, write_parquet
-from radpriv.benchmark.cell import default_delta, digest
+from radpriv.benchmark.cell import digest
 from radpriv.errors import AttackError
 
-SCHEMA = 1
-COUNTING = 3
+SCHEMA = 2
+COUNTING = 4
 """What a result counts. 2: clean candidates alone in the headline, with strata of similarity. 3:
-canaries by kind, outside the headline."""
+canaries by kind, outside the headline. 4: dedicated references; ROC, groups, labels, patients."""
 
 
 def attack_id(
-    name: str, params: Mapping[str, Any], fingerprint: str, targets: Sequence[CellFiles]
+    name: str,
+    params: Mapping[str, Any],
+    fingerprint: str,
+    targets: Sequence[CellFiles],
+    references: Sequence[CellFiles] = (),
 ) -> str:
     """A readable head and 16 hex digits of the SHA-256 of all that decides the result.
 
@@ -53,6 +56,7 @@ def attack_id(
         "params": attack.params(),
         "fingerprint": fingerprint,
         "cells": [[c.cell_id, c.record["fingerprint"]] for c in family],
+        "references": sorted([c.cell_id, c.record["fingerprint"]] for c in references),
     }
     first = family[0].cell_id.rsplit("-", 1)[0]
     head = first.removesuffix(f".s{family[0].seed}")
@@ -60,101 +64,62 @@ def attack_id(
 
 
 def attack_family(
-    name: str, params: Mapping[str, Any], targets: Sequence[CellFiles], fingerprint: str
+    name: str,
+    params: Mapping[str, Any],
+    targets: Sequence[CellFiles],
+    fingerprint: str,
+    references: Sequence[CellFiles] = (),
+    origins: Origins | None = None,
 ) -> tuple[dict[str, Any], pa.Table]:
-    """(result.json's content, rows.parquet's content) of one attack on all seeds of a family."""
-    attack = make_attack(name, params)
-    family = _family(targets)
-    outputs = [load(cell) for cell in family]
-    unit = str(family[0].record["cell"]["audit"]["unit"])
-    _one_audit_set(outputs)
-    role = "control" if family[0].record.get("role") == "control" else "attack"
+    """(result.json's content, rows.parquet's content) of one attack on all seeds of a family.
 
-    scored: dict[str, list[Scored]] = {role: [], "null": []}
-    planted: dict[str, dict[str, list[Scored]]] = {role: {}, "null": {}}
-    rows: list[dict[str, Any]] = []
-    tables: list[pa.Table] = []
-    for target in outputs:
-        others = [o for o in outputs if o is not target]
-        answer = attack.score(view_of(target, others))
-        scores, _ = Scorer(target.member).join(name, answer)
-        parts = parts_of(target, scores, unit)
-        tables.append(score_rows(target.cell.seed, parts.values()))
-        delta, source = _delta(target.cell)
-        for kind, part in parts.items():
-            permuted = public_permutation(
-                part.member.size, str(target.cell.record["family"]), target.cell.seed, _null(kind)
-            )
-            for as_what, coins in ((role, part.member), ("null", part.member[permuted])):
-                seen = Scored(part.scores, coins, delta, part.similarity)
-                if kind != base_of(target):
-                    planted[as_what].setdefault(kind, []).append(seen)
-                    continue
-                scored[as_what].append(seen)
-                head = {
-                    "cell_id": target.cell.cell_id,
-                    "seed": target.cell.seed,
-                    "role": as_what,
-                    "references": len(others),
-                    "delta_source": source,
-                }
-                rows.append({**head, **row(seen)})
+    references: more seeds of it, trained to be compared with and never attacked themselves.
+    origins: where what the attack declares comes from. NotApplicable where there is nothing to
+    attack here or something declared is not at hand.
+    """
+    attack = make_attack(name, params)
+    family, extra = _family(targets), _family(references) if references else []
+    _one_family(family, extra)
+    outputs = [load(cell) for cell in (*family, *extra)]
+    _one_audit_set(outputs)
+    rows = rows_of(outputs[0], attack.on)
+    every = len(rows) == len(outputs[0].slots)
+    seen = [o if every else o.only(rows) for o in outputs]
+    models = [reference_of(o) for o in seen]
+    views, scores = [], []
+    for i in range(len(family)):
+        others = [r for r in models if r is not models[i]]
+        view = view_of(outputs[i], rows, seen[i], others, attack.needs, origins)
+        views.append(view)
+        scores.append(Scorer(seen[i].member).join(name, attack.score(view))[0])
+    answered = Answered(attack, name, tuple(seen[: len(family)]), tuple(views), tuple(scores))
+    found = membership(answered)
     result = {
         "schema": SCHEMA,
         "counting": COUNTING,
-        "attack_id": attack_id(name, params, fingerprint, family),
+        "attack_id": attack_id(name, params, fingerprint, family, extra),
         "attack": name,
         "attack_version": attack.version,
         "params": attack.params(),
         "fingerprint": fingerprint,
         "family": family[0].record["family"],
-        "role": role,
-        "unit": unit,
+        "role": answered.role,
+        "unit": answered.unit,
         "cells": sorted(c.cell_id for c in family),
         "cell_fingerprints": {c.cell_id: c.record["fingerprint"] for c in family},
-        "rows": rows,
-        "summary": {
-            what: {**family_row(seeds), "canaries": canary_rows(planted[what])}
-            for what, seeds in scored.items()
-        },
+        "references": sorted(c.cell_id for c in extra),
+        **found,
     }
-    return result, pa.concat_tables(tables)
-
-
-def view_of(target: Outputs, others: Sequence[Outputs]) -> View:
-    """The target without its flags; the other seeds with theirs."""
-    references = tuple(
-        Reference(o.cell.seed, o.logits, o.labels, o.slots, o.member, o.population) for o in others
-    )
-    return View(
-        logits=target.logits,
-        labels=target.labels,
-        slots=target.slots,
-        length=target.length,
-        similarity=target.similarity,
-        patient=target.patient,
-        kind=target.kind,
-        references=references,
-        population=target.population,
+    return result, pa.concat_tables(
+        [score_rows(o.cell.seed, o.slots, s) for o, s in zip(answered.targets, answered.scores)]
     )
 
 
-def score_rows(seed: int, parts: Iterable[Part]) -> pa.Table:
-    """Columns slot int64, seed int64, score float64; by slot. Private data.
-
-    slot: of the first report, where several were flipped by one coin.
-    """
-    whole = list(parts)
-    slots = np.concatenate([p.slots for p in whole])
-    scores = np.concatenate([p.scores for p in whole])
-    order = np.argsort(slots)
+def score_rows(seed: int, slots: NDArray[np.int64], scores: Floats) -> pa.Table:
+    """Columns slot int64, seed int64, score float64; one row per candidate shown, by slot. Private
+    data."""
     seeds = np.full(len(slots), seed, dtype=np.int64)
-    return pa.table({"slot": slots[order], "seed": seeds, "score": scores[order]})
-
-
-def _null(kind: str) -> str:
-    """The stream of a kind's null row; that of the dataset's own candidates is named as ever."""
-    return "null" if kind in OWN else f"null/{kind}"
+    return pa.table({"slot": slots, "seed": seeds, "score": scores})
 
 
 def write_result(folder: Path, result: Mapping[str, Any], rows: pa.Table) -> None:
@@ -185,6 +150,15 @@ def _family(targets: Sequence[CellFiles]) -> list[CellFiles]:
     return ordered
 
 
+def _one_family(targets: Sequence[CellFiles], references: Sequence[CellFiles]) -> None:
+    """References are seeds of the targets' family, and no target is its own reference."""
+    for cell in references:
+        if cell.record["family"] != targets[0].record["family"]:
+            raise AttackError(f"{cell.folder}: no reference of the family of {targets[0].folder}")
+        if cell.seed in {t.seed for t in targets}:
+            raise AttackError(f"{cell.folder}: seed {cell.seed} is a target, so it is no reference")
+
+
 def _one_audit_set(outputs: Sequence[Outputs]) -> None:
     """References are compared record by record, so every seed has the same candidates."""
     for other in outputs[1:]:
@@ -198,11 +172,3 @@ def _one_audit_set(outputs: Sequence[Outputs]) -> None:
                 f"{other.cell.folder / 'private' / 'candidates.parquet'}: other similarities than "
                 f"in {outputs[0].cell.folder}, though no coin decides them; run the family again"
             )
-
-
-def _delta(cell: CellFiles) -> tuple[float, str]:
-    """The cell's δ and where it is from; a non-private cell claims none, so it gets the default."""
-    budget = cell.record["cell"]["budget"]
-    if budget["epsilon"] == "inf":
-        return default_delta(int(cell.record["cell"]["n_public"])), "default_delta(n_public)"
-    return float(budget["delta"]), "budget"

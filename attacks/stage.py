@@ -2,56 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from radpriv.attacks.files import CellFiles
 from radpriv.attacks.registry import attacks
 from radpriv.attacks.run import attack_family, attack_id, write_result
-from radpriv.benchmark.fingerprint import fingerprint
+from radpriv.attacks.views import NotApplicable, Origins
+from radpriv.benchmark.fingerprint import Fingerprint, fingerprint
 from radpriv.benchmark.results import Finished
 from radpriv.benchmark.store import Store
 from radpriv.errors import AttackError
 
+DEFAULT = ("loss",)
+"""What a suite makes if it names none."""
+REFERENCE = "reference"
+"""The role of a cell that is there to be compared with."""
 
-def families(store: Store, plan: Mapping[str, Any]) -> dict[str, list[CellFiles]]:
+
+@dataclass
+class Family:
+    """Finished cells that differ in the seed only. references: never attacked themselves."""
+
+    targets: list[CellFiles] = field(default_factory=list)
+    references: list[CellFiles] = field(default_factory=list)
+    label: str = ""
+
+
+def families(store: Store, plan: Mapping[str, Any]) -> dict[str, Family]:
     """Finished cells of a plan by family, in the plan's order; no other has scores to attack."""
-    found: dict[str, list[CellFiles]] = {}
+    found: dict[str, Family] = {}
     for entry in plan["cells"]:
         if entry["status"] != "done":
             continue
         folder = store.cell_folder(entry["cell_id"], entry["fingerprint"])
-        found.setdefault(entry["family"], []).append(CellFiles.open(folder))
-    return found
+        family = found.setdefault(entry["family"], Family(label=_label(entry)))
+        cells = family.references if entry["role"] == REFERENCE else family.targets
+        cells.append(CellFiles.open(folder))
+    return {name: family for name, family in found.items() if family.targets}
 
 
 def attack_plan(
     store: Store,
     plan: Mapping[str, Any],
-    name: str = "loss",
+    names: Sequence[str] = DEFAULT,
+    origins: Origins | None = None,
     say: Callable[[str], None] = lambda line: None,
-    params: Mapping[str, Any] | None = None,
+    tick: Callable[[str], None] = lambda label: None,
+    only: Collection[str] | None = None,
 ) -> list[Finished]:
-    """One result per family, served from the store where nothing that it depends on changed.
+    """One result per family and attack, served from the store where nothing that it depends on
+    changed.
 
+    origins: where an attack finds what it declares beside stored scores. only: these families.
     A family that cannot be attacked (a handful of candidates whose coins all fell alike) is said
-    and left out, and the others go on.
+    and left out, and the others go on; so is one that has nothing for an attack to attack.
     """
-    module = attacks.get(name).__module__
-    how = fingerprint(["radpriv.attacks.run", module], device="cpu", dtype="float64")
+    chosen = families(store, plan)
     results = []
-    for cells in families(store, plan).values():
-        key = attack_id(name, params or {}, how.digest, cells)
-        found = store.lookup_attack(key)
-        if found is None:
-            try:
-                result, rows = attack_family(name, params or {}, cells, how.digest)
-            except AttackError as error:
-                say(f"not attacked: {error}")
+    for name in names:
+        how, missing = _how(name), dict[str, list[str]]()
+        for key, family in chosen.items():
+            if only is not None and key not in only:
                 continue
-            found = store.finish_attack(
-                key,
-                lambda folder, r=result, t=rows: write_result(folder, r, t),  # type: ignore[misc]
-            )
-        results.append(found)
+            try:
+                results.append(_attacked(store, name, how, family, origins))
+            except NotApplicable as error:
+                missing.setdefault(str(error), []).append(family.label)
+            except AttackError as error:
+                say(f"{name}: not attacked: {error}")
+            tick(f"{name} on {family.label}")
+        for reason, labels in missing.items():
+            say(f"{name}: left out for {', '.join(labels)}: {reason}")
     return results
+
+
+def _attacked(
+    store: Store, name: str, how: Fingerprint, family: Family, origins: Origins | None
+) -> Finished:
+    key = attack_id(name, {}, how.digest, family.targets, family.references)
+    found = store.lookup_attack(key)
+    if found is not None:
+        return found
+    result, rows = attack_family(name, {}, family.targets, how.digest, family.references, origins)
+    return store.finish_attack(key, lambda folder: write_result(folder, result, rows))
+
+
+def _how(name: str) -> Fingerprint:
+    """What a result of this attack depends on beside its cells."""
+    kind = attacks.get(name)
+    roots = ["radpriv.attacks.run", kind.__module__]
+    return fingerprint(list(dict.fromkeys(roots)), device="cpu", dtype="float64")
+
+
+def _label(entry: Mapping[str, Any]) -> str:
+    axes = entry["axes"]
+    budget = "non-private" if axes["epsilon"] == "inf" else f"ε = {axes['epsilon']:g}"
+    name = axes.get("label") or axes["method"]
+    control = ", the control" if entry["role"] == "control" else ""
+    return f"{name} ({axes['dataset']}, {budget}{control})"

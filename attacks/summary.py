@@ -10,7 +10,8 @@ deviation between seeds; luck of the coins: 0.03) they cover 86–88% at k = 2, 
 seeds on. With k = 1 the interval is DeLong's and holds for that model alone.
 
 The family's ε bound is the largest over its seeds, each at confidence 1 − 0.05/k (Bonferroni), so
-that it stays a 95% statement; its ceiling is computed by the same rule.
+that it stays a 95% statement; its ceiling is computed by the same rule. TPR, the curve and the
+advantage have bootstrap intervals over candidates and seeds (roc.py).
 
 AUC and TPR count candidates without a near-copy (clean.py says why, and why no coin decides it); ε
 counts all. Beside them stands the AUC of each stratum of similarity, for description: strata are
@@ -32,10 +33,13 @@ from radpriv.attacks import metrics
 from radpriv.attacks.audit import one_run
 from radpriv.attacks.clean import FEWEST, STRATA, Stratum, clean
 from radpriv.attacks.metrics import Bools, Floats, Interval
+from radpriv.attacks.roc import family_curve, grid
 from radpriv.errors import AttackError
 
 CONFIDENCE = 0.95
-RATES = (0.05, 0.01)
+RATES = (0.05, 0.01, 0.001)
+CHOICES = 12
+"""Bounds are given for a choice among 1, 2, … this many attacks (Bonferroni)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +59,13 @@ class Scored:
         picked = (self.scores[mask], self.member[mask], self.delta, self.similarity[mask])
         return Scored(*picked)
 
+    def clean_mask(self) -> Bools:
+        """Which candidates count for AUC and TPR (clean.py), by a rule that sees no coin."""
+        return clean(self.similarity)
+
     def clean(self) -> Scored:
-        """The candidates that count for AUC and TPR (clean.py), by a rule that sees no coin."""
-        kept = self.only(clean(self.similarity))
+        """The candidates that count for AUC and TPR."""
+        kept = self.only(self.clean_mask())
         m, left = self.member.size, self.member.size - kept.member.size
         if left and (kept.member.all() or not kept.member.any()):
             which = "non-members" if kept.member.any() else "members"
@@ -118,21 +126,17 @@ def row(seed: Scored) -> dict[str, Any]:
     }
 
 
-def family_row(seeds: Sequence[Scored]) -> dict[str, Any]:
-    """The summary of one role over the k seeds of a family."""
+def family_row(seeds: Sequence[Scored], references: int | None = None) -> dict[str, Any]:
+    """The summary of one role over the k seeds of a family; references: of each target."""
     k = len(seeds)
     kept = [s.clean() for s in seeds]
     area, freedom = mean_auc(kept)
     each = 1 - (1 - CONFIDENCE) / k
     bounds = [s.bound(each) for s in seeds]
-    rates: dict[str, dict[str, Any]] = {}
-    for rate in kept[0].tpr_at_fpr():
-        values = [s.tpr_at_fpr()[rate]["value"] for s in kept]
-        can = None not in values
-        rates[rate] = {"value": float(np.mean(values)) if can else None, "resolvable": can}
+    curve = family_curve([(s.scores, s.member) for s in kept], grid())
     return {
         "k": k,
-        "references": k - 1,
+        "references": k - 1 if references is None else references,
         "candidates": kept[0].scores.size,
         "left_out": seeds[0].scores.size - kept[0].scores.size,
         "audited": seeds[0].scores.size,
@@ -143,13 +147,49 @@ def family_row(seeds: Sequence[Scored]) -> dict[str, Any]:
         "interval": "DeLong" if k == 1 else "t * sqrt(s^2/k + v)",
         "replicates": "records within a model" if k == 1 else "seeds, and records over all seeds",
         "degrees_of_freedom": freedom,
-        "tpr_at_fpr": rates,
+        "tpr_at_fpr": _rates([(s.scores, s.member) for s in kept]),
+        "roc": {
+            "fpr": curve.rates.tolist(),
+            "tpr": curve.tpr.tolist(),
+            "low": curve.low.tolist(),
+            "high": curve.high.tolist(),
+            "resolvable": curve.resolvable.tolist(),
+        },
+        "advantage": curve.advantage,
+        "advantage_low": curve.advantage_low,
+        "advantage_high": curve.advantage_high,
         "epsilon_lower": max(bound for bound, _ in bounds),
+        "epsilon_by_choices": by_choices(seeds),
         "ceiling": max(top for _, top in bounds),
         "confidence_each": each,
         "delta": max(s.delta for s in seeds),
         "strata": [stratum_row(seeds, stratum) for stratum in STRATA],
     }
+
+
+def _rates(seeds: Sequence[tuple[Floats, Bools]]) -> dict[str, dict[str, Any]]:
+    """{"0.05": {"value", "low", "high", "resolvable"}, …}; None where not resolvable."""
+    curve = family_curve(seeds, np.array(RATES))
+    return {
+        f"{rate:g}": {
+            "value": float(curve.tpr[i]) if curve.resolvable[i] else None,
+            "low": float(curve.low[i]) if curve.resolvable[i] else None,
+            "high": float(curve.high[i]) if curve.resolvable[i] else None,
+            "resolvable": bool(curve.resolvable[i]),
+        }
+        for i, rate in enumerate(RATES)
+    }
+
+
+def by_choices(seeds: Sequence[Scored]) -> list[float]:
+    """The family's bound on ε if it is the largest of 1, 2, … `CHOICES` attacks: each at
+    1 − 0.05/(k · attacks), so that the largest of them is still a 95% statement."""
+    k = len(seeds)
+    found = []
+    for attacks in range(1, CHOICES + 1):
+        each = 1 - (1 - CONFIDENCE) / (k * attacks)
+        found.append(max(s.bound(each)[0] for s in seeds))
+    return found
 
 
 def stratum_row(seeds: Sequence[Scored], stratum: Stratum) -> dict[str, Any]:
@@ -161,11 +201,11 @@ def stratum_row(seeds: Sequence[Scored], stratum: Stratum) -> dict[str, Any]:
     return {
         "similarity_from": stratum.start,
         "similarity_below": stratum.end,
-        **_area(inside),
+        **area_row(inside),
     }
 
 
-def _area(seeds: Sequence[Scored]) -> dict[str, Any]:
+def area_row(seeds: Sequence[Scored]) -> dict[str, Any]:
     """candidates, resolvable, and the mean AUC with its interval (None below `FEWEST`)."""
     fewest = min(min(int(s.member.sum()), int((~s.member).sum())) for s in seeds)
     found: dict[str, Any] = {
@@ -187,7 +227,7 @@ def canary_rows(kinds: Mapping[str, Sequence[Scored]]) -> list[dict[str, Any]]:
     """
     rows = []
     for kind, seeds in sorted(kinds.items()):
-        found = {"kind": kind, **_area(seeds), "epsilon_lower": None, "ceiling": None}
+        found = {"kind": kind, **area_row(seeds), "epsilon_lower": None, "ceiling": None}
         if "*" not in kind:
             bounds = [s.bound(1 - (1 - CONFIDENCE) / len(seeds)) for s in seeds]
             found["epsilon_lower"] = max(bound for bound, _ in bounds)

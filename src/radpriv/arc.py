@@ -158,7 +158,7 @@ def _attack(store: Store, plan: str, name: str, console: Console) -> None:
     from radpriv.attacks.stage import attack_plan
 
     found = store.read_plan(plan)
-    results = attack_plan(store, found, name, lambda line: console.print(line, markup=False))
+    results = attack_plan(store, found, (name,), say=lambda line: console.print(line, markup=False))
     store.write_plan(plan, {**found, "attacks": sorted(r.folder.name for r in results)})
     console.print(f"attack {name}: {len(results)} families", highlight=False)
 

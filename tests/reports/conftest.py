@@ -274,7 +274,7 @@ def attack(
             )
     return {
         "schema": 1,
-        "counting": 3,
+        "counting": 4,
         "attack_id": f"loss-{family}",
         "attack": "loss",
         "attack_version": 2,

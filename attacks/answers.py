@@ -1,0 +1,149 @@
+"""What is made of a membership attack's answers: rows per seed, and a summary of the family.
+
+Beside the row of the attack (or of the positive control) stand two that were made in the same run:
+
+* null: the same scores against coins permuted by a public stream named (family, seed, "null"), so
+  that what luck and the metric itself do is seen;
+* known: the same coins seen through a Gaussian mechanism calibrated to the family's own ε and δ, so
+  that what this audit makes of a leak of known size is seen (private families alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from radpriv.attacks.files import CellFiles, Outputs
+from radpriv.attacks.metrics import Floats
+from radpriv.attacks.parts import OWN, Part, base_of, merged, parts_of
+from radpriv.attacks.public import public_permutation
+from radpriv.attacks.registry import Attack
+from radpriv.attacks.subsets import group_rows, groups_of, label_rows, patient_row
+from radpriv.attacks.summary import Scored, canary_rows, family_row, row
+from radpriv.attacks.view import View
+from radpriv.benchmark.cell import default_delta
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Every seed of a family with its scores, (m,) each, for the candidates that were shown."""
+
+    attack: Attack
+    name: str
+    targets: tuple[Outputs, ...] = field(repr=False)
+    views: tuple[View, ...] = field(repr=False)
+    scores: tuple[Floats, ...] = field(repr=False)
+
+    @property
+    def role(self) -> str:
+        return "control" if self.targets[0].cell.record.get("role") == "control" else "attack"
+
+    @property
+    def unit(self) -> str:
+        return str(self.targets[0].cell.record["cell"]["audit"]["unit"])
+
+    @property
+    def references(self) -> int:
+        """Of each target."""
+        return len(self.views[0].references)
+
+
+def membership(a: Answered) -> dict[str, Any]:
+    """rows, summary and subsets of result.json."""
+    scored: dict[str, list[Scored]] = {}
+    planted: dict[str, dict[str, list[Scored]]] = {}
+    rows: list[dict[str, Any]] = []
+    for target, scores in zip(a.targets, a.scores):
+        delta, source = delta_of(target.cell)
+        base = headline_of(a, target)
+        for kind, part in parts_of(target, scores, a.unit, base).items():
+            for as_what, seen in _told(a.role, target, kind, part, delta).items():
+                if kind != base:
+                    planted.setdefault(as_what, {}).setdefault(kind, []).append(seen)
+                    continue
+                scored.setdefault(as_what, []).append(seen)
+                head = {
+                    "cell_id": target.cell.cell_id,
+                    "seed": target.cell.seed,
+                    "role": as_what,
+                    "references": a.references,
+                    "delta_source": source,
+                }
+                rows.append({**head, **row(seen)})
+    summary = {}
+    for what, seeds in scored.items():
+        canaries = canary_rows(planted.get(what, {}))
+        summary[what] = {**family_row(seeds, a.references), "canaries": canaries}
+    if "known" in summary:
+        summary["known"]["truth"] = float(a.targets[0].cell.record["cell"]["budget"]["epsilon"])
+    return {"kind": "membership", "rows": rows, "summary": summary, "subsets": _subsets(a)}
+
+
+def headline_of(a: Answered, target: Outputs) -> str:
+    """The kind of candidates that a headline counts."""
+    base = base_of(target)
+    return base if a.attack.on == "records" else target.kind[0]
+
+
+def _told(role: str, target: Outputs, kind: str, part: Part, delta: float) -> dict[str, Scored]:
+    """By role: the scores with the coins, with coins permuted, and what a known leak shows."""
+    name, seed = str(target.cell.record["family"]), target.cell.seed
+    permuted = public_permutation(part.member.size, name, seed, _null(kind))
+    told = {
+        role: Scored(part.scores, part.member, delta, part.similarity),
+        "null": Scored(part.scores, part.member[permuted], delta, part.similarity),
+    }
+    return told
+
+
+def _subsets(a: Answered) -> dict[str, Any]:
+    """Who is most exposed; of records alone, and of no control."""
+    if a.attack.on != "records" or a.role == "control" or not a.attack.by_subset:
+        return {}
+    rows = np.flatnonzero(np.array(a.targets[0].kind) == base_of(a.targets[0]))
+    names = [str(n) for n in a.targets[0].cell.record["label_names"]]
+    found: dict[str, Any] = {}
+    if a.unit == "report":  # otherwise a candidate is a patient, of whom single reports say little
+        seeds = [_scored(a, t, s, rows) for t, s in zip(a.targets, a.scores)]
+        groups = {n: g[rows] for n, g in groups_of(a.targets[0]).items()}
+        found["groups"] = group_rows(seeds, groups)
+        patients = [a.targets[0].patient[i] for i in rows]
+        found["patients"] = patient_row(patients, [(s.scores, s.member) for s in seeds])
+    observed = ~np.isnan(a.targets[0].labels)
+
+    def through(j: int) -> Sequence[Scored]:
+        kept = np.flatnonzero(observed[:, j] & np.isin(np.arange(len(observed)), rows))
+        scored = []
+        for view, target in zip(a.views, a.targets):
+            answer = np.asarray(a.attack.score(view.label(j)), np.float64)
+            seen = _scored(a, target, answer, kept)
+            scored.append(seen.only(seen.clean_mask()))
+        return scored
+
+    found["labels"] = label_rows(names, through) if len(names) > 1 else []
+    return found
+
+
+def _scored(a: Answered, target: Outputs, scores: Floats, rows: np.ndarray) -> Scored:
+    """These rows with their coins; with unit "patient" one candidate for each patient."""
+    delta, _ = delta_of(target.cell)
+    if a.unit == "patient":
+        part = merged(target, scores, rows)
+        return Scored(part.scores, part.member, delta, part.similarity)
+    return Scored(scores[rows], target.member[rows], delta, target.similarity[rows])
+
+
+def _null(kind: str) -> str:
+    """The stream of a kind's null row; that of the dataset's own candidates is named as ever."""
+    return "null" if kind in OWN else f"null/{kind}"
+
+
+def delta_of(cell: CellFiles) -> tuple[float, str]:
+    """The cell's δ and where it is from; a non-private cell claims none, so it gets the default."""
+    budget = cell.record["cell"]["budget"]
+    if budget["epsilon"] == "inf":
+        return default_delta(int(cell.record["cell"]["n_public"])), "default_delta(n_public)"
+    return float(budget["delta"]), "budget"
