@@ -16,6 +16,8 @@ its **ceiling**, the value with all guesses right: "ε ≥ 0" means nothing with
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, expit
@@ -36,12 +38,23 @@ def p_value(m: int, r: int, v: int, epsilon: float, delta: float) -> float:
     _check(m, r, v, delta)
     if v == 0:
         return 1.0
-    tails = _tails(r, v, float(expit(epsilon)), everything=delta > 0)
+    q = float(expit(epsilon))
     if delta == 0:
-        return float(tails[0])
-    c = 2 * m * delta / np.arange(1, v + 1)
+        return float(_tails(r, v, q, 0)[0])
+    # An i beyond `near` gives at most P[≥ v] + 2 m δ / (near + 1): mostly less than a nearer one.
+    near = min(v, int(2 * max(v - r * q, 0.0) + 8 * math.sqrt(r)) + 8)
+    worst, first = _worst(m, r, v, q, delta, near)
+    if near < v and first + 2 * m * delta / (near + 1) > worst:
+        worst, first = _worst(m, r, v, q, delta, v)
+    return min(1.0, worst)
+
+
+def _worst(m: int, r: int, v: int, q: float, delta: float, most: int) -> tuple[float, float]:
+    """(the largest bound over i = 1, …, most; P[v or more])."""
+    tails = _tails(r, v, q, most)
+    c = 2 * m * delta / np.arange(1, most + 1)
     bounds = np.maximum(1 - c, 0.0) * tails[0] + c * tails[1:]
-    return min(1.0, float(bounds.max()))
+    return float(bounds.max()), float(tails[0])
 
 
 def epsilon_lower(m: int, r: int, v: int, delta: float, confidence: float = 0.95) -> float:
@@ -79,16 +92,22 @@ def guess(scores: ArrayLike, r: int) -> NDArray[np.int8]:
     `scores`: finite, (m,), in slot order. Equal scores are ordered by public pseudo-random words
     of the position, so that an attack that says nothing earns nothing from how slots are numbered.
     """
+    order = ranking(scores)
+    m = order.size
+    if r % 2 or not 0 <= r <= m:
+        raise AttackError(f"{r} guesses on {m} canaries: give an even number up to that many")
+    answer = np.zeros(m, dtype=np.int8)
+    answer[order[: r // 2]] = -1
+    answer[order[m - r // 2 :]] = 1
+    return answer
+
+
+def ranking(scores: ArrayLike) -> NDArray[np.int64]:
+    """Positions by increasing score, int64 (m,), with ties in the order of public words."""
     s = np.asarray(scores, dtype=np.float64)
     if s.ndim != 1 or not np.isfinite(s).all():
         raise AttackError("guesses need one finite score per canary: mend the attack")
-    if r % 2 or not 0 <= r <= s.size:
-        raise AttackError(f"{r} guesses on {s.size} canaries: give an even number up to that many")
-    order = np.lexsort((public_words(s.size, "one-run ties"), s))
-    answer = np.zeros(s.size, dtype=np.int8)
-    answer[order[: r // 2]] = -1
-    answer[order[s.size - r // 2 :]] = 1
-    return answer
+    return np.lexsort((public_words(s.size, "one-run ties"), s)).astype(np.int64)
 
 
 def correct(guesses: ArrayLike, member: ArrayLike) -> int:
@@ -99,9 +118,9 @@ def correct(guesses: ArrayLike, member: ArrayLike) -> int:
     return int((((g == 1) & flags) | ((g == -1) & ~flags)).sum())
 
 
-def _tails(r: int, v: int, q: float, everything: bool) -> NDArray[np.float64]:
-    """P[Bin(r, q) ≥ v − i] for i = 0, …, v (or i = 0 alone), float64."""
-    k = np.arange(v, -1, -1) if everything else np.array([v])
+def _tails(r: int, v: int, q: float, most: int) -> NDArray[np.float64]:
+    """P[Bin(r, q) ≥ v − i] for i = 0, …, most ≤ v, float64."""
+    k = np.arange(v, v - most - 1, -1)
     tail = betainc(np.maximum(k, 1), r - np.maximum(k, 1) + 1, q)
     return np.where(k > 0, tail, 1.0)
 
