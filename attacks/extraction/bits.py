@@ -52,7 +52,8 @@ def exposure_by_fit(truth: float, others: ArrayLike, space: int | None = None) -
     """−log2 of the share of secrets that do as well, from a skew-normal of the others' moments.
 
     It extrapolates beyond the sample, to at most log2 space bits where a space is given: no rank is
-    better than 1 (without one it ends at 1022). If the others are all alike there is nothing to fit, and the rank is the answer.
+    better than 1. Without one it ends at 1022. Where the others are all alike there is nothing to
+    fit, and the rank is the answer.
     """
     losses = _checked(truth, others)
     mean, deviation = float(losses.mean()), float(losses.std())
