@@ -43,7 +43,8 @@ class Chosen:
 class Best:
     """The best of `comparisons` bounds, each at `each`, so together at `confidence`.
 
-    ceiling: the best that this rule could have shown, with every guess right.
+    ceiling: the best that this rule could have shown, with every guess right. At r = m that takes
+    coins that came out even, too; but for luck perfect scores reach the ceiling of the next r.
     price: what the same v of r would show in addition, had r and the attack been fixed before.
     """
 
