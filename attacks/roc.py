@@ -21,6 +21,8 @@ from radpriv.attacks.metrics import Bools, Floats, checked, resolvable
 from radpriv.attacks.public import public_words
 
 RESAMPLES = 400
+BLOCK = 2**19
+"""Candidates times draws that are held at once: 4 MiB an array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +53,17 @@ def family_curve(
     """The mean curve of seeds over the same candidates, (m,) each; AttackError as in metrics."""
     parts = [_Sorted.of(*checked(s, m)) for s, m in seeds]
     m = len(parts[0].order)
-    whole = np.ones(m)
-    found = np.stack([p.at(rates, whole) for p in parts])
-    gains = np.array([p.advantage(whole) for p in parts])
+    alone = [p.curves(np.ones((1, m)), rates) for p in parts]
+    found = np.concatenate([curve for curve, _ in alone])
+    gains = np.concatenate([best for _, best in alone])
     points, tops = np.empty((RESAMPLES, len(rates))), np.empty(RESAMPLES)
-    for b, (weights, chosen) in enumerate(_draws(m, len(parts))):
-        picked, count = np.unique(chosen, return_counts=True)
-        each = np.stack([parts[i].at(rates, weights) for i in picked])
-        points[b] = count @ each / len(chosen)
-        tops[b] = count @ [parts[i].advantage(weights) for i in picked] / len(chosen)
+    for start, weights, share in _draws(m, len(parts)):
+        stop = start + len(weights)
+        points[start:stop], tops[start:stop] = 0.0, 0.0
+        for part, of_seed in zip(parts, share.T):
+            curves, best = part.curves(weights, rates)
+            points[start:stop] += of_seed[:, None] * curves
+            tops[start:stop] += of_seed * best
     tail = 50 * (1 - confidence)
     low, high = np.percentile(points, [tail, 100 - tail], axis=0)
     few = min(int((~p.member).sum()) for p in parts)
@@ -92,29 +96,38 @@ class _Sorted:
         last = np.append(ordered[1:] != ordered[:-1], True)
         return _Sorted(order, member[order], last)
 
-    def _steps(self, weights: Floats) -> tuple[Floats, Floats]:
-        """(fpr, tpr) after each run of equal scores; a class without weight gives zeros."""
-        w = weights[self.order]
-        hits, alarms = np.cumsum(w * self.member), np.cumsum(w * ~self.member)
-        hits, alarms = hits[self.last], alarms[self.last]
-        return alarms / max(alarms[-1], 1.0), hits / max(hits[-1], 1.0)
+    def curves(self, weights: Floats, rates: Floats) -> tuple[Floats, Floats]:
+        """How often each candidate counts, float64 (draws, m), to the best TPR among points whose
+        FPR is at most each rate, (draws, rates), and to max (TPR − FPR), (draws,).
 
-    def at(self, rates: Floats, weights: Floats) -> Floats:
-        """float64 (rates,): the best TPR among points whose FPR is at most each rate."""
-        fpr, tpr = self._steps(weights)
-        # The curve rises, so the best is the last point that keeps within the rate.
-        place = np.searchsorted(fpr, rates + 1e-12, side="right")
-        return np.where(place > 0, tpr[np.maximum(place - 1, 0)], 0.0)
+        A class without weight gives zeros.
+        """
+        w = weights[:, self.order]
+        hits = np.cumsum(w * self.member, axis=1)[:, self.last]
+        alarms = np.cumsum(w * ~self.member, axis=1)[:, self.last]
+        tpr = hits / np.maximum(hits[:, -1:], 1.0)
+        fpr = alarms / np.maximum(alarms[:, -1:], 1.0)
+        at = np.zeros((len(w), len(rates)))
+        for i in range(len(w)):
+            # The curve rises, so the best is the last point that keeps within the rate.
+            place = np.searchsorted(fpr[i], rates + 1e-12, side="right")
+            at[i] = np.where(place > 0, tpr[i, np.maximum(place - 1, 0)], 0.0)
+        return at, np.maximum((tpr - fpr).max(axis=1), 0.0)
 
-    def advantage(self, weights: Floats) -> float:
-        fpr, tpr = self._steps(weights)
-        return max(0.0, float((tpr - fpr).max()))
+
+def _draws(m: int, k: int) -> Iterator[tuple[int, Floats, Floats]]:
+    """RESAMPLES draws in blocks: the first one's number, how often each candidate was drawn,
+    (draws, m), and the share of each of the k seeds, (draws, k)."""
+    block = max(1, BLOCK // (m + k))
+    for start in range(0, RESAMPLES, block):
+        size = min(block, RESAMPLES - start)
+        words = public_words(size * (m + k), "roc bootstrap", m, k, start)
+        rows, seeds = words[: size * m].reshape(size, m), words[size * m :].reshape(size, k)
+        yield start, _counted(rows, m), _counted(seeds, k) / k
 
 
-def _draws(m: int, k: int) -> Iterator[tuple[Floats, NDArray[np.int64]]]:
-    """RESAMPLES times: how often each candidate is drawn, float64 (m,), and which k seeds."""
-    for b in range(RESAMPLES):
-        words = public_words(m + k, "roc bootstrap", m, k, b)
-        rows = (words[:m] % np.uint64(m)).astype(np.int64)
-        chosen = (words[m:] % np.uint64(k)).astype(np.int64)
-        yield np.bincount(rows, minlength=m).astype(np.float64), chosen
+def _counted(words: NDArray[np.uint64], many: int) -> Floats:
+    """How often each of `many` was drawn in every row, float64 (rows, many)."""
+    chosen = (words % np.uint64(many)).astype(np.int64) + many * np.arange(len(words))[:, None]
+    counts = np.bincount(chosen.ravel(), minlength=many * len(words))
+    return counts.reshape(len(words), many).astype(np.float64)

@@ -33,7 +33,7 @@ from radpriv.attacks import metrics
 from radpriv.attacks.audit import one_run
 from radpriv.attacks.clean import FEWEST, STRATA, Stratum, clean
 from radpriv.attacks.metrics import Bools, Floats, Interval
-from radpriv.attacks.roc import family_curve, grid
+from radpriv.attacks.roc import Curve, family_curve, grid
 from radpriv.errors import AttackError
 
 CONFIDENCE = 0.95
@@ -80,13 +80,11 @@ class Scored:
         r = one_run.guess_count(self.scores.size)
         return r, one_run.correct(one_run.guess(self.scores, r), self.member)
 
-    def bound(self, confidence: float) -> tuple[float, float]:
-        """(ε lower bound, ceiling), over all candidates."""
+    def bound(self, confidence: float, ceiling: bool = True) -> tuple[float, float]:
+        """(ε lower bound, ceiling), over all candidates; the ceiling NaN if not asked for."""
         m, (r, v) = self.scores.size, self.guessed()
-        return (
-            one_run.epsilon_lower(m, r, v, self.delta, confidence),
-            one_run.ceiling(m, r, self.delta, confidence),
-        )
+        top = one_run.ceiling(m, r, self.delta, confidence) if ceiling else math.nan
+        return one_run.epsilon_lower(m, r, v, self.delta, confidence), top
 
     def tpr_at_fpr(self) -> dict[str, dict[str, Any]]:
         """{"0.05": {"value": float or None, "resolvable": bool}, …}; None if not resolvable."""
@@ -132,8 +130,9 @@ def family_row(seeds: Sequence[Scored], references: int | None = None) -> dict[s
     kept = [s.clean() for s in seeds]
     area, freedom = mean_auc(kept)
     each = 1 - (1 - CONFIDENCE) / k
-    bounds = [s.bound(each) for s in seeds]
-    curve = family_curve([(s.scores, s.member) for s in kept], grid())
+    bounds = [max(group, key=lambda s: s.guessed()[1]).bound(each) for group in _alike(seeds)]
+    rates = np.union1d(grid(), RATES)
+    curve = family_curve([(s.scores, s.member) for s in kept], rates)
     return {
         "k": k,
         "references": k - 1 if references is None else references,
@@ -147,7 +146,7 @@ def family_row(seeds: Sequence[Scored], references: int | None = None) -> dict[s
         "interval": "DeLong" if k == 1 else "t * sqrt(s^2/k + v)",
         "replicates": "records within a model" if k == 1 else "seeds, and records over all seeds",
         "degrees_of_freedom": freedom,
-        "tpr_at_fpr": _rates([(s.scores, s.member) for s in kept]),
+        "tpr_at_fpr": _rates(curve),
         "roc": {
             "fpr": curve.rates.tolist(),
             "tpr": curve.tpr.tolist(),
@@ -167,29 +166,35 @@ def family_row(seeds: Sequence[Scored], references: int | None = None) -> dict[s
     }
 
 
-def _rates(seeds: Sequence[tuple[Floats, Bools]]) -> dict[str, dict[str, Any]]:
+def _rates(curve: Curve) -> dict[str, dict[str, Any]]:
     """{"0.05": {"value", "low", "high", "resolvable"}, …}; None where not resolvable."""
-    curve = family_curve(seeds, np.array(RATES))
-    return {
-        f"{rate:g}": {
-            "value": float(curve.tpr[i]) if curve.resolvable[i] else None,
-            "low": float(curve.low[i]) if curve.resolvable[i] else None,
-            "high": float(curve.high[i]) if curve.resolvable[i] else None,
-            "resolvable": bool(curve.resolvable[i]),
-        }
-        for i, rate in enumerate(RATES)
-    }
+    found: dict[str, dict[str, Any]] = {}
+    for rate in RATES:
+        i = int(np.argmin(abs(curve.rates - rate)))
+        can = bool(curve.resolvable[i])
+        ends = ("value", curve.tpr), ("low", curve.low), ("high", curve.high)
+        found[f"{rate:g}"] = {n: float(v[i]) if can else None for n, v in ends}
+        found[f"{rate:g}"]["resolvable"] = can
+    return found
 
 
 def by_choices(seeds: Sequence[Scored]) -> list[float]:
     """The family's bound on ε if it is the largest of 1, 2, … `CHOICES` attacks: each at
     1 − 0.05/(k · attacks), so that the largest of them is still a 95% statement."""
     k = len(seeds)
-    found = []
-    for attacks in range(1, CHOICES + 1):
-        each = 1 - (1 - CONFIDENCE) / (k * attacks)
-        found.append(max(s.bound(each)[0] for s in seeds))
-    return found
+    best = [max(group, key=lambda s: s.guessed()[1]) for group in _alike(seeds)]
+    return [
+        max(s.bound(1 - (1 - CONFIDENCE) / (k * attacks), ceiling=False)[0] for s in best)
+        for attacks in range(1, CHOICES + 1)
+    ]
+
+
+def _alike(seeds: Sequence[Scored]) -> list[list[Scored]]:
+    """Seeds by what decides a bound beside the number of right guesses."""
+    groups: dict[tuple[int, float], list[Scored]] = {}
+    for s in seeds:
+        groups.setdefault((s.scores.size, s.delta), []).append(s)
+    return list(groups.values())
 
 
 def stratum_row(seeds: Sequence[Scored], stratum: Stratum) -> dict[str, Any]:

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
 Matrix = NDArray[np.float32]
 Memo = dict[str, Any]
-"""What was computed once from one model's outputs, by name; shared by all views of that model."""
+"""What was computed once from one model's outputs, by name. A view and a reference of the same
+model have one each: a reference's may depend on its flags."""
 
 T = TypeVar("T")
 
 
 def memoised(memo: Memo, name: str, make: Callable[[], T]) -> T:
-    """What `make` gives, made once per model. Only for functions of outputs, never of flags."""
+    """What `make` gives, made once per model."""
     if name not in memo:
         memo[name] = make()
     return memo[name]

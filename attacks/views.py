@@ -87,7 +87,8 @@ def view_of(
 def reference_of(outputs: Outputs) -> Reference:
     """The cell as a reference of other targets, its flags included; make one of each cell.
 
-    Views and references of one cell share a memo, so the flags must never enter it.
+    Its memo is its own: what an attack keeps there may depend on these flags, and must not be there
+    when this cell is the target.
     """
     return Reference(
         seed=outputs.cell.seed,
@@ -96,7 +97,6 @@ def reference_of(outputs: Outputs) -> Reference:
         slots=outputs.slots,
         member=outputs.member,
         population=outputs.population,
-        memo=outputs.memo,
     )
 
 
