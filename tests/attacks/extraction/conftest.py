@@ -95,6 +95,10 @@ def view_of(fitted: LoraFitted, planting: Planting) -> View:
     y = np.array(labels, np.float32)
     m = len(texts)
     logits = fitted.logits(texts)
+    tests = list(planted((Planting("rare-token", 60),), LABELS, draw))
+    population = Population(
+        fitted.logits([c.text for c in tests]), np.array([c.labels for c in tests], np.float32)
+    )
     return View(
         logits=logits,
         labels=y,
@@ -103,7 +107,7 @@ def view_of(fitted: LoraFitted, planting: Planting) -> View:
         similarity=np.zeros(m, np.float32),
         patient=tuple(patients),
         references=(),
-        population=Population(logits[:1], y[:1]),
+        population=population,
         kind=(planting.name,) * m,
         texts=tuple(texts),
         query=lambda texts, untuned=False: fitted.logits(texts),
