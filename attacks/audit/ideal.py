@@ -31,6 +31,7 @@ from radpriv.attacks.audit import selection
 from radpriv.attacks.audit.selection import How
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.public import public_words
+from radpriv.benchmark.privacy.ledger import Group
 from radpriv.errors import AttackError
 
 POINTS = 2**17
@@ -92,20 +93,24 @@ def ideal(
     confidence: float = 0.95,
     how: How = "one_run",
     counts: tuple[int, ...] | None = None,
-    comparisons: int | None = None,
+    seeds: int = 1,
+    attacks: int = 1,
 ) -> Ideal:
-    """The median of `selection.best_bound` with these m, grid and comparisons.
+    """The median of the best `selection.best_bound` of so many runs, with this m and grid.
 
-    comparisons: on how many α is shared out, by default the size of the grid.
+    attacks: among how many the audit chooses; they share α, and one of them is the ratio itself.
     """
     grid = selection.guess_counts(m) if counts is None else counts
     if not grid:
         raise AttackError(f"{m} canaries: a one-run audit needs at least 2")
-    each = 1 - (1 - confidence) / (comparisons or len(grid))
+    if seeds < 1 or attacks < 1:
+        raise AttackError(f"{seeds} seeds and {attacks} attacks: give at least one of each")
+    each = 1 - (1 - confidence) / (len(grid) * seeds * attacks)
     seen = loss(steps)
-    right = drawn(seen, m, grid)
+    right = drawn(seen, m, grid, seeds)
     bounds = [_bounds(m, r, v, delta, each, how) for r, v in zip(grid, right.T)]
     best = np.max(bounds, axis=0)
+    best = best[: best.size // seeds * seeds].reshape(-1, seeds).max(axis=1)
     return Ideal(
         epsilon=float(np.median(best)),
         error=float(1.2533 * best.std() / math.sqrt(best.size)),
@@ -114,9 +119,9 @@ def ideal(
     )
 
 
-def drawn(seen: Loss, m: int, counts: tuple[int, ...]) -> NDArray[np.int64]:
+def drawn(seen: Loss, m: int, counts: tuple[int, ...], seeds: int = 1) -> NDArray[np.int64]:
     """Right guesses of simulated audits by fair coins and public words, int64 (runs, counts)."""
-    runs = min(256, max(32, DRAWS // m))
+    runs = min(256, max(32, DRAWS // m)) * min(seeds, 8)
     below = [np.cumsum(p) for p in (seen.out, seen.member)]
     found = np.empty((runs, len(counts)), dtype=np.int64)
     for run in range(runs):
@@ -143,6 +148,11 @@ def _bounds(
     if nodes.size == 1:
         return np.full(v.size, values[0])
     return np.asarray(PchipInterpolator(nodes, values)(v))
+
+
+def steps_of(groups: Sequence[Group]) -> tuple[Step, ...]:
+    """The steps of a ledger (benchmark/privacy/ledger.py), releases of one step merged."""
+    return tuple(Step(g.rate, g.noise_multiplier, g.steps) for g in groups)
 
 
 def loss(steps: Sequence[Step]) -> Loss:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from radpriv.attacks.audit import gdp, selection
-from radpriv.attacks.audit.ideal import Step, drawn, ideal, loss
+from radpriv.attacks.audit.ideal import Step, drawn, ideal, loss, steps_of
 from radpriv.attacks.audit.selection import best_bound, best_ceiling, guess_counts
+from radpriv.benchmark.privacy.ledger import Group
 from radpriv.errors import AttackError
 
 DELTA = 1e-5
@@ -84,6 +85,24 @@ def test_the_value_is_the_median_of_audits_by_the_same_rule(step: Step, how: str
     assert abs(float(np.median(found)) - want.epsilon) < 4 * error < 0.2 * want.epsilon
 
 
+def test_the_best_of_three_seeds_is_compared_with_the_best_of_three() -> None:
+    step, found = Step(1.0, 0.6), []
+    for first in range(0, 120, 3):
+        audits = [
+            best_bound(*simulated(step, 400, first + i), DELTA, more=3).epsilon for i in range(3)
+        ]
+        found.append(max(audits))
+    want = ideal([step], 400, DELTA, seeds=3)
+    error = math.hypot(1.25 * float(np.std(found)) / math.sqrt(40), want.error)
+    assert abs(float(np.median(found)) - want.epsilon) < 4 * error < 0.2 * want.epsilon
+    assert want.ceiling == best_ceiling(400, guess_counts(400), DELTA, 1 - 0.05 / 15, "one_run")
+
+
+def test_a_ledger_becomes_steps() -> None:
+    groups = (Group(0.1, 0.64, 25), Group(1.0, 3.0, 2))
+    assert steps_of(groups) == (Step(0.1, 0.64, 25), Step(1.0, 3.0, 2))
+
+
 def test_a_wrong_mechanism_is_told_apart() -> None:
     right, wrong = (ideal([Step(q, 0.64, 25)], 1000, DELTA) for q in (0.1, 0.14))
     assert wrong.epsilon - right.epsilon > 5 * math.hypot(wrong.error, right.error)
@@ -99,7 +118,7 @@ def test_the_ceiling_is_that_of_the_rule() -> None:
     half = best_ceiling(1000, (500,), DELTA, 1 - 0.05 / 5, "one_run")
     assert clear.epsilon == pytest.approx(half) and half < clear.ceiling
     assert ideal([], 1000, DELTA).epsilon == 0.0
-    more = ideal([Step(0.1, 0.64, 25)], 1000, DELTA, comparisons=10)
+    more = ideal([Step(0.1, 0.64, 25)], 1000, DELTA, attacks=2)
     assert more.ceiling < found.ceiling and more.epsilon < found.epsilon
 
 
