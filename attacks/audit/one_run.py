@@ -20,6 +20,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 from scipy.special import betainc, expit
 
 from radpriv.attacks.public import public_words
@@ -67,13 +68,8 @@ def epsilon_lower(m: int, r: int, v: int, delta: float, confidence: float = 0.95
     low, high = 0.0, 1.0
     while p_value(m, r, v, high, delta) <= alpha:  # ends: at ε = 40, q is 1 in double precision
         low, high = high, 2 * high
-    while high - low > TOLERANCE:
-        middle = (low + high) / 2
-        if p_value(m, r, v, middle, delta) <= alpha:
-            low = middle
-        else:
-            high = middle
-    return low
+    edge = float(brentq(lambda e: p_value(m, r, v, e, delta) - alpha, low, high, xtol=1e-9))
+    return max(0.0, edge - TOLERANCE / 2)
 
 
 def ceiling(m: int, r: int, delta: float, confidence: float = 0.95) -> float:

@@ -102,23 +102,40 @@ def best_bound(
         for name, s in named.items()
         for r, v in zip(grid, right(s, member, grid))
     ]
-    found = [lower(m, c.r, c.v, delta, each, how) for c in rows]
-    at = int(np.argmax(found))
+    epsilon, at = _largest(m, [(c.r, c.v) for c in rows], delta, each, how)
     chosen = rows[at]
     return Best(
-        epsilon=found[at],
+        epsilon=epsilon,
         ceiling=best_ceiling(m, grid, delta, each, how),
         chosen=chosen,
         comparisons=comparisons,
         confidence=confidence,
         each=each,
-        price=lower(m, chosen.r, chosen.v, delta, confidence, how) - found[at],
+        price=lower(m, chosen.r, chosen.v, delta, confidence, how) - epsilon,
     )
 
 
+@lru_cache(maxsize=4096)
 def best_ceiling(m: int, grid: tuple[int, ...], delta: float, each: float, how: How) -> float:
     """The best that any r of the grid can show at confidence `each`."""
-    return max(lower(m, r, r, delta, each, how) for r in grid)
+    return _largest(m, [(r, r) for r in reversed(grid)], delta, each, how)[0]
+
+
+def _largest(
+    m: int, rows: list[tuple[int, int]], delta: float, each: float, how: How
+) -> tuple[float, int]:
+    """(the largest bound over (r, v), its place); the first of equals.
+
+    One that does not reject the best so far is not solved for.
+    """
+    best, at = 0.0, 0
+    for i, (r, v) in enumerate(rows):
+        if how == "one_run" and one_run.p_value(m, r, v, best, delta) > 1 - each:
+            continue
+        found = lower(m, r, v, delta, each, how)
+        if found > best:
+            best, at = found, i
+    return best, at
 
 
 @lru_cache(maxsize=65536)
