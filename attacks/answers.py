@@ -1,4 +1,4 @@
-"""What is made of a membership attack's answers: rows per seed, and a summary of the family.
+"""What is made of an attack's answers: rows per seed, a summary of the family, bounds on ε.
 
 Beside the row of the attack (or of the positive control) stand two that were made in the same run:
 
@@ -16,11 +16,17 @@ from typing import Any
 
 import numpy as np
 
+from radpriv.attacks.audit.decide import audit
+from radpriv.attacks.audit.ideal import Step
+from radpriv.attacks.audit.known import auc as known_auc
+from radpriv.attacks.audit.known import gaussian_scores
+from radpriv.attacks.clean import FEWEST
+from radpriv.attacks.extraction.summary import extraction_rows
 from radpriv.attacks.files import CellFiles, Outputs
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.parts import OWN, Part, base_of, merged, parts_of
 from radpriv.attacks.public import public_permutation
-from radpriv.attacks.registry import Attack
+from radpriv.attacks.registry import Attack, Extraction
 from radpriv.attacks.subsets import group_rows, groups_of, label_rows, patient_row
 from radpriv.attacks.summary import Scored, canary_rows, family_row, row
 from radpriv.attacks.view import View
@@ -78,8 +84,60 @@ def membership(a: Answered) -> dict[str, Any]:
         canaries = canary_rows(planted.get(what, {}))
         summary[what] = {**family_row(seeds, a.references), "canaries": canaries}
     if "known" in summary:
-        summary["known"]["truth"] = float(a.targets[0].cell.record["cell"]["budget"]["epsilon"])
-    return {"kind": "membership", "rows": rows, "summary": summary, "subsets": _subsets(a)}
+        epsilon = float(a.targets[0].cell.record["cell"]["budget"]["epsilon"])
+        truth = {"epsilon": epsilon, "auc": known_auc(epsilon, summary["known"]["delta"])}
+        summary["known"]["truth"] = truth
+    return {
+        "kind": "membership",
+        "on": a.attack.on,
+        "rows": rows,
+        "summary": summary,
+        "audit": {what: _audited(a, what, seeds) for what, seeds in scored.items()},
+        "subsets": _subsets(a),
+        "diagnostics": [_diagnostics(a, view) for view in a.views],
+    }
+
+
+def extraction(a: Answered) -> dict[str, Any]:
+    """The amounts of members beside those of others, by kind of candidate; null as above."""
+    assert isinstance(a.attack, Extraction)
+    told: dict[str, dict[str, list[tuple[Floats, Any]]]] = {a.role: {}, "null": {}}
+    for target, values in zip(a.targets, a.scores):
+        name = str(target.cell.record["family"])
+        parts = parts_of(target, values, a.unit, headline_of(a, target))
+        for kind, part in parts.items():
+            permuted = public_permutation(part.member.size, name, target.cell.seed, _null(kind))
+            told[a.role].setdefault(kind, []).append((part.scores, part.member))
+            told["null"].setdefault(kind, []).append((part.scores, part.member[permuted]))
+    return {
+        "kind": "extraction",
+        "on": a.attack.on,
+        "quantity": a.attack.quantity,
+        "chance": a.attack.chance,
+        "rows": [],
+        "summary": {what: {"kinds": extraction_rows(kinds)} for what, kinds in told.items()},
+        "diagnostics": [_diagnostics(a, view) for view in a.views],
+    }
+
+
+def _audited(a: Answered, what: str, seeds: Sequence[Scored]) -> dict[str, Any] | None:
+    """Every bound on ε that these scores give; None where there are too few for a guess."""
+    if what == "null" or seeds[0].scores.size < FEWEST:
+        return None
+    record = a.targets[0].cell.record
+    private = record["cell"]["budget"]["epsilon"] != "inf"
+    steps = None
+    if what == "attack" and private:
+        groups = record["ledger"]["groups"]
+        steps = [Step(g["rate"], g["noise_multiplier"], g["steps"]) for g in groups] or None
+    scores, members = [s.scores for s in seeds], [s.member for s in seeds]
+    return audit(scores, members, seeds[0].delta, steps).as_dict()
+
+
+def _diagnostics(a: Answered, view: View) -> dict[str, float]:
+    """What an attack says of itself on one target, if it says anything."""
+    tell = getattr(a.attack, "diagnostics", None)
+    return {} if tell is None else {k: float(v) for k, v in tell(view).items()}
 
 
 def headline_of(a: Answered, target: Outputs) -> str:
@@ -96,6 +154,10 @@ def _told(role: str, target: Outputs, kind: str, part: Part, delta: float) -> di
         role: Scored(part.scores, part.member, delta, part.similarity),
         "null": Scored(part.scores, part.member[permuted], delta, part.similarity),
     }
+    epsilon = target.cell.record["cell"]["budget"]["epsilon"]
+    if epsilon != "inf":
+        seen = gaussian_scores(part.member, float(epsilon), delta, name, seed, "known", kind)
+        told["known"] = Scored(seen, part.member, delta, part.similarity)
     return told
 
 

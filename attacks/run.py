@@ -19,10 +19,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from radpriv.attacks.answers import Answered, membership
+from radpriv.attacks.answers import Answered, extraction, membership
 from radpriv.attacks.files import CellFiles, Outputs, load
 from radpriv.attacks.metrics import Floats
-from radpriv.attacks.registry import make_attack
+from radpriv.attacks.registry import Extraction, make_attack
 from radpriv.attacks.view import Scorer
 from radpriv.attacks.views import Origins, reference_of, rows_of, view_of
 from radpriv.benchmark.atomic import write_json, write_parquet
@@ -91,9 +91,10 @@ def attack_family(
         others = [r for r in models if r is not models[i]]
         view = view_of(outputs[i], rows, seen[i], others, attack.needs, origins)
         views.append(view)
-        scores.append(Scorer(seen[i].member).join(name, attack.score(view))[0])
+        scorer = Scorer(seen[i].member, isinstance(attack, Extraction))
+        scores.append(scorer.join(name, attack.score(view))[0])
     answered = Answered(attack, name, tuple(seen[: len(family)]), tuple(views), tuple(scores))
-    found = membership(answered)
+    found = extraction(answered) if isinstance(attack, Extraction) else membership(answered)
     result = {
         "schema": SCHEMA,
         "counting": COUNTING,

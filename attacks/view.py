@@ -244,9 +244,13 @@ PER_SLOT = frozenset({"patient", "kind", "texts", "secrets"})
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """Holds the target's flags, bool (m,), and joins them after the attack has answered."""
+    """Holds the target's flags, bool (m,), and joins them after the attack has answered.
+
+    gaps: whether an answer may be NaN, "not asked", as an amount of extraction may.
+    """
 
     member: Bools = field(repr=False)
+    gaps: bool = False
 
     def join(self, attack: str, answer: object) -> tuple[Floats, Bools]:
         """(scores, member): the answer as float64 (m,), checked for shape, dtype and finiteness."""
@@ -258,7 +262,8 @@ class Scorer:
             )
         if not np.issubdtype(answer.dtype, np.floating):
             raise AttackError(f"attack '{attack}' answered {answer.dtype}: return floats")
-        if bad := int((~np.isfinite(answer)).sum()):
+        fine = np.isfinite(answer) | (np.isnan(answer) & self.gaps)
+        if bad := int((~fine).sum()):
             raise AttackError(
                 f"attack '{attack}': {bad} of {m} scores are not finite: mend the attack, or leave "
                 "out the run whose logits are not finite"

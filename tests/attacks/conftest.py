@@ -50,6 +50,7 @@ def write_cell(tmp_path: Path) -> WriteCell:
                 "budget": {"epsilon": epsilon, "delta": 0.0 if epsilon == "inf" else 1e-5},
                 "audit": {"unit": "report", "canaries": "natural"},
             },
+            "ledger": {"releases": 0, "groups": []},
             **changes,
         }
         folder = tmp_path / f"cell{seed}"

@@ -78,15 +78,20 @@ def half_width_99(row: dict) -> float:
 def test_a_model_that_never_saw_the_coins_shows_no_leakage(family: list[CellFiles]) -> None:
     result, _ = attack_family("loss", {}, family, "f")
     assert [(r["seed"], r["role"]) for r in result["rows"]] == [
-        (s, role) for s in range(3) for role in ("attack", "null")
+        (s, role) for s in range(3) for role in ("attack", "null", "known")
     ]
+    truth = result["summary"]["known"]["truth"]
+    assert truth["epsilon"] == 1.0 and 0.55 < truth["auc"] < 0.6
     for row in result["rows"]:
-        assert abs(row["auc"] - 0.5) < half_width_99(row)
+        expected = truth["auc"] if row["role"] == "known" else 0.5
+        assert abs(row["auc"] - expected) < half_width_99(row)
         assert row["guesses"] == 60 and row["candidates"] == 600 and row["references"] == 2
         assert row["epsilon_lower"] < 0.5 < row["ceiling"]
-    assert set(result["summary"]) == {"attack", "null"}
-    for summary in result["summary"].values():
-        assert summary["auc_low"] < 0.5 < summary["auc_high"] and summary["k"] == 3
+        assert row["epsilon_lower"] <= 1.0  # the truth of the known mechanism
+    assert set(result["summary"]) == {"attack", "null", "known"}
+    for what, summary in result["summary"].items():
+        expected = truth["auc"] if what == "known" else 0.5
+        assert summary["auc_low"] < expected < summary["auc_high"] and summary["k"] == 3
 
 
 def test_the_positive_control_leaks_and_its_null_row_does_not(control: list[CellFiles]) -> None:
