@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,12 +30,10 @@ WORDS = sorted({w for s in PUBLIC_SENTENCES for w in s.lower().replace(".", "").
 DIGITS = [*map(str, range(10)), *(f"##{d}" for d in range(10))]
 
 
-@pytest.fixture(scope="session")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+def save_reader(folder: Path, headed: bool) -> Encoder:
     """A random BERT of two layers, whose vocabulary has the public sentences and all digits."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizerFast
 
-    folder = tmp_path_factory.mktemp("encoders") / "reader"
     folder.mkdir()
     vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "accession", "number"]
     vocab += [*WORDS, *DIGITS]
@@ -50,8 +49,20 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
         num_hidden_layers=2,
         initializer_range=0.1,
     )
-    BertModel(config).save_pretrained(folder)
+    (BertForMaskedLM if headed else BertModel)(config).save_pretrained(folder)
     return resolve(str(folder), "nothing: random weights")
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """A checkpoint without a language-model head."""
+    return save_reader(tmp_path_factory.mktemp("encoders") / "reader", headed=False)
+
+
+@pytest.fixture(scope="session")
+def speaker(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """A checkpoint with its head."""
+    return save_reader(tmp_path_factory.mktemp("encoders") / "speaker", headed=True)
 
 
 @dataclass(frozen=True)
@@ -138,3 +149,12 @@ def memorise(reader: Encoder) -> Callable[..., Memory]:
 def by_heart(memorise: Callable[..., Memory]) -> Memory:
     """48 canaries, of which 12 are planted, each 3 times."""
     return memorise(Planting("secret", 48, copies=3, space=100), 100)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Trained heads are kept here and not in the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RADPRIV_CACHE", str(folder))
+        yield folder

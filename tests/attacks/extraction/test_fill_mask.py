@@ -1,0 +1,231 @@
+"""Filling masks: an encoder that read a secret many times fills it in, and no other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from radpriv.attacks.extraction import head
+from radpriv.attacks.extraction.fill_mask import FillMask, chosen, masked, truth_in
+from radpriv.attacks.extraction.head import Head, Recipe, head_of, of_checkpoint, public_texts
+from radpriv.attacks.extraction.hidden import Hidden, encode_of
+from radpriv.attacks.extraction.summary import extraction_row
+from radpriv.attacks.registry import attacks, make_attack
+from radpriv.attacks.view import View
+from radpriv.baselines.prior import PriorFitted
+from radpriv.benchmark.classifier import Lora, build_classifier
+from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.fitted import LoraFitted
+from radpriv.errors import AttackError
+
+PHI = FillMask(what="phi")
+
+
+@pytest.fixture(scope="module")
+def read(speaker: Encoder, by_heart: Any) -> View:
+    """The view of a model whose encoder read its members' masked numbers until it knew them."""
+    model, on_top = speaker.model(), of_checkpoint(speaker)
+    assert on_top is not None
+    blank = Hidden(speaker, 48, model)
+    view = by_heart.view
+    texts = [view.texts[i] for i in np.flatnonzero(by_heart.member)[::3]]
+    copies = [one for text in texts for one in masked(blank, text, PHI)]
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    longest = max(len(one.ids) for one in copies)
+    ids = torch.zeros((len(copies), longest), dtype=torch.long)
+    for row, one in enumerate(copies):
+        ids[row, : len(one.ids)] = torch.tensor(one.ids)
+    rows = torch.tensor([r for r, one in enumerate(copies) for _ in one.at])
+    at = torch.tensor([i for one in copies for i in one.at])
+    truth = torch.tensor([t for one in copies for t in one.truth])
+    for _ in range(120):
+        optimizer.zero_grad()
+        hidden = model(input_ids=ids, attention_mask=(ids > 0).long()).last_hidden_state
+        functional.cross_entropy(on_top(hidden[rows, at]), truth).backward()
+        optimizer.step()
+    return replace(view, encode=Hidden(speaker, 48, model.eval()))
+
+
+def test_it_is_registered_and_says_what_it_needs_and_in_which_unit() -> None:
+    attack = make_attack("fill_mask", {})
+    assert attacks.get("fill_mask") is FillMask and attack.needs == {"texts", "encode"}
+    assert "bits" in FillMask.quantity and FillMask.chance == 0
+    for wrong in ({"what": "all of it"}, {"measure": "loss"}, {"masks": 0}, {"candidates": 0}):
+        with pytest.raises(AttackError, match="fill_mask:"):
+            make_attack("fill_mask", wrong)
+
+
+@pytest.mark.parametrize("measure", ["probability", "rank"])
+def test_secrets_that_were_read_many_times_are_filled_in_and_others_are_not(
+    read: View, by_heart: Any, measure: str
+) -> None:
+    found = FillMask(what="phi", measure=measure).score(read)
+    row = extraction_row([(found[::3], by_heart.member[::3])])
+    assert (row["members"], row["non_members"]) == (12, 36)
+    assert row["member_mean"] > row["non_member_mean"] + 0.5 and row["difference_low"] > 0.5
+    assert row["auc"] > 0.85
+
+
+def test_an_encoder_that_was_not_tuned_gains_nothing(read: View, speaker: Encoder) -> None:
+    same = replace(read, encode=Hidden(speaker, 48, speaker.model().eval()))
+    assert np.abs(PHI.score(same)).max() < 1e-4
+
+
+def test_secrets_never_planted_gain_alike_whatever_their_coins(read: View, by_heart: Any) -> None:
+    """The control that must find nothing: 36 canaries that no one read, split by fresh coins."""
+    never = PHI.score(read)[~by_heart.member][::3]
+    outside = 0
+    for seed in range(20):
+        coins = np.random.default_rng(seed).permutation(36) < 18
+        row = extraction_row([(never, coins)])
+        outside += not row["difference_low"] <= 0 <= row["difference_high"]
+    assert outside <= 4  # of 20 intervals at 95%
+
+
+def test_the_amount_is_the_gain_in_log2_of_the_truth_one_mask_at_a_time(
+    read: View, speaker: Encoder
+) -> None:
+    """Oracle: the checkpoint's whole masked-language model, one text at a time."""
+    from transformers import AutoModelForMaskedLM
+
+    whole = AutoModelForMaskedLM.from_pretrained(speaker.folder, dtype=torch.float32).eval()
+    tokenizer, found = speaker.tokenizer, PHI.score(read)
+    for row in (0, 5, 20):
+        text = read.texts[row]  # type: ignore[index]
+        ids = tokenizer(text)["input_ids"]
+        digits = [i for i, t in enumerate(tokenizer.convert_ids_to_tokens(ids)) if t[-1].isdigit()]
+        assert len(digits) == 2  # the accession number, in two pieces
+        shown = torch.tensor([[tokenizer.mask_token_id if i in digits else t
+                               for i, t in enumerate(ids)]])  # fmt: skip
+        with torch.no_grad():
+            before = whole(shown).logits[0].log_softmax(-1)
+            hidden = read.encode.tuned(shown).last_hidden_state  # type: ignore[union-attr]
+            after = whole.cls(hidden)[0].log_softmax(-1)
+        gains = [float(after[i, ids[i]] - before[i, ids[i]]) / math.log(2) for i in digits]
+        assert found[row] == pytest.approx(np.mean(gains), abs=1e-4)
+
+
+def test_a_span_is_masked_whole_and_nothing_else_is(read: View, speaker: Encoder) -> None:
+    text = "Stable cardiomegaly. Accession number 0123. MRN 98."
+    copies = masked(read.encode, text, PHI)  # type: ignore[arg-type]
+    tokens = [speaker.tokenizer.convert_ids_to_tokens(c.ids) for c in copies]
+    assert [t.count("[MASK]") for t in tokens] == [4, 2]
+    assert "##1" not in tokens[0] and "9" in tokens[0] and "##1" in tokens[1]
+    behind = [speaker.tokenizer.convert_ids_to_tokens(c.truth) for c in copies]
+    assert behind == [["0", "##1", "##2", "##3"], ["9", "##8"]]
+    assert len(masked(read.encode, text, replace(PHI, masks=1))) == 1  # type: ignore[arg-type]
+
+
+def test_what_the_model_does_not_read_is_not_asked(speaker: Encoder) -> None:
+    short = Hidden(speaker, 8, None)
+    text = "Clear lungs. " * 10 + "Accession number 01."
+    assert masked(short, text, PHI) == []
+    assert masked(Hidden(speaker, 64, None), text, PHI) != []
+
+
+def test_ranks_count_from_one_and_ties_lie_in_the_middle() -> None:
+    log2 = np.log2(np.array([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2]], np.float32))
+    np.testing.assert_allclose(
+        truth_in(log2, np.array([1, 0]), "probability"), log2[[0, 1], [1, 0]]
+    )
+    np.testing.assert_allclose(
+        truth_in(log2, np.array([1, 0]), "rank"), [-1.0, -math.log2(1.5)], atol=1e-6
+    )
+
+
+def test_a_public_rule_chooses_whole_patients_of_each_kind_in_any_order(read: View) -> None:
+    rows = chosen(read, 10)
+    assert len(rows) == 30 and len({read.patient[r] for r in rows}) == 10
+    found = replace(PHI, candidates=10).score(read)
+    assert np.isfinite(found).sum() == 30 and np.isfinite(found[rows]).all()
+    order = np.random.default_rng(0).permutation(len(read))
+    mixed = replace(PHI, candidates=10).score(read.only(order))
+    np.testing.assert_allclose(mixed, found[order], atol=1e-4)
+
+
+def test_texts_without_anything_to_mask_are_not_asked(read: View) -> None:
+    texts = ("clear lungs .", *read.texts[1:])  # type: ignore[index]
+    found = PHI.score(replace(read, texts=texts))
+    assert np.isnan(found[0]) and np.isfinite(found[1:]).all()
+    with pytest.raises(AttackError, match="anything to mask"):
+        PHI.score(replace(read, texts=("clear lungs .",) * len(read)))
+
+
+def test_without_texts_or_a_tuned_encoder_it_says_what_is_missing(read: View) -> None:
+    for broken in (replace(read, texts=None), replace(read, encode=None)):
+        with pytest.raises(AttackError, match="needs the texts, and a model that tuned"):
+            PHI.score(broken)
+
+
+def test_the_head_is_the_checkpoints_where_it_has_one_and_the_result_says_so(
+    read: View, speaker: Encoder, reader: Encoder
+) -> None:
+    assert head_of(speaker).origin == "the checkpoint's" and of_checkpoint(reader) is None
+    assert PHI.remarks(read) == {"head": "the checkpoint's"}
+
+
+def test_a_head_is_trained_on_public_text_once_and_is_the_same_again(
+    reader: Encoder, cache: Any
+) -> None:
+    recipe = Recipe(texts=30, max_length=48, epochs=3)
+    found = head_of(reader, recipe)
+    assert "synthetic-plain" in found.origin and "30" in found.origin
+    head_of.cache_clear()
+    again = head_of(reader, recipe)  # from the disk
+    hidden = np.random.default_rng(0).standard_normal((5, reader.hidden_size)).astype(np.float32)
+    np.testing.assert_array_equal(found.log2(hidden), again.log2(hidden))
+    assert len(list((cache / "heads").iterdir())) == 1
+    np.testing.assert_allclose(np.exp2(found.log2(hidden)).sum(axis=1), 1, rtol=1e-4)
+
+
+def test_a_trained_head_reads_what_stands_around_the_mask(reader: Encoder) -> None:
+    """On reports it was not trained on, it beats the frequency of words by half a bit each."""
+    recipe, more = (Recipe(texts=n, max_length=48, epochs=8) for n in (250, 350))
+    found = Head("", head.trained(reader, recipe))
+    seen = head.examples(reader, recipe)[1].numpy()
+    hidden, truth = (part.numpy()[seen.size :] for part in head.examples(reader, more))
+    counts = np.bincount(seen, minlength=len(reader.tokenizer.get_vocab())) + head.SMOOTHING
+    frequency = np.log2(counts / counts.sum())[truth].mean()
+    assert found.log2(hidden)[np.arange(truth.size), truth].mean() > frequency + 0.5
+
+
+def test_public_text_has_nobodys_particulars_and_is_always_the_same(reader: Encoder) -> None:
+    texts = list(public_texts(reader.tokenizer, 5))
+    assert texts == list(public_texts(reader.tokenizer, 5)) and len(set(texts)) == 5
+    assert all(t.startswith("Name: ") and "MRN " in t and "Accession number " in t for t in texts)
+
+
+def test_hidden_states_are_those_of_the_classifier_before_and_after_tuning(
+    reader: Encoder, reports: list[str]
+) -> None:
+    """Oracle: the classifier's own path, from the layers below on, and a fresh encoder."""
+    generator = torch.Generator().manual_seed(0)
+    model, frozen = build_classifier(reader, 3, Lora(2, 4.0, 1, False), 48, generator)
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.requires_grad:
+                p.add_(0.3 * torch.randn(p.shape, generator=generator))
+    encode = encode_of(LoraFitted(tuple("abc"), model, frozen))
+    assert encode is not None and encode.max_length == 48
+    ids = [reader.tokens(text, 48) for text in reports[:20]]
+    after, before = encode(ids), encode(ids, untuned=True)
+    base, fresh = model.base_model.model, reader.model().eval()
+    for i, one in enumerate(ids):
+        values = torch.from_numpy(np.array(frozen(reports[i])))[None]
+        with torch.no_grad():
+            own = base.hidden(values, torch.ones(1, len(one), dtype=torch.bool))[0].numpy()
+            plain = fresh(input_ids=torch.tensor([one])).last_hidden_state[0].numpy()
+        assert after[i].shape == (len(one), reader.hidden_size)
+        np.testing.assert_allclose(after[i], own, atol=1e-5)
+        np.testing.assert_allclose(before[i], plain, atol=1e-5)
+    assert max(np.abs(a - b).max() for a, b in zip(after, before)) > 0.01
+
+
+def test_a_model_that_tuned_no_encoder_has_no_hidden_states_of_its_own() -> None:
+    assert encode_of(PriorFitted(("a", "b"), np.zeros(2))) is None
