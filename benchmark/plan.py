@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from radpriv.benchmark.cell import digest
 from radpriv.benchmark.datasets.base import datasets
@@ -43,13 +45,22 @@ class Planned:
         """That of the job ("cell", "control"), or "reference"."""
         return REFERENCE if self.reference else self.job.role
 
+    @cached_property
+    def asked(self) -> dict[str, Any]:
+        """What a plan says of it that stays: hashes of all that was asked are made once."""
+        return {
+            "axes": self.job.axes,
+            "cell_id": self.job.cell.id,
+            "family": self.job.cell.family,
+            "fingerprint": self.how.digest,
+            "role": self.role,
+        }
+
 
 def fingerprint_of(job: Job, device: str, plugins: Sequence[Path] = ()) -> Fingerprint:
     """How this job would be computed here."""
-    parts = [type(part).__module__ for part in (job.method, *job.loader.parts())]
-    files = {name: path for path in plugins if (name := import_file(path)) in parts}
-    public = [datasets.get(name).__module__ for name in job.method.public]
-    roots = list(dict.fromkeys(["radpriv.benchmark.runner", *parts, *public]))
+    roots = _modules(job)
+    files = {name: path for path in plugins if (name := import_file(path)) in roots}
     return fingerprint(
         [r for r in roots if r not in files],
         device=device,
@@ -59,18 +70,25 @@ def fingerprint_of(job: Job, device: str, plugins: Sequence[Path] = ()) -> Finge
     )
 
 
+def _modules(job: Job) -> tuple[str, ...]:
+    """The modules that compute a job, where they do not follow from one another."""
+    parts = [type(part).__module__ for part in (job.method, *job.loader.parts())]
+    public = [datasets.get(name).__module__ for name in job.method.public]
+    return tuple(dict.fromkeys(["radpriv.benchmark.runner", *parts, *public]))
+
+
 def make_plan(
     suite: Suite, jobs: Sequence[Job], device: str, plugins: Sequence[Path] = ()
 ) -> list[Planned]:
     """The jobs of this suite; those of other seeds than its own are references."""
-    return [
-        Planned(
-            job,
-            fingerprint_of(job, device, plugins),
-            reference=job.cell.seed not in suite.seeds,
-        )
-        for job in jobs
-    ]
+    known: dict[tuple[str, ...], Fingerprint] = {}
+    plan = []
+    for job in jobs:
+        how = known.get(_modules(job)) or fingerprint_of(job, device, plugins)
+        if how.cached:  # else each has a digest of its own
+            known[_modules(job)] = how
+        plan.append(Planned(job, how, reference=job.cell.seed not in suite.seeds))
+    return plan
 
 
 def plan_name(suite: Suite, overrides: Overrides) -> str:
@@ -87,6 +105,7 @@ def suite_digest(suite: Suite) -> str:
     What does not decide them, and what is not asked for, is left out, so that plans stay valid.
     """
     asked = {**asdict(suite), "note": ""}
+    del asked["attacks"]
     if not suite.references:
         del asked["references"]
     for axis in asked["methods"]:
@@ -108,17 +127,6 @@ def write_plan(
         "limited": overrides.limit,
         "note": suite.note or None,
         "datasets": sorted({p.job.axes["dataset"] for p in planned}),
-        "cells": [
-            {
-                "axes": p.job.axes,
-                "cell_id": p.job.cell.id,
-                "family": p.job.cell.family,
-                "fingerprint": p.how.digest,
-                "status": p.status,
-                "reason": p.reason,
-                "role": p.role,
-            }
-            for p in planned
-        ],
+        "cells": [{**p.asked, "status": p.status, "reason": p.reason} for p in planned],
     }
     store.write_plan(name, plan)

@@ -24,7 +24,7 @@ def run_plan(
     after: Watch = lambda cell: None,
     debug: bool = False,
 ) -> None:
-    """Run or look up each cell, targets and the cheapest first; a failure is noted, the rest goes on.
+    """Run or look up each cell, cheap targets first. A failed one is noted and the rest goes on.
 
     StoreError ends the run: where nothing can be written, nothing more should be computed.
     """

@@ -71,6 +71,7 @@ class Suite:
     canaries: planted beside the audit set (datasets/canaries.py).
     references: cells of further seeds for each family: attacks learn from them, tables leave them
     out.
+    attacks: names of those to make, or plug-in files; None: the usual ones.
     short_recipe: marks tables and figures of a suite that trains too briefly to rank methods.
     """
 
@@ -90,6 +91,7 @@ class Suite:
     delta: float | None = None
     control: bool = True
     references: int = 0
+    attacks: tuple[str, ...] | None = None
     short_recipe: bool = False
     note: str = ""
 
@@ -203,6 +205,7 @@ _KINDS: Mapping[Any, tuple[str, Callable[[Any], bool]]] = {
     "tuple[Planting, ...]": ("a list of tables", _all(_is_table)),
     "float": ("a number", _is_number),
     "tuple[str, ...]": ("a list of texts", _all(_is_text)),
+    "tuple[str, ...] | None": ("a list of texts", _all(_is_text)),
     "tuple[int, ...]": ("a list of whole numbers", _all(_is_int)),
     "tuple[float, ...]": ("a list of numbers", _all(_is_number)),
 }

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from radpriv import progress
-from radpriv.progress import Watch
+from radpriv.progress import Tally, Watch
 
 
 def planned(
@@ -75,3 +75,26 @@ def test_a_dataset_with_a_label_is_called_by_it_and_its_brackets_are_no_markup()
     cell = planned("transfer.tfidf.s0", 0, label="twin [red]to[/] Open-i")
     Watch([cell], Console(file=out, width=200)).after(cell)
     assert "1/1 twin [red]to[/] Open-i: transfer.tfidf.s0 " in out.getvalue()
+
+
+def test_attacks_are_counted_with_their_rate_and_the_time_left(clock: list[float]) -> None:
+    out = io.StringIO()
+    with Tally(10, Console(file=out, width=200)) as tally:
+        for _ in range(4):
+            clock[0] += 20
+            tally.tick("lira on tfidf [red]x[/]")
+        tally.say("left out: [b]no canaries[/]")
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 3, "not a line for each, where nobody looks on"
+    assert lines[0].strip() == "2/10 attacks · lira on tfidf [red]x[/] · 3/min · about 3 min left"
+    assert "4/10" in lines[1] and "about 2 min left" in lines[1]
+    assert lines[2] == "left out: [b]no canaries[/]"
+
+
+def test_the_bar_of_attacks_takes_brackets_for_text(clock: list[float]) -> None:
+    out = io.StringIO()
+    with Tally(2, Console(file=out, width=200, force_terminal=True)) as tally:
+        clock[0] += 1
+        tally.tick("x [red]y[/]")
+        tally.bar.refresh()
+    assert "x [red]y[/] · 60/min · under 1 min left" in out.getvalue()

@@ -12,9 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from radpriv.attacking import Target, attack_names, attack_target, plan_of, target_of
 from radpriv.benchmark.caches import cache_folder
 from radpriv.benchmark.expansion import expand
-from radpriv.benchmark.plan import Planned, make_plan, plan_name, suite_digest
+from radpriv.benchmark.plan import Planned, make_plan, plan_name
 from radpriv.benchmark.store import Store
 from radpriv.benchmark.suite import Overrides, Suite, read_suite
 from radpriv.errors import DataError, RadprivError, StoreError, SuiteError, kind_and_place
@@ -88,6 +89,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     if request.data is not None and not request.data.is_dir():
         raise DataError(f"{request.data}: no such folder; give the folder that holds the data")
     store = Store(request.store)
+    chosen = attack_names(suite.attacks, store)
     jobs = expand(suite, request.data, overrides, store.secret)
     device = choose_device(request.device)
     planned = make_plan(suite, jobs, device.type, plugins)
@@ -125,42 +127,29 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     failed = [p for p in planned if p.status != "done"]
     if len(failed) == len(planned):
         raise StoreError(f"no cell finished; the first: {failed[0].reason or failed[0].status}")
-    _attack(store, name, "loss", console)
+    by_id = {p.job.cell.id: p.job for p in planned}
+    target = Target(store, name, suite, request.data, by_id, cache=context.cache)
+    attack_target(target, chosen, console)
     return Outcome(_report(store, name, allow_mixed=False), failed)
 
 
-def attack(request: Request, name: str, console: Console) -> Outcome:
-    """The attack stage alone, then the report of what is stored."""
-    store, plan = _planned(request)
-    _attack(store, plan, name, console)
-    return Outcome(_report(store, plan, allow_mixed=False))
+def attack(request: Request, words: Sequence[str] | None, console: Console) -> Outcome:
+    """The attack stage alone, of a suite or of one cell's family; then the report of its plan.
+
+    words: names of attacks and plug-in files; None: those of the suite.
+    """
+    target = target_of(request)
+    if words is None and target.suite is not None:
+        words = target.suite.attacks
+    attack_target(target, attack_names(words, target.store), console)
+    return Outcome(_report(target.store, target.plan, allow_mixed=False))
 
 
 def report(request: Request, allow_mixed: bool) -> Outcome:
     """The report alone."""
-    store, plan = _planned(request)
-    return Outcome(_report(store, plan, allow_mixed))
-
-
-def _planned(request: Request) -> tuple[Store, str]:
-    """The store and the name of the plan that this very suite has made in it."""
     suite, overrides, _ = request.load()
-    store, name = Store(request.store), plan_name(suite, overrides)
-    if store.read_plan(name).get("suite_digest") != suite_digest(suite):
-        raise SuiteError(
-            f"the plan '{name}' in {request.store} was made from another version of this suite; "
-            f"run `radpriv run {request.suite}` first"
-        )
-    return store, name
-
-
-def _attack(store: Store, plan: str, name: str, console: Console) -> None:
-    from radpriv.attacks.stage import attack_plan
-
-    found = store.read_plan(plan)
-    results = attack_plan(store, found, (name,), say=lambda line: console.print(line, markup=False))
-    store.write_plan(plan, {**found, "attacks": sorted(r.folder.name for r in results)})
-    console.print(f"attack {name}: {len(results)} families", highlight=False)
+    store, plan = plan_of(request, suite, overrides)
+    return Outcome(_report(store, plan, allow_mixed))
 
 
 def _report(store: Store, plan: str, allow_mixed: bool) -> Any:
@@ -227,6 +216,7 @@ def _job_now(plan: dict[str, Any], entry: dict[str, Any], data: Path | None) -> 
 def names() -> dict[str, dict[str, str]]:
     """Every name radpriv knows, with a line about it."""
     from radpriv.attacks.registry import attacks
+    from radpriv.attacks.stage import DEFAULT
     from radpriv.benchmark.datasets import datasets
     from radpriv.benchmark.encoders import encoders
     from radpriv.benchmark.method import methods
@@ -241,7 +231,10 @@ def names() -> dict[str, dict[str, str]]:
         "datasets": {n: datasets.get(n).card.title for n in datasets.names()},
         "encoders": {n: encoders.get(n).hub_id for n in encoders.names()},
         "methods": {n: first(methods.get(n)) for n in methods.names()},
-        "attacks": {n: first(attacks.get(n)) for n in attacks.names()},
+        "attacks": {
+            n: first(attacks.get(n)) + (" Made by default." if n in DEFAULT else "")
+            for n in attacks.names()
+        },
     }
 
 

@@ -84,21 +84,36 @@ def run(
 
 @app.command()
 def attack(
-    suite: SuiteName,
+    target: Annotated[
+        str,
+        typer.Argument(metavar="CELL|SUITE", help="a suite, or a cell id or the start of one"),
+    ],
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--attack", help="name or plug-in file; the suite's attacks if not given"),
+    ] = None,
+    data: DataOption = None,
     store: StoreOption = DEFAULT_STORE,
     method: MethodOption = None,
     encoder: EncoderOption = "",
     pretrained_on: PretrainedOption = "",
     limit: LimitOption = None,
-    name: Annotated[str, typer.Option("--attack", help="name of an attack")] = "loss",
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Attack finished cells of a suite again, from the store, without the data."""
+    """Attack finished cells, of a suite or of one cell's family; nothing is trained.
+
+    Most attacks need stored scores alone; those that read reports or ask for features need --data.
+    """
     from radpriv import arc
 
-    request = arc.Request(suite, None, store, method or [], encoder, pretrained_on, limit)
-    _show(arc.attack(request, name, err), as_json)
+    request = arc.Request(target, data, store, method or [], encoder, pretrained_on, limit)
+    try:
+        outcome = arc.attack(request, name or None, err)
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted[/]; finished attacks are kept, run again to go on")
+        raise typer.Exit(130) from None
+    _show(outcome, as_json)
 
 
 @app.command()

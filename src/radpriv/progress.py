@@ -57,7 +57,8 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+        if self.console.is_terminal:
+            self.bar.stop()
 
     def before(self, cell: Planned) -> None:
         self.cell_started = time.monotonic()
@@ -122,3 +123,49 @@ def _head(cell: Planned) -> str:
     job, head = cell.job, cell.job.cell.id.rsplit("-", 1)[0]
     named = job.axes["dataset"]
     return head if named == job.cell.dataset else f"{escape(named)}: {head}"
+
+
+class Tally:
+    """Attacks done of all, how fast and how long the rest takes: a bar on a terminal, elsewhere a
+    line every half minute."""
+
+    def __init__(self, total: int, console: Console) -> None:
+        self.console = console
+        self.total = total
+        self.done = 0
+        self.started = self.last_line = time.monotonic()
+        self.bar = Progress(
+            TextColumn("[bold]{task.completed:.0f}/{task.total:.0f} attacks"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self.task = self.bar.add_task("", total=total)
+
+    def __enter__(self) -> Tally:
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.console.is_terminal:
+            self.bar.stop()
+
+    def say(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def tick(self, label: str) -> None:
+        """One attack on one family has ended."""
+        self.done += 1
+        now = time.monotonic()
+        each = (now - self.started) / self.done
+        left = each * max(self.total - self.done, 0)
+        text = f"{label} · {60 / max(each, 1e-3):,.0f}/min"
+        if self.done < self.total:
+            text += f" · about {left / 60:.0f} min left" if left >= 60 else " · under 1 min left"
+        self.bar.update(self.task, completed=self.done, description=escape(text))
+        if not self.console.is_terminal and now - self.last_line > 30:
+            self.last_line = now
+            self.say(f"  {self.done}/{self.total} attacks · {text}")

@@ -1,0 +1,191 @@
+"""The attack stage behind `radpriv run` and `radpriv attack`: of which plan, and which attacks.
+
+target = target_of(request)                     # a suite, or the family of one cell
+attack_target(target, names, console)           # what is finished is served from the store
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from radpriv.benchmark.caches import cache_folder
+from radpriv.benchmark.expansion import expand
+from radpriv.benchmark.features import FeatureCache
+from radpriv.benchmark.job import Job
+from radpriv.benchmark.plan import plan_name, suite_digest
+from radpriv.benchmark.registry import did_you_mean
+from radpriv.benchmark.store import Store
+from radpriv.benchmark.suite import Overrides, Suite, shipped
+from radpriv.errors import AttackError, DataError, RadprivError, StoreError, SuiteError
+from radpriv.progress import Tally
+
+if TYPE_CHECKING:
+    from radpriv.arc import Request
+
+Jobs = Callable[[], Mapping[str, Job]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is attacked. plan: its name. only: families, or None for all of them.
+
+    suite: the one that asked for the plan, if it can be read. jobs: by cell id, made when an attack
+    needs more than stored scores.
+    """
+
+    store: Store
+    plan: str
+    suite: Suite | None
+    data: Path | None
+    jobs: Jobs | Mapping[str, Job]
+    only: frozenset[str] | None = None
+    cache: FeatureCache | None = field(default=None, repr=False)
+
+
+def target_of(request: Request) -> Target:
+    """Of a suite, the plan that this very suite has made; of a cell, its family."""
+    if request.suite.endswith(".toml") or "/" in request.suite or request.suite in shipped():
+        suite, overrides, _ = request.load()
+        store, name = plan_of(request, suite, overrides)
+        return Target(store, name, suite, request.data, _jobs(request, suite, overrides, store))
+    return _of_cell(request)
+
+
+def plan_of(request: Request, suite: Suite, overrides: Overrides) -> tuple[Store, str]:
+    """The store and the name of the plan that this very suite has made in it."""
+    store, name = Store(request.store), plan_name(suite, overrides)
+    if store.read_plan(name).get("suite_digest") != suite_digest(suite):
+        raise SuiteError(
+            f"the plan '{name}' in {request.store} was made from another version of this suite; "
+            f"run `radpriv run {request.suite}` first"
+        )
+    return store, name
+
+
+def _of_cell(request: Request) -> Target:
+    text, store = request.suite, Store(request.store)
+    if request.methods or request.encoder or request.limit is not None:
+        raise SuiteError(
+            f"--method, --encoder and --limit belong to a suite, and '{text}' is none; "
+            "the id of a cell says them all"
+        )
+    plans = {
+        path.stem: store.read_plan(path.stem)
+        for path in sorted((store.root / "plans").glob("[!.]*.json"))
+    }
+    entries = [(name, entry) for name, plan in plans.items() for entry in plan["cells"]]
+    hits = [(name, e) for name, e in entries if e["cell_id"].startswith(text)]
+    hits = [hit for hit in hits if hit[1]["cell_id"] == text] or hits
+    found = {entry["family"]: entry["cell_id"] for _, entry in hits}
+    if not hits:
+        known = [*shipped(), *(entry["cell_id"] for _, entry in entries)]
+        raise StoreError(
+            f"no suite, and no cell of a plan in {request.store}, is called '{text}'"
+            f"{did_you_mean(text, known)}"
+        )
+    if len(found) > 1:
+        listed = ", ".join([*found.values()][:5]) + (", …" if len(found) > 5 else "")
+        raise StoreError(f"'{text}' fits {len(found)} families; give more of one: {listed}")
+    (family,) = found
+
+    def finished(name: str) -> int:
+        cells = plans[name]["cells"]
+        return sum(e["family"] == family and e["status"] == "done" for e in cells)
+
+    best = max(dict(hits), key=finished)  # the first by name, of those with the most references
+    if not finished(best):
+        raise AttackError(f"no cell of the family of '{text}' has finished; run its suite again")
+    asked = _asked(request, plans[best])
+    try:
+        suite, overrides, _ = asked.load()
+    except RadprivError as error:
+        return Target(store, best, None, request.data, _never(error), frozenset(found))
+    jobs = _jobs(asked, suite, overrides, store)
+    return Target(store, best, suite, request.data, jobs, frozenset(found))
+
+
+def _asked(request: Request, plan: Mapping[str, Any]) -> Request:
+    """The request that a plan was made from, with the data that is at hand now."""
+    words = plan["asked"]
+    return replace(
+        request,
+        suite=words["suite"],
+        methods=words["methods"],
+        encoder=words["encoder"],
+        pretrained_on=words["pretrained_on"],
+        limit=plan["limited"],
+    )
+
+
+def _jobs(request: Request, suite: Suite, overrides: Overrides, store: Store) -> Jobs:
+    def make() -> Mapping[str, Job]:
+        if request.data is not None and not request.data.is_dir():
+            raise DataError(f"{request.data}: no such folder; give the folder that holds the data")
+        made = expand(suite, request.data, overrides, store.secret)
+        return {job.cell.id: job for job in made}
+
+    return make
+
+
+def _never(error: RadprivError) -> Jobs:
+    def make() -> Mapping[str, Job]:
+        raise error
+
+    return make
+
+
+def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
+    """Names of attacks, each once, from names and plug-in files; None for the default.
+
+    UnknownNameError or PluginError before anything is attacked. A snapshot of each file is kept.
+    """
+    from radpriv.attacks.registry import attacks
+    from radpriv.attacks.stage import DEFAULT
+
+    names: list[str] = []
+    for word in DEFAULT if words is None else words:
+        if word.endswith(".py"):
+            names += attacks.load_file(word)
+            store.keep_source(Path(word))
+        else:
+            attacks.get(word)
+            names.append(word)
+    return tuple(dict.fromkeys(names))
+
+
+def attack_target(target: Target, names: Sequence[str], console: Console) -> None:
+    """Attack every family, say what is left out and why, and list the results in the plan."""
+    from radpriv.attacks.sources import Sources
+    from radpriv.attacks.stage import attack_plan, families
+
+    store, plan = target.store, target.store.read_plan(target.plan)
+    cache = target.cache or FeatureCache(cache_folder())
+    sources = Sources(store, target.data, target.jobs, cache)
+    there = [f for f in families(store, plan) if target.only is None or f in target.only]
+    with Tally(len(there) * len(names), console) as tally:
+        results = attack_plan(store, plan, names, sources, tally.say, tally.tick, target.only)
+    made = {result.folder.name for result in results}
+    kept = [old for old in plan.get("attacks", ()) if _stays(store, old, names, target.only)]
+    store.write_plan(target.plan, {**plan, "attacks": sorted(made.union(kept))})
+    console.print(
+        f"{len(results)} results of {', '.join(names) or 'no attack'} on {len(there)} families",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _stays(store: Store, old: str, names: Sequence[str], only: frozenset[str] | None) -> bool:
+    """Whether a result that the plan lists is of another attack, or family, than was just made."""
+    try:
+        found = store.lookup_attack(old)
+    except StoreError:  # damaged, or of another version: the report would not show it either
+        return False
+    if found is None:
+        return False
+    attacked = found.record.get("attack") in names
+    return not (attacked and (only is None or found.record.get("family") in only))
