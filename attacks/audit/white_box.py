@@ -8,13 +8,17 @@ log-ratio of the two is the most powerful score there is (at q = 1 it is linear 
 ideal value (ideal.py) is computed with just that.
 
 **Real records.** Clipped gradients spread over thousands of coordinates, and what they add to one
-is mostly far below σ. It is not everywhere: at the first steps, and in a coordinate that many
-records push alike, x_t may lie many σ from both densities, where the pure ratio grows without
-limit and one such value decides the score. So each density is granted a thousandth of values that
-may lie anywhere in a range of 100 σ, as in Huber's robust test (1965, Ann. Math. Stat. 36): the
-ratio of a value that neither density explains goes to 1, and clean values keep theirs. Nothing is
-estimated from the data, so a canary's score depends on its own column alone. What stays is a drift
-of less than σ that lasts: no score can tell it from a member without knowing the real records.
+is mostly below σ, but not always small. Its course over time is learned from all canaries
+(drift.py) and predicted in each coordinate from the steps before, by the recursive least squares of
+a Kalman filter: the density of step t is that of x_t minus the prediction, with the variance that
+is left. For members the steps before are first rid of what they hold of the canary, as likely as
+it is.
+
+Stray values remain, many σ from both densities, where the pure ratio grows without limit and one
+of them decides the score. So each density is granted a thousandth of values that may lie anywhere
+in a range of 100 σ, as in Huber's robust test (1965, Ann. Math. Stat. 36): the ratio of a value
+that neither density explains goes to 1, and clean values keep theirs. What stays is a drift that
+looks like a canary; no score can tell it from one without knowing the real records.
 
 **Shared coordinates.** Canaries on one coordinate have one column; it shows how many of them are
 members, not which. With g of them, k members give Binomial(k, q) drawn at a step, and the score is
@@ -34,6 +38,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp, xlog1py, xlogy
 
+from radpriv.attacks.audit import drift
+from radpriv.attacks.audit.drift import Drift
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.registry import Attack, attacks
 from radpriv.attacks.view import Projections, View
@@ -41,16 +47,16 @@ from radpriv.errors import AttackError
 
 RANGE = 100.0
 """Width of the range in which a stray value lies, in σ."""
-CHUNK = 2_000_000
-"""Values scored at once, to bound memory."""
 
 
 @attacks.register("white_box")
 @dataclass(frozen=True)
 class WhiteBox(Attack):
-    """stray: share of values granted to neither density, in [0, 1); 0 is the pure ratio."""
+    """stray: share of values granted to neither density, in [0, 1).  drift: whether it is learned.
+    With 0 and false the score is the pure likelihood ratio."""
 
     stray: float = 1e-3
+    drift: bool = True
 
     version: ClassVar[int] = 1
     on: ClassVar[str] = "gradients"
@@ -66,10 +72,10 @@ class WhiteBox(Attack):
                 "white_box reads what releases show of gradient canaries, and this view has none: "
                 "add { kind = 'gradient', count = … } to the suite's canaries"
             )
-        return log_odds(view.projections, self.stray)
+        return log_odds(view.projections, self.stray, self.drift)
 
 
-def log_odds(seen: Projections, stray: float = 1e-3) -> Floats:
+def log_odds(seen: Projections, stray: float = 1e-3, learn_drift: bool = True) -> Floats:
     """The score of each canary, float64 (m,), finite; 0 where no release can show any."""
     noisy = seen.sigma > 0
     if not noisy.all():
@@ -79,37 +85,61 @@ def log_odds(seen: Projections, stray: float = 1e-3) -> Floats:
         )
     x = seen.values / seen.sigma[:, None]
     shift = seen.norm / seen.sigma
+    groups = _shared(x)
+    model = drift.none(len(x))
+    if learn_drift and groups:
+        own = np.concatenate([columns[:, 0] for _, columns in groups])
+        model = drift.learn(x[:, own], shift, seen.rate)
     score = np.zeros(x.shape[1])
-    for size, columns in _shared(x):
-        first = columns[:, 0]
-        width = max(1, CHUNK // max(1, x.shape[0]))
-        for start in range(0, first.size, width):
-            part = slice(start, start + width)
-            some = [
-                _log_likelihood(x[:, first[part]], shift, seen.rate, k, stray)
+    for size, columns in groups:
+        some = np.array(
+            [
+                _log_likelihood(x[:, columns[:, 0]], shift, seen.rate, k, stray, model)
                 for k in range(size + 1)
             ]
-            weight = _log_binomial(size - 1)
-            one_in = logsumexp(np.array(some[1:]) + weight[:, None], axis=0)
-            one_out = logsumexp(np.array(some[:-1]) + weight[:, None], axis=0)
-            score[columns[part]] = (one_in - one_out)[:, None]
+        )
+        weight = _log_binomial(size - 1)[:, None]
+        one_in = logsumexp(some[1:] + weight, axis=0)
+        one_out = logsumexp(some[:-1] + weight, axis=0)
+        score[columns] = (one_in - one_out)[:, None]
     return score
 
 
-def _log_likelihood(x: Floats, shift: Floats, rate: Floats, members: int, stray: float) -> Floats:
+def _log_likelihood(
+    x: Floats, shift: Floats, rate: Floats, members: int, stray: float, model: Drift
+) -> Floats:
     """Of columns (releases, c) in units of σ with so many members, float64 (c,), but for a
     constant that is the same for every number of members."""
-    density = np.full(x.shape, -math.inf)
-    for drawn in range(members + 1):
-        share = (
-            _log_choose(members, drawn) + xlogy(drawn, rate) + xlog1py(members - drawn, -rate)
-        )[:, None]
-        center = (drawn * shift)[:, None]
-        density = np.logaddexp(density, share - (x - center) ** 2 / 2)
-    if stray > 0:
-        flat = math.log(stray / (1 - stray)) + math.log(math.sqrt(2 * math.pi) / RANGE)
-        density = np.logaddexp(density, flat)
-    return np.asarray(density.sum(axis=0))
+    total = np.zeros(x.shape[1])
+    factors = np.zeros((model.courses.shape[1], x.shape[1]))  # their means given the steps before
+    spread = np.eye(model.courses.shape[1])  # and their covariance, the same for all
+    flat = math.log(stray / (1 - stray) * math.sqrt(2 * math.pi) / RANGE) if stray else -math.inf
+    for t, course in enumerate(model.courses):
+        variance = 1 + model.extra[t] + float(course @ spread @ course)
+        seen = x[t] - course @ factors
+        parts = np.array(
+            [
+                _log_share(members, drawn, float(rate[t]))
+                - (seen - drawn * shift[t]) ** 2 / (2 * variance)
+                for drawn in range(members + 1)
+            ]
+        )
+        density = np.logaddexp.reduce(parts, axis=0)
+        known = np.logaddexp(density, flat + math.log(variance) / 2)
+        total += known
+        if course.size:
+            drawn = np.arange(members + 1) @ np.exp(parts - density)
+            gain = spread @ course / variance
+            # A stray value says nothing of the drift either.
+            factors += np.outer(gain, (seen - drawn * shift[t]) * np.exp(density - known))
+            spread = spread - np.outer(gain, course @ spread)
+    return total
+
+
+def _log_share(members: int, drawn: int, rate: float) -> float:
+    """log P[Binomial(members, rate) = drawn]."""
+    one, other = xlogy(drawn, rate), xlog1py(members - drawn, -rate)
+    return _log_choose(members, drawn) + float(one) + float(other)
 
 
 def _shared(x: Floats) -> list[tuple[int, NDArray[np.int64]]]:

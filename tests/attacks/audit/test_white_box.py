@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, spearmanr
 
 from radpriv.attacks import metrics
+from radpriv.attacks.audit.drift import learn
 from radpriv.attacks.audit.ideal import Step, ideal
 from radpriv.attacks.audit.selection import best_bound
 from radpriv.attacks.audit.white_box import WhiteBox, log_odds
@@ -62,12 +63,14 @@ def test_the_pure_ratio_is_the_sum_of_log_densities() -> None:
         x = values[t, i]
         one = (1 - RATE) * norm.pdf(x, 0, SIGMA) + RATE * norm.pdf(x, NORM, SIGMA)
         slow[i] += math.log(one / norm.pdf(x, 0, SIGMA))
-    np.testing.assert_allclose(log_odds(shown(values), stray=0.0), slow, rtol=1e-9)
+    np.testing.assert_allclose(
+        log_odds(shown(values), stray=0.0, learn_drift=False), slow, rtol=1e-9
+    )
 
 
 def test_without_sampling_it_ranks_by_the_sum_over_steps() -> None:
     values, _ = observed(1, m=50, rate=1.0)
-    scores = log_odds(shown(values, rate=1.0), stray=0.0)
+    scores = log_odds(shown(values, rate=1.0), stray=0.0, learn_drift=False)
     x = values.sum(axis=0) / SIGMA
     np.testing.assert_allclose(scores, x / NOISE - STEPS / (2 * NOISE**2), rtol=1e-9)
 
@@ -95,10 +98,10 @@ def test_canaries_on_one_coordinate_share_its_posterior(g: int) -> None:
     values, _ = observed(2, m=4)
     values[:, 1] += NORM * (np.random.default_rng(5).random(STEPS) < 0.3)
     together = np.column_stack([values] + [values[:, 1]] * (g - 1))
-    scores = log_odds(shown(together), stray=0.0)
+    scores = log_odds(shown(together), stray=0.0, learn_drift=False)
     expected = posterior([values[:, 1]] * g, values[:, 1])
     np.testing.assert_allclose(scores[[1, *range(4, 3 + g)]], expected, rtol=1e-9)
-    alone = log_odds(shown(values), stray=0.0)
+    alone = log_odds(shown(values), stray=0.0, learn_drift=False)
     np.testing.assert_allclose(scores[[0, 2, 3]], alone[[0, 2, 3]], rtol=1e-12)
     assert abs(alone[1] - expected) > 0.01  # as if it were alone, the score would be another
 
@@ -124,22 +127,64 @@ def scattered(rng: np.random.Generator, m: int) -> Floats:
     return np.asarray(0.5 * SIGMA * rng.standard_t(2.5, (STEPS, m)))
 
 
-@pytest.mark.parametrize("drift", [early, scattered])
-def test_stray_values_of_real_records_cost_less_than_they_cost_the_pure_ratio(
+def lasting(rng: np.random.Generator, m: int) -> Floats:
+    """A few courses over time, another mixture of them in each coordinate."""
+    t = np.arange(STEPS) / STEPS
+    courses = np.array([np.exp(-3 * t), np.sin(6 * t), 1 - 2 * t])
+    return np.asarray(0.6 * SIGMA * courses.T @ rng.standard_normal((3, m)))
+
+
+@pytest.mark.parametrize(
+    ("drift", "spoiled", "mended"),
+    [
+        (early, (0.0, False), (1e-3, True)),
+        (scattered, (0.0, True), (1e-3, True)),
+        (lasting, (1e-3, False), (1e-3, True)),
+    ],
+)
+def test_what_real_records_add_costs_less_than_it_costs_the_pure_ratio(
     drift: Callable[[np.random.Generator, int], Floats],
+    spoiled: tuple[float, bool],
+    mended: tuple[float, bool],
 ) -> None:
-    areas: dict[float, list[float]] = {0.0: [], 1e-3: []}
+    bounds: dict[tuple[float, bool], list[float]] = {spoiled: [], mended: []}
     for seed in range(8):
         values, member = observed(seed)
         values = values + drift(np.random.default_rng(100 + seed), 1000)
-        for stray, found in areas.items():
-            found.append(best_bound(log_odds(shown(values), stray), member, DELTA).epsilon)
-    assert np.mean(areas[1e-3]) > 1.25 * np.mean(areas[0.0])
+        for how, found in bounds.items():
+            found.append(best_bound(log_odds(shown(values), *how), member, DELTA).epsilon)
+    assert np.mean(bounds[mended]) > 1.2 * np.mean(bounds[spoiled])
+
+
+def test_without_sampling_a_learned_drift_gives_generalised_least_squares() -> None:
+    """With known covariance the best score of a mean shift is 1ᵀ Σ⁻¹ x."""
+    rng = np.random.default_rng(11)
+    steps, m = 30, 4000
+    course = np.exp(-np.arange(steps) / 6.0)
+    values, member = observed(11, m, 1.0, steps)
+    values = values + 1.5 * SIGMA * np.outer(course, rng.standard_normal(m))
+    sigma = SIGMA**2 * (np.eye(steps) + 2.25 * np.outer(course, course))
+    best = np.linalg.solve(sigma, np.ones(steps)) @ values
+    score = log_odds(shown(values, 1.0), 0.0)
+    assert spearmanr(score, best).statistic > 0.995 > 0.97 > spearmanr(score, values.sum(0))[0]
+    assert metrics.auc(score, member) > metrics.auc(values.sum(0), member)
+
+
+def test_no_drift_is_learned_where_there_is_none() -> None:
+    for seed, rate in itertools.product(range(5), (RATE, 1.0)):
+        values, _ = observed(seed, rate=rate)
+        full = np.ones(STEPS)
+        found = learn(values / SIGMA, full / NOISE, rate * full)
+        assert found.courses.shape == (STEPS, 0)
+        assert (found.extra > 0).mean() < 0.2 and found.extra.max() < 0.25
+    values, _ = observed(0)
+    values = values + lasting(np.random.default_rng(0), 1000)
+    assert 2 <= learn(values / SIGMA, full / NOISE, RATE * full).courses.shape[1] <= 3
 
 
 def test_clean_values_keep_their_ratio() -> None:
     values, member = observed(3)
-    pure, robust = (log_odds(shown(values), s) for s in (0.0, 1e-3))
+    pure, robust = (log_odds(shown(values), s, False) for s in (0.0, 1e-3))
     assert spearmanr(pure, robust).statistic > 0.999
     assert metrics.auc(robust, member) == pytest.approx(metrics.auc(pure, member), abs=0.002)
 
@@ -149,7 +194,8 @@ def test_a_value_that_nothing_explains_says_nothing() -> None:
     before = log_odds(shown(values))
     values[0] += 40 * SIGMA
     after = log_odds(shown(values))
-    assert np.abs(after - before).max() < 2 < np.abs(log_odds(shown(values), 0.0) - before).min()
+    pure = log_odds(shown(values), 0.0, False)
+    assert np.abs(after - before).max() < 2 < np.abs(pure - before).min()
 
 
 def test_the_attack_is_registered_and_reads_the_view() -> None:
@@ -161,8 +207,10 @@ def test_the_attack_is_registered_and_reads_the_view() -> None:
     assert scores.dtype == np.float64 and scores.shape == (400,)
     np.testing.assert_array_equal(scores, log_odds(shown(values)))
     assert metrics.auc(scores, member) > 0.65
-    rows = np.arange(0, 400, 3)
-    np.testing.assert_allclose(attack.score(view.only(rows)), scores[rows], rtol=1e-12)
+    order = np.random.default_rng(0).permutation(400)
+    np.testing.assert_allclose(attack.score(view_of(values[:, order])), scores[order], atol=1e-9)
+    pure, rows = WhiteBox(drift=False), np.arange(0, 400, 3)
+    np.testing.assert_allclose(pure.score(view.only(rows)), pure.score(view)[rows], rtol=1e-12)
 
 
 def test_nothing_is_finite_less_and_nothing_shown_says_nothing() -> None:
