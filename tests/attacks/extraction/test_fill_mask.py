@@ -127,6 +127,9 @@ def test_what_the_model_does_not_read_is_not_asked(speaker: Encoder) -> None:
     text = "Clear lungs. " * 10 + "Accession number 01."
     assert masked(short, text, PHI) == []
     assert masked(Hidden(speaker, 64, None), text, PHI) != []
+    cut = "Clear lungs. Accession number 0123456789."  # [CLS], 3, 2 tokens and 10 digits
+    assert masked(Hidden(speaker, 12, None), cut, PHI) == []
+    assert len(masked(Hidden(speaker, 18, None), cut, PHI)) == 1
 
 
 def test_ranks_count_from_one_and_ties_lie_in_the_middle() -> None:
