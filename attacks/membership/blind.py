@@ -31,10 +31,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from radpriv.attacks.membership.principal import principal
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.public import public_permutation, public_words
 from radpriv.attacks.registry import Attack, attacks
-from radpriv.attacks.view import Matrix, View
+from radpriv.attacks.view import View
 from radpriv.errors import AttackError
 
 
@@ -61,15 +62,6 @@ def standardised(x: Floats) -> Floats:
     deviation = x.std(axis=0)
     flat = deviation <= 1e-12 * np.maximum(np.abs(x).max(axis=0, initial=0.0), 1.0)
     return np.where(flat, 0.0, (x - x.mean(axis=0)) / np.where(flat, 1.0, deviation))
-
-
-def components(features: Matrix, count: int) -> Floats:
-    """The first principal components, standardised, float64 (m, at most count)."""
-    x = features.astype(np.float64)
-    x = x - x.mean(axis=0)
-    values, vectors = np.linalg.eigh(x.T @ x)
-    kept = values[::-1][:count] > 1e-9 * max(float(values[-1]), 1e-300)
-    return standardised(x @ vectors[:, ::-1][:, :count][:, kept])
 
 
 def folds_of(patient: tuple[str, ...], folds: int) -> NDArray[np.int64]:
@@ -111,6 +103,7 @@ class Blind(Attack):
     folds: int = 5
     components: int = 16
     sees_model: ClassVar[bool] = False
+    by_subset: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not (self.c > 0 and self.folds >= 2 and self.components >= 0):
@@ -123,7 +116,8 @@ class Blind(Attack):
             return public_order(view.slots)
         x = described(view)[order]
         if view.features is not None and self.components:
-            x = np.concatenate([x, components(view.features[order], self.components)], axis=1)
+            features = view.features[order]
+            x = np.concatenate([x, principal(features, self.components).of(features)], axis=1)
         fold = folds_of(view.patient, self.folds)[order]
         scores = np.empty(len(view))
         scores[order] = cross_fitted(x, ins[order], outs[order], fold, self.c)

@@ -44,6 +44,10 @@ from radpriv.attacks.view import View
 from radpriv.errors import AttackError
 
 
+WITHIN = 1 - 1e-9
+"""How far ties go towards the next whole number: less than 1, so that rounding never reaches it."""
+
+
 def log_gain(loss: Floats, out: Floats, a: float) -> Floats:
     """log r = −ℓ − log p̄, float64 (n,), from ℓ and p_out (n,) of the same records."""
     average = 0.5 * ((1 + a) * out + (1 - a))
@@ -59,7 +63,7 @@ def share_dominated(gain: Floats, population: Floats, gamma: float) -> Floats:
     under = 1 / (1 + np.maximum(high - gain, 0))  # below all z, and above all of them
     over = 1 - 1 / (1 + np.maximum(gain - low, 0))
     part = np.where(below == 0, under, np.where(below == bars.size, over, inner))
-    return np.asarray((below + np.clip(part, 0.0, np.nextafter(1.0, 0.0))) / (bars.size + 1))
+    return np.asarray((below + WITHIN * np.clip(part, 0.0, 1.0)) / (bars.size + 1))
 
 
 @attacks.register("rmia")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from radpriv.attacks.membership.blind import Blind, components, folds_of, public_order
+from radpriv.attacks.membership.blind import Blind, folds_of, public_order
 from radpriv.attacks.metrics import auc
 from radpriv.attacks.registry import attacks
 
@@ -91,16 +91,6 @@ def test_a_patient_is_never_in_two_folds() -> None:
     fold = folds_of(names, 5)
     assert len({(n, f) for n, f in zip(names, fold.tolist())}) == 40
     assert set(fold.tolist()) == set(range(5))
-
-
-def test_components_are_those_of_scikit_learn() -> None:
-    from sklearn.decomposition import PCA
-
-    x = np.random.default_rng(6).standard_normal((50, 8)).astype(np.float32)
-    ours, theirs = components(x, 3), PCA(3, whiten=True).fit_transform(x.astype(np.float64))
-    for a, b in zip(ours.T, theirs.T):
-        assert abs(np.corrcoef(a, b)[0, 1]) > 1 - 1e-9
-    assert components(np.zeros((5, 3), np.float32), 2).shape == (5, 0)
 
 
 def test_it_is_found_by_name() -> None:
