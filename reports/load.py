@@ -75,7 +75,10 @@ class Done:
 class AttackResult:
     """One result.json: an attack on the cells of one family. rows and summary as in the file.
 
-    rows: one per seed and role.  summary: role ("attack", "null", "control") → mean over seeds.
+    kind: "membership" or "extraction".  on: the candidates attacked, "records", "secrets" or
+    "gradients".  rows: one per seed and role.  summary: role ("attack", "null", "known",
+    "control") → mean over seeds.  audit: role → bounds on ε (None: too few).  subsets: AUC by group
+    of records, label and patient.  quantity: what an extraction attack measures.
     """
 
     attack_id: str
@@ -86,6 +89,13 @@ class AttackResult:
     cells: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...] = field(repr=False)
     summary: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    kind: str = "membership"
+    on: str = "records"
+    audit: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    subsets: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    diagnostics: tuple[Mapping[str, float], ...] = field(default=(), repr=False)
+    quantity: str = ""
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -278,6 +288,13 @@ def _attacks(
                 tuple(data["cells"]),
                 tuple(data["rows"]),
                 data["summary"],
+                data.get("kind", "membership"),
+                data.get("on", "records"),
+                data.get("audit") or {},
+                data.get("subsets") or {},
+                tuple(data.get("diagnostics") or ()),
+                data.get("quantity") or "",
+                data.get("chance"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ReportError(

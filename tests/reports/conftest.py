@@ -60,6 +60,7 @@ class FakeStore:
     edit: Callable[[dict[str, Any]], None] = lambda record: None
     deterministic_logits: bool = False
     private: dict[str, tuple[float, float]] = field(default_factory=lambda: dict(PRIVATE))
+    attacks: tuple[str, ...] = ("loss",)
     non_private: dict[str, float] = field(default_factory=lambda: dict(NON_PRIVATE))
 
     def cells(self) -> Iterable[tuple[str, float, int, float, str]]:
@@ -132,10 +133,11 @@ class FakeStore:
             },
         )
         for family, (role, method, epsilon, cells) in families.items():
-            dump(
-                self.root / "attacks" / f"loss-{family}" / "result.json",
-                attack(family, role, method, epsilon, cells),
-            )
+            for name in self.attacks:
+                dump(
+                    self.root / "attacks" / f"{name}-{family}" / "result.json",
+                    attack(family, role, method, epsilon, cells, name),
+                )
         return self.root
 
     def record(
@@ -239,16 +241,28 @@ def write_scores(path: Path, y: np.ndarray, logits: np.ndarray) -> None:
     pq.write_table(table, path)
 
 
+BY_ATTACK = {"loss": 0.0, "lira": 0.03, "blind": -0.2}
+"""What each attack sees beyond the loss; the blind one sees nothing."""
+
+
 def attack(
-    family: str, role: str, method: str, epsilon: float, cells: list[tuple[str, int]]
+    family: str,
+    role: str,
+    method: str,
+    epsilon: float,
+    cells: list[tuple[str, int]],
+    name: str = "loss",
 ) -> dict[str, Any]:
     rows = []
-    base = {"control": 0.95}.get(role, 0.70 if method == "tfidf" else 0.51)
+    base = {"control": 0.95}.get(role, 0.70 if method == "tfidf" else 0.51) + BY_ATTACK[name]
+    base = 0.5 if name == "blind" else min(base, 0.98)
+    known = [("known", 0.55)] if math.isfinite(epsilon) else []
     for cell_id, seed in cells:
         wobble = (int(digest(cell_id), 16) % 1000 / 1000 - 0.5) * 0.02
         for kind, auc in (
             ("control" if role == "control" else "attack", base + wobble),
             ("null", 0.5 + wobble),
+            *known,
         ):
             low = max(0.0, (auc - 0.6) * 4)
             rows.append(
@@ -260,9 +274,11 @@ def attack(
                     "left_out": 29,
                     "audited": 479,
                     "auc": auc,
+                    "references": len(cells) - 1,
                     "tpr_at_fpr": {
-                        "0.05": {"value": (auc - 0.45) / 1.2, "resolvable": True},
-                        "0.01": {"value": None, "resolvable": False},
+                        "0.05": rate((auc - 0.45) / 1.2),
+                        "0.01": rate(None),
+                        "0.001": rate(None),
                     },
                     "epsilon_lower": low,
                     "confidence": 0.95,
@@ -272,19 +288,92 @@ def attack(
                     "delta": 1e-5,
                 }
             )
+    summaries = {kind: summary(rows, kind) for kind in sorted({r["role"] for r in rows})}
+    if known:
+        summaries["known"]["truth"] = {"epsilon": epsilon, "auc": 0.55}
     return {
-        "schema": 1,
+        "schema": 2,
         "counting": 4,
-        "attack_id": f"loss-{family}",
-        "attack": "loss",
+        "kind": "membership",
+        "on": "records",
+        "attack_id": f"{name}-{family}",
+        "attack": name,
         "attack_version": 2,
         "params": {},
         "fingerprint": digest("attack code"),
         "family": family,
         "cells": sorted(c for c, _ in cells),
+        "references": [],
         "rows": rows,
-        "summary": {kind: summary(rows, kind) for kind in sorted({r["role"] for r in rows})},
+        "summary": summaries,
+        "audit": {
+            kind: None if kind == "null" else audit(found, epsilon, kind)
+            for kind, found in summaries.items()
+        },
+        "subsets": {} if role == "control" or name == "blind" else subsets(base),
+        "diagnostics": [],
     }
+
+
+def audit(found: dict[str, Any], epsilon: float, kind: str) -> dict[str, Any]:
+    private = math.isfinite(epsilon) and kind == "attack"
+    ideal = {"epsilon": 0.6 * epsilon, "error": 0.01, "ceiling": 4.4, "auc": 0.8}
+    best = {
+        "epsilon": 0.9 * found["epsilon_lower"],
+        "ceiling": 4.4,
+        "chosen": {"attack": "", "r": 48, "v": 40},
+        "comparisons": 15,
+        "confidence": 0.95,
+        "each": 0.9967,
+        "price": 0.2,
+    }
+    return {
+        "m": 479,
+        "seeds": found["k"],
+        "delta": 1e-5,
+        "confidence": 0.95,
+        "one_run": best,
+        "one_run_seed": 0,
+        "fdp": {**best, "epsilon": 1.2 * found["epsilon_lower"]},
+        "fdp_seed": 0,
+        "fdp_kind": "estimate",
+        "gdp": 1.3 * found["epsilon_lower"],
+        "runs": {"epsilon": None, "ceiling": 0.0, "runs": found["k"], "needed": 12},
+        "ideal": ideal if private else None,
+        "ideal_fdp": ideal if private else None,
+        "share_of_ideal": 0.5 if private else None,
+    }
+
+
+def subsets(base: float) -> dict[str, Any]:
+    def one(key: str, name: str, auc: float | None) -> dict[str, Any]:
+        ends = {"auc_low": None, "auc_high": None}
+        if auc is not None:
+            ends = {"auc_low": auc - 0.05, "auc_high": auc + 0.05}
+        return {key: name, "candidates": 120, "resolvable": auc is not None, "auc": auc, **ends}
+
+    labels = [one("label", n, base + 0.02 - 0.01 * i) for i, n in enumerate(LABELS[:-1])]
+    return {
+        "groups": [
+            one("group", "a rare label", base + 0.05),
+            one("group", "other labels only", base),
+            one("group", "no label", None),
+        ],
+        "labels": [*labels, one("label", LABELS[-1], None)],
+        "patients": {
+            "patients": 80,
+            "reports": 2.4,
+            "resolvable": True,
+            "auc": base + 0.03,
+            "auc_low": base - 0.04,
+            "auc_high": base + 0.1,
+        },
+    }
+
+
+def rate(value: float | None) -> dict[str, Any]:
+    ends = (None, None) if value is None else (max(0.0, value - 0.03), value + 0.03)
+    return {"value": value, "low": ends[0], "high": ends[1], "resolvable": value is not None}
 
 
 def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
@@ -292,6 +381,7 @@ def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     mean = float(np.mean([r["auc"] for r in chosen]))
     return {
         "k": len(chosen),
+        "references": len(chosen) - 1,
         "candidates": 450,
         "left_out": 29,
         "audited": 479,
@@ -302,6 +392,10 @@ def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
         "interval": "t * sqrt(s^2/k + v)",
         "degrees_of_freedom": 2.5 if len(chosen) > 1 else None,
         "tpr_at_fpr": chosen[0]["tpr_at_fpr"],
+        "roc": curve(mean),
+        "advantage": max(0.05, 2 * (mean - 0.5)),
+        "advantage_low": max(0.0, 2 * (mean - 0.5) - 0.05),
+        "advantage_high": min(1.0, 2 * (mean - 0.5) + 0.1),
         "epsilon_lower": max(r["epsilon_lower"] for r in chosen),
         "ceiling": 2.3,
         "confidence_each": 1 - 0.05 / len(chosen),
@@ -318,6 +412,20 @@ def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
             stratum(0.5, 0.8, 50, mean - 0.05),
             stratum(0.8, None, 29, None),
         ],
+    }
+
+
+def curve(auc: float) -> dict[str, Any]:
+    """TPR = FPR^p, of which the area is `auc`."""
+    fpr = np.geomspace(1e-3, 1.0, 25)
+    tpr = fpr ** (1 / min(auc, 0.98) - 1)
+    low, high = np.maximum(0.0, tpr - 0.03), np.minimum(1.0, tpr + 0.03)
+    return {
+        "fpr": fpr.tolist(),
+        "tpr": tpr.tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "resolvable": (fpr > 0.04).tolist(),
     }
 
 
