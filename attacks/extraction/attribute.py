@@ -28,8 +28,6 @@ from radpriv.attacks.view import Matrix, View
 from radpriv.errors import AttackError
 
 WORDS = ("model", "population")
-LEAST = 20
-"""Test records with the label observed, below which no guess is fitted."""
 
 
 @attacks.register("attribute")
@@ -55,15 +53,15 @@ class Attribute(Extraction):
             raise AttackError(f"attribute: word '{self.word}': one of {', '.join(WORDS)}")
 
     def score(self, view: View) -> Floats:
-        """float64 (m,), bits; NaN for a record of which no label is observed."""
+        """float64 (m,), bits; NaN where a record shows no label that test records do."""
         known, labels = view.population, np.asarray(view.labels, np.float64)
         each = np.full(labels.shape, np.nan)
         for j in range(labels.shape[1]):
             seen, asked = ~np.isnan(known.labels[:, j]), ~np.isnan(labels[:, j])
-            if int(seen.sum()) < LEAST:
+            if not seen.any():
                 continue
             y = known.labels[seen, j].astype(np.float64)
-            least = 1.0 / (y.size + 1.0)
+            least = 1.0 / (y.size + 2.0)
             taught, shown = others(known.labels, j)[seen], others(view.labels, j)[asked]
             guess = probability(shown, fit(taught, y))
             if self.word == "model":
@@ -74,10 +72,8 @@ class Attribute(Extraction):
                 said = probability(_joined(shown, of_these, logit), weight)
             truth = labels[asked, j]
             each[asked, j] = log_score(said, truth, least) - log_score(guess, truth, least)
-        if np.isnan(each).all():
-            raise AttackError(
-                f"fewer than {LEAST} test records have a label: no guess can be fitted on them"
-            )
+        if np.isnan(each).all() and not np.isnan(labels).all():
+            raise AttackError("no test record shows a label of the candidates: no guess to beat")
         count = (~np.isnan(each)).sum(axis=1)
         total = np.nansum(each, axis=1)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float64)
@@ -94,7 +90,7 @@ def log_score(p: Floats, truth: Floats, least: float) -> Floats:
     """log2 of the probability given to what is true; within [least, 1 − least].
 
     One wrong certainty would else be worth any number of right guesses: nobody who has seen n
-    records may be surer than 1/(n + 1).
+    records may be surer than 1/(n + 2).
     """
     right = np.where(truth > 0.5, p, 1.0 - p)
     found: Floats = np.log(np.clip(right, least, 1.0 - least)) / math.log(2)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from radpriv.attacks.extraction.attribute import LEAST, Attribute, log_score, others
+from radpriv.attacks.extraction.attribute import Attribute, log_score, others
 from radpriv.attacks.extraction.logistic import RIDGE, fit, probability
 from radpriv.attacks.extraction.summary import extraction_row
 from radpriv.attacks.registry import attacks, make_attack
@@ -168,10 +168,19 @@ def test_one_wrong_certainty_is_worth_no_more_than_the_test_records_can_support(
     assert np.abs(Attribute().score(view)[~np.isnan(view.labels).all(1)]).max() < 8
 
 
-def test_without_test_records_there_is_no_guess() -> None:
-    view = made_up(n=LEAST - 1)
-    with pytest.raises(AttackError, match="no guess can be fitted"):
+def test_few_test_records_support_a_timid_guess_and_none_support_no_answer() -> None:
+    view = made_up(n=1)
+    view.population.labels[:] = 1.0
+    found = Attribute().score(view)
+    seen = ~np.isnan(view.labels).all(axis=1)
+    assert (
+        np.isfinite(found[seen]).all() and np.abs(found[seen]).max() <= 1 + 1e-9
+    )  # log2 of 2/3 to 1/3
+    view.population.labels[:] = np.nan
+    with pytest.raises(AttackError, match="no guess to beat"):
         Attribute().score(view)
+    view.labels[:] = np.nan
+    assert np.isnan(Attribute().score(view)).all()
 
 
 def test_the_order_of_the_records_changes_no_answer() -> None:
