@@ -1,4 +1,4 @@
-"""The white-box audit of real private runs at ε = 10: at least 80% of the ideal value, and below the
+"""White-box audits of real private runs at ε = 10: at least 80% of the ideal value, and below the
 certificate. A run is made by the runner and read from its cell's files.
 
     pytest -m slow -s tests/attacks/audit/test_white_box_run.py       # prints the figures
