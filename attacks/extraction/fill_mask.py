@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from radpriv.attacks.extraction.head import Head, Matrix, head_of
+from radpriv.attacks.extraction.head import OWN, Head, Matrix, head_of
 from radpriv.attacks.extraction.hidden import Encode
 from radpriv.attacks.extraction.spans import Span, findings, phi
 from radpriv.attacks.metrics import Floats
@@ -77,6 +77,10 @@ class FillMask(Extraction):
     def remarks(self, view: View) -> dict[str, str]:
         """What a reader of the result must know: the head that filled the masks."""
         return {"head": self._head(view).origin}
+
+    def diagnostics(self, view: View) -> dict[str, float]:
+        """Whether the head is the checkpoint's: 1, or 0 for one trained on public text."""
+        return {"head of the checkpoint": float(self._head(view).origin == OWN)}
 
     def score(self, view: View) -> Floats:
         """float64 (m,), bits; NaN where not asked: no such span, or not among the candidates."""

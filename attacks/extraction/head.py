@@ -38,6 +38,7 @@ Matrix = NDArray[np.float32]
 VERSION = 1
 ROWS = 1024
 """Hidden states per product with the vocabulary."""
+OWN = "the checkpoint's"
 SMOOTHING = 0.1
 """Added to each token's count."""
 
@@ -98,7 +99,7 @@ def head_of(encoder: Encoder, recipe: Recipe = Recipe()) -> Head:
     """The checkpoint's head where it has a whole one, otherwise a trained one, from the cache."""
     module = of_checkpoint(encoder)
     if module is not None:
-        return Head("the checkpoint's", module)
+        return Head(OWN, module)
     said = f"trained on {recipe.texts} reports of synthetic-plain with made-up particulars"
     return Head(said, _kept(encoder, recipe))
 

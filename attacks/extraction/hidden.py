@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,13 +44,15 @@ class Hidden:
     max_length: int
     tuned: Any = field(repr=False)
 
-    @cached_property
-    def _untuned(self) -> Any:
-        return self.encoder.model().eval()
-
     def __call__(self, ids: Sequence[Sequence[int]], untuned: bool = False) -> list[Matrix]:
-        model = self._untuned if untuned else self.tuned
+        model = untuned_of(self.encoder) if untuned else self.tuned
         return list(states(model, ids))
+
+
+@lru_cache(maxsize=2)
+def untuned_of(encoder: Encoder) -> Any:
+    """The encoder as it came, in eval mode: one for all models that were tuned from it."""
+    return encoder.model().eval()
 
 
 def states(model: Any, ids: Sequence[Sequence[int]]) -> Iterator[Matrix]:

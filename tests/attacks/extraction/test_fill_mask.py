@@ -167,10 +167,14 @@ def test_without_texts_or_a_tuned_encoder_it_says_what_is_missing(read: View) ->
 
 
 def test_the_head_is_the_checkpoints_where_it_has_one_and_the_result_says_so(
-    read: View, speaker: Encoder, reader: Encoder
+    read: View, speaker: Encoder, reader: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert head_of(speaker).origin == "the checkpoint's" and of_checkpoint(reader) is None
     assert PHI.remarks(read) == {"head": "the checkpoint's"}
+    assert PHI.diagnostics(read) == {"head of the checkpoint": 1.0}
+    without = replace(read, encode=Hidden(reader, 48, None))
+    monkeypatch.setattr(FillMask, "_head", lambda self, view: Head("trained on …", None))  # type: ignore[arg-type]
+    assert PHI.diagnostics(without) == {"head of the checkpoint": 0.0}
 
 
 def test_a_head_is_trained_on_public_text_once_and_is_the_same_again(
