@@ -41,17 +41,17 @@ def split(values: Floats, member: Bools) -> Groups:
 
     values: float64 (k, m), a statistic of each record under each reference.  member: bool (k, m).
     """
-    mean_in, spread_in, count_in = _moments(values, member)
-    mean_out, spread_out, count_out = _moments(values, ~member)
-    gap = _gap(values, member)
+    centre = values.mean(axis=0) if len(values) else np.zeros(values.shape[1])
+    around = values - centre
+    mean_in, spread_in, count_in = _moments(around, member.astype(np.float64))
+    mean_out, spread_out, count_out = _moments(around, (~member).astype(np.float64))
     lone_in, lone_out = count_out == 0, count_in == 0
+    gap = _gap(values, member) if lone_in.any() or lone_out.any() else None
     inside = outside = None
-    if gap is not None or not lone_out.any():
-        inside = np.where(lone_out, mean_out + (gap or 0.0), mean_in)
-    if gap is not None or not lone_in.any():
-        outside = np.where(lone_in, mean_in - (gap or 0.0), mean_out)
-    if not len(values):
-        inside = outside = None
+    if len(values) and (gap is not None or not lone_out.any()):
+        inside = centre + np.where(lone_out, mean_out + (gap or 0.0), mean_in)
+    if len(values) and (gap is not None or not lone_in.any()):
+        outside = centre + np.where(lone_in, mean_in - (gap or 0.0), mean_out)
     return Groups(inside, outside, spread_in, spread_out, count_in, count_out)
 
 
@@ -60,12 +60,17 @@ def outside(values: Floats, member: Bools) -> Floats | None:
     return split(values, member).outside
 
 
-def _moments(values: Floats, among: Bools) -> tuple[Floats, Floats, Floats]:
-    """Mean (0 where there is none), sum of squared deviations, and count, (m,) each."""
-    count = among.sum(axis=0).astype(np.float64)
-    mean = np.where(among, values, 0.0).sum(axis=0) / np.maximum(count, 1)
-    deviation = np.where(among, values - mean, 0.0)
-    return mean, np.einsum("km,km->m", deviation, deviation), count
+def _moments(around: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean (0 where there is none), sum of squared deviations, and count, (m,) each.
+
+    around: values less the record's mean over all references, so that Σw·v² − (Σw·v)²/Σw loses no
+    digits.  weight: 1 for those that count, else 0.
+    """
+    count = weight.sum(axis=0)
+    total = np.einsum("km,km->m", weight, around)
+    squares = np.einsum("km,km,km->m", weight, around, around)
+    mean = total / np.maximum(count, 1)
+    return mean, np.maximum(squares - total * mean, 0.0), count
 
 
 def _gap(values: Floats, member: Bools) -> float | None:

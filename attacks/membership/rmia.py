@@ -43,7 +43,6 @@ from radpriv.attacks.registry import Attack, attacks
 from radpriv.attacks.view import View
 from radpriv.errors import AttackError
 
-
 WITHIN = 1 - 1e-9
 """How far ties go towards the next whole number: less than 1, so that rounding never reaches it."""
 
