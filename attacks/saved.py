@@ -26,8 +26,11 @@ from radpriv.benchmark.atomic import read_json
 from radpriv.benchmark.encoders import Encoder
 from radpriv.benchmark.fitted import LinearFitted, LoraFitted
 from radpriv.benchmark.method import Fitted, Method
+from radpriv.benchmark.privacy.records import pad
 from radpriv.errors import AttackError, RadprivError, kind_and_place
 
+BATCH = 32
+"""Texts asked at once."""
 KINDS: dict[str, type[Fitted]] = {"linear": LinearFitted, "lora": LoraFitted}
 """Classifiers that several methods share, by the kind in their model.json."""
 
@@ -84,6 +87,8 @@ class Saved:
         model = self.untuned if untuned else self.fitted
         if not len(texts):
             return np.zeros((0, len(model.labels)), np.float32)
+        if type(model) is LoraFitted:  # a plug-in's may have a way of its own
+            return batched(model, texts)
         return np.asarray(model.logits(list(texts)), np.float32)
 
     def load(self) -> Fitted:
@@ -96,6 +101,30 @@ class Saved:
             raise AttackError(
                 f"{self.folder}: the saved model cannot be loaded ({kind_and_place(error)})"
             ) from error
+
+
+def batched(fitted: LoraFitted, texts: Sequence[str]) -> Matrix:
+    """float32 (n, L): its logits, through the whole model and for many texts at once.
+
+    `logits` evaluates the frozen layers one text at a time, for a cache that serves many runs. Texts
+    that an attack makes up are asked once: 60 of 20 tokens took 3.1 s so, and 1.2 s in batches.
+    """
+    import torch
+
+    frozen: Any = fitted.frozen
+    ids = [np.array(frozen.encoder.tokens(text, frozen.max_length)) for text in texts]
+    order = sorted(range(len(ids)), key=lambda i: (len(ids[i]), i))
+    out = np.empty((len(ids), len(fitted.labels)), np.float32)
+    model, classifier = fitted.model.eval(), fitted.model.base_model.model
+    start, classifier.start = classifier.start, 0
+    try:
+        with torch.inference_mode():
+            for first in range(0, len(order), BATCH):
+                part = order[first : first + BATCH]
+                out[part] = model(*pad([ids[i] for i in part], ragged=True)).float().numpy()
+    finally:
+        classifier.start = start
+    return out
 
 
 def without_adapters(fitted: Fitted) -> LoraFitted:

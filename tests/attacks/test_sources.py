@@ -161,6 +161,21 @@ def test_untuned_is_the_trained_head_on_the_encoder_as_it_came(world: World, met
     np.testing.assert_allclose(found.query(outputs)(texts), outputs.logits, atol=1e-4)
 
 
+def test_many_texts_of_any_length_are_answered_in_their_order(world: World) -> None:
+    outputs, found = world.outputs("lora"), world.sources()
+    texts = list(found.texts(outputs)[1])
+    texts = [t[: 10 + 37 * i % len(t)] for i, t in enumerate([*texts, *texts])] + ["", "the"]
+    fitted = LoraFitted.load(outputs.cell.folder / "model", world.job("lora").encoder)
+    assert len(texts) > 40
+    np.testing.assert_allclose(found.query(outputs)(texts), fitted.logits(texts), atol=2e-5)
+    before = found.untuned(outputs)[0].copy()
+    found.query(outputs)(texts, untuned=True)
+    np.testing.assert_array_equal(world.sources().untuned(outputs)[0], before)
+    np.testing.assert_allclose(
+        found.query(outputs)(found.texts(outputs)[0], untuned=True), before, atol=2e-5
+    )
+
+
 def test_what_does_not_apply_to_a_method_is_said_in_one_line(world: World) -> None:
     found = world.sources()
     for method in ("linear_probe", "tfidf", "prior"):
