@@ -73,12 +73,12 @@ def test_held_out_coverage_is_nominal_and_the_gain_is_that_over_a_constant(
 
 def test_coverage_is_made_right_where_trees_follow_their_records() -> None:
     rng = np.random.default_rng(2)
-    x, y = rng.standard_normal((300, 20)), rng.standard_normal(300)
-    ahead = rng.standard_normal((4000, 20))
+    x, y = rng.standard_normal((200, 30)), rng.standard_normal(200)
+    ahead = rng.standard_normal((4000, 30))
     later = rng.standard_normal(4000)
     plain = (later <= fitted(x, y, 0.9, ahead)).mean()
     moved = (later <= covering(x, y, 0.9, ahead)).mean()
-    assert plain < 0.88 and moved == pytest.approx(0.9, abs=0.03)
+    assert moved == pytest.approx(0.9, abs=0.02) and moved > plain + 0.02, (plain, moved)
 
 
 def test_few_test_records_give_constants_and_so_the_loss_order(simulated: MakeFamily) -> None:
