@@ -106,8 +106,8 @@ class Saved:
 def batched(fitted: LoraFitted, texts: Sequence[str]) -> Matrix:
     """float32 (n, L): its logits, through the whole model and for many texts at once.
 
-    `logits` evaluates the frozen layers one text at a time, for a cache that serves many runs. Texts
-    that an attack makes up are asked once: 60 of 20 tokens took 3.1 s so, and 1.2 s in batches.
+    `logits` evaluates the frozen layers one text at a time, for a cache that serves many runs. What
+    an attack makes up is asked once: 60 texts of 20 tokens took 3.1 s so, and 1.2 s in batches.
     """
     import torch
 
