@@ -43,7 +43,7 @@ class Exposure(Extraction):
     the cross-entropy, never less than the sample shows; "rank" and "fit" are either alone.
     """
 
-    candidates: int = 256
+    candidates: int = 128
     exact: int = 1000
     estimate: str = "auto"
 
