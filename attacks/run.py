@@ -29,7 +29,7 @@ from radpriv.benchmark.atomic import write_json, write_parquet
 from radpriv.benchmark.cell import digest
 from radpriv.errors import AttackError
 
-SCHEMA = 2
+SCHEMA = 1
 COUNTING = 4
 """What a result counts. 2: clean candidates alone in the headline, with strata of similarity. 3:
 canaries by kind, outside the headline. 4: dedicated references; ROC, groups, labels, patients."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from radpriv.attacks.files import CellFiles
@@ -11,11 +13,12 @@ from radpriv.attacks.registry import attacks
 from radpriv.attacks.run import attack_family, attack_id, write_result
 from radpriv.attacks.views import NotApplicable, Origins
 from radpriv.benchmark.fingerprint import Fingerprint, fingerprint
+from radpriv.benchmark.registry import PLUGIN
 from radpriv.benchmark.results import Finished
 from radpriv.benchmark.store import Store
 from radpriv.errors import AttackError
 
-DEFAULT = ("loss",)
+DEFAULT = ("loss", "reference", "lira", "rmia", "blind", "white_box", "attribute", "exposure")
 """What a suite makes if it names none."""
 REFERENCE = "reference"
 """The role of a cell that is there to be compared with."""
@@ -92,8 +95,11 @@ def _attacked(
 def _how(name: str) -> Fingerprint:
     """What a result of this attack depends on beside its cells."""
     kind = attacks.get(name)
-    roots = ["radpriv.attacks.run", kind.__module__]
-    return fingerprint(list(dict.fromkeys(roots)), device="cpu", dtype="float64")
+    module = kind.__module__
+    files = {module: Path(str(sys.modules[module].__file__))} if module.startswith(PLUGIN) else {}
+    roots = ["radpriv.attacks.run", *(["radpriv.attacks.sources"] if kind.needs else [])]
+    roots += [] if files else [module]
+    return fingerprint(roots, device="cpu", dtype="float64", plugin_files=files)
 
 
 def _label(entry: Mapping[str, Any]) -> str:

@@ -38,8 +38,6 @@ from radpriv.errors import AttackError
 
 CONFIDENCE = 0.95
 RATES = (0.05, 0.01, 0.001)
-CHOICES = 12
-"""Bounds are given for a choice among 1, 2, … this many attacks (Bonferroni)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +78,13 @@ class Scored:
         r = one_run.guess_count(self.scores.size)
         return r, one_run.correct(one_run.guess(self.scores, r), self.member)
 
-    def bound(self, confidence: float, ceiling: bool = True) -> tuple[float, float]:
-        """(ε lower bound, ceiling), over all candidates; the ceiling NaN if not asked for."""
+    def bound(self, confidence: float) -> tuple[float, float]:
+        """(ε lower bound, ceiling), over all candidates."""
         m, (r, v) = self.scores.size, self.guessed()
-        top = one_run.ceiling(m, r, self.delta, confidence) if ceiling else math.nan
-        return one_run.epsilon_lower(m, r, v, self.delta, confidence), top
+        return (
+            one_run.epsilon_lower(m, r, v, self.delta, confidence),
+            one_run.ceiling(m, r, self.delta, confidence),
+        )
 
     def tpr_at_fpr(self) -> dict[str, dict[str, Any]]:
         """{"0.05": {"value": float or None, "resolvable": bool}, …}; None if not resolvable."""
@@ -158,7 +158,6 @@ def family_row(seeds: Sequence[Scored], references: int | None = None) -> dict[s
         "advantage_low": curve.advantage_low,
         "advantage_high": curve.advantage_high,
         "epsilon_lower": max(bound for bound, _ in bounds),
-        "epsilon_by_choices": by_choices(seeds),
         "ceiling": max(top for _, top in bounds),
         "confidence_each": each,
         "delta": max(s.delta for s in seeds),
@@ -176,17 +175,6 @@ def _rates(curve: Curve) -> dict[str, dict[str, Any]]:
         found[f"{rate:g}"] = {n: float(v[i]) if can else None for n, v in ends}
         found[f"{rate:g}"]["resolvable"] = can
     return found
-
-
-def by_choices(seeds: Sequence[Scored]) -> list[float]:
-    """The family's bound on ε if it is the largest of 1, 2, … `CHOICES` attacks: each at
-    1 − 0.05/(k · attacks), so that the largest of them is still a 95% statement."""
-    k = len(seeds)
-    best = [max(group, key=lambda s: s.guessed()[1]) for group in _alike(seeds)]
-    return [
-        max(s.bound(1 - (1 - CONFIDENCE) / (k * attacks), ceiling=False)[0] for s in best)
-        for attacks in range(1, CHOICES + 1)
-    ]
 
 
 def _alike(seeds: Sequence[Scored]) -> list[list[Scored]]:

@@ -10,11 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from radpriv.reports.attacked import attack_names
+from radpriv.reports.audits import audits_table
 from radpriv.reports.canaries import canaries_table
 from radpriv.reports.describe_card import card_facts
+from radpriv.reports.exposed import groups_table, label_leakage_table
+from radpriv.reports.extracted import extracted_table
 from radpriv.reports.home import home_table
 from radpriv.reports.leakage import leakage_table
 from radpriv.reports.load import Done, Results
+from radpriv.reports.overview import overview_table
 from radpriv.reports.scores import DatasetScores, best, score
 from radpriv.reports.strata import strata_table
 from radpriv.reports.tables import (
@@ -93,11 +98,12 @@ def dataset_report(
 
 
 def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dict[str, Table]:
-    leakage = leakage_table(results, dataset, marks(results))
-    strata = strata_table(results, dataset, marks(results))
-    canaries = canaries_table(results, dataset, marks(results))
-    leaks = {"leakage": leakage}
-    leaks |= {t.key: t for t in (canaries, strata) if t.rows}
+    said = marks(results)
+    leaks = {"leakage": overview_table(results, dataset, said)}
+    optional = (audits_table, canaries_table, extracted_table, groups_table, label_leakage_table)
+    made = [make(results, dataset, said) for make in (*optional, strata_table)]
+    made += [leakage_table(results, dataset, name, said) for name in attack_names(results, dataset)]
+    leaks |= {t.key: t for t in made if t.rows}
     if scores is None:
         return leaks
     seeds = ", ".join(str(k) for k in sorted({len(r.seeds) for r in scores.rows}))
@@ -119,7 +125,7 @@ def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dic
         "(best), (tied best): highest mean at its ε, and all whose paired difference to it may "
         "be 0.",
     ]
-    made = {
+    tables = {
         "weighted": f1_table(scores, "weighted", f"Weighted F1{marks(results)}", notes),
         "macro": f1_table(
             scores,
@@ -134,7 +140,7 @@ def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dic
         **leaks,
     }
     missing = missing_table(scores)
-    return made | ({"missing": missing} if missing.rows else {})
+    return tables | ({"missing": missing} if missing.rows else {})
 
 
 def _planted(results: Results, dataset: str) -> str:

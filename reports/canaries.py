@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from radpriv.reports.leakage import NOT_RESOLVABLE, families, range_of
+from radpriv.reports.attacked import families
+from radpriv.reports.leakage import NOT_RESOLVABLE, range_of
 from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
@@ -18,7 +19,8 @@ NOTES = (
     "with labels that are coins too; mislabelled: candidates of the dataset with every "
     "label flipped. A canary of several copies is more than one unit: it bounds no ε.",
     "Not resolvable: fewer than 10 canaries in, or out, in some seed. ε lower bound: as above, "
-    "over the canaries of this kind alone.",
+    "over the canaries of this kind alone. By the attack that is the strongest on "
+    "the family's own records.",
 )
 
 
@@ -28,18 +30,28 @@ def canaries_table(results: Results, dataset: str, marks: str = "") -> Table:
     nulls: dict[str, list[Mapping[str, Any]]] = {}
     for family in families(results, dataset):
         for role, summary in sorted(family.result.summary.items()) if family.result else ():
-            for line in summary["canaries"]:
+            for line in summary["canaries"] if role != "known" else ():
                 if role == "null":
                     nulls.setdefault(line["kind"], []).append(line)
                 else:
                     which = "positive control: " if role == "control" else ""
                     budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
-                    rows.append((Cell(which + family.name, "name"), budget, *_cells(line)))
+                    attack = f"by {family.result.attack}" if family.result else ""
+                    name = Cell(which + family.name, "name", attack)
+                    rows.append((name, budget, *_cells(line)))
     apart = [_null(kind, lines) for kind, lines in sorted(nulls.items())]
     return Table(
         "canaries",
         f"Leakage of planted canaries{marks}",
-        ("method", "budget", "kind", "AUC, 95% interval", "ε lower bound", "ceiling", "canaries"),
+        (
+            "method",
+            "budget",
+            "kind",
+            "AUC, 95% interval",
+            "ε lower bound",
+            "ceiling",
+            "canaries",
+        ),
         tuple(rows + apart),
         NOTES if rows else (),
         apart=len(apart),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from radpriv.reports.attack_lines import epsilon_points, roc_lines
 from radpriv.reports.build import DatasetReport, marks
-from radpriv.reports.figures import DARK, LIGHT, f1_figure, inline_svg
+from radpriv.reports.epsilon_figure import epsilon_figure
+from radpriv.reports.figures import DARK, LIGHT, Theme, f1_figure, inline_svg
 from radpriv.reports.load import Results
 from radpriv.reports.render import NUMERIC
+from radpriv.reports.roc_figure import roc_figure
 
 
 def page(results: Results, reports: Sequence[DatasetReport]) -> str:
@@ -23,6 +26,8 @@ def page(results: Results, reports: Sequence[DatasetReport]) -> str:
         marks=marks(results),
         reports=reports,
         figures=[_figures(i, r) for i, r in enumerate(reports)],
+        curves=[_roc(results, i, r) for i, r in enumerate(reports)],
+        bounds=[_bounds(results, i, r) for i, r in enumerate(reports)],
     )
 
 
@@ -49,14 +54,32 @@ def soft(text: str) -> Markup:
 
 
 def _figures(number: int, report: DatasetReport) -> dict[str, Markup]:
-    if report.scores is None:
+    scores = report.scores
+    if scores is None:
         return {}
     said = f"Weighted F1 against epsilon on {report.title}; the numbers are in the table of F1."
+    return _themed(lambda t: f1_figure([(scores, report.title)], t), f"{number}", said)
+
+
+def _roc(results: Results, number: int, report: DatasetReport) -> dict[str, Markup]:
+    lines = roc_lines(results, report.dataset)
+    said = f"ROC curves of membership inference on {report.title}, both axes logarithmic."
+    return _themed(lambda t: roc_figure(lines, report.title, t), f"roc{number}", said, lines)
+
+
+def _bounds(results: Results, number: int, report: DatasetReport) -> dict[str, Markup]:
+    points = epsilon_points(results, report.dataset)
+    said = f"Empirical lower bounds on epsilon beside the certified ones on {report.title}."
+    return _themed(lambda t: epsilon_figure(points, report.title, t), f"eps{number}", said, points)
+
+
+def _themed(
+    draw: Callable[[Theme], Any], name: str, said: str, shown: Sequence[Any] = (1,)
+) -> dict[str, Markup]:
+    """The figure in both themes; nothing where there is nothing to show."""
+    if not shown:
+        return {}
     return {
-        theme.name: Markup(
-            inline_svg(
-                f1_figure([(report.scores, report.title)], theme), f"{theme.name}{number}", said
-            )
-        )
+        theme.name: Markup(inline_svg(draw(theme), f"{theme.name}{name}", said))
         for theme in (LIGHT, DARK)
     }

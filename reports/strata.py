@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from radpriv.reports.leakage import NOT_RESOLVABLE, Family, families, range_of
+from radpriv.reports.attacked import Family, families
+from radpriv.reports.leakage import NOT_RESOLVABLE, range_of
 from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
@@ -17,6 +18,7 @@ NOTES = (
     "Similarity: Jaccard similarity of the sets of three-word shingles, to the nearest record of "
     "another unit in the training split, in or out alike. In brackets behind the interval: "
     "candidates.",
+    "attack: the strongest of those that were made on the family, by its AUC in the headline.",
     "A stratum needs 10 members and 10 non-members in every seed, otherwise it is “not "
     "resolvable”. The intervals describe; they are not adjusted for the number of strata.",
 )
@@ -29,6 +31,8 @@ def strata_table(results: Results, dataset: str, marks: str = "") -> Table:
     nulls: list[Sequence[Mapping[str, Any]]] = []
     for family in families(results, dataset):
         for role, summary in sorted(family.result.summary.items()) if family.result else ():
+            if role == "known":
+                continue
             if role == "null":
                 nulls.append(summary["strata"])
             else:
@@ -36,12 +40,14 @@ def strata_table(results: Results, dataset: str, marks: str = "") -> Table:
                 (apart if role == "control" else rows).append(made)
     if nulls:
         ranges = map(_null, zip(*nulls))
-        apart.insert(0, (Cell("null: coins permuted", "name"), Cell(NOT_ASKED), *ranges))
+        apart.insert(
+            0, (Cell("null: coins permuted", "name"), Cell(NOT_ASKED), Cell(NOT_ASKED), *ranges)
+        )
     spans = [(s["similarity_from"], s["similarity_below"]) for s in nulls[0]] if nulls else []
     return Table(
         "strata",
         f"Leakage by similarity to the nearest other training record: AUC{marks}",
-        ("method", "budget", *(span_name(*span) for span in spans)),
+        ("method", "budget", "attack", *(span_name(*span) for span in spans)),
         tuple(rows + apart),
         NOTES if rows or apart else (),
         apart=len(apart),
@@ -58,7 +64,8 @@ def span_name(start: float, end: float | None) -> str:
 def _row(family: Family, role: str, strata: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
     name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
     budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
-    return (Cell(name, "name"), budget, *map(_cell, strata))
+    attack = Cell(family.result.attack if family.result else NOT_ASKED, "label")
+    return (Cell(name, "name"), budget, attack, *map(_cell, strata))
 
 
 def _cell(stratum: Mapping[str, Any]) -> Cell:

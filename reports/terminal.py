@@ -27,6 +27,7 @@ HEADINGS = {
     "TPR at 1% FPR": "TPR@1%",
     "ε lower bound": "ε ≥",
     "candidates": "n",
+    "references": "refs",
 }
 LONGEST_REASON = 16
 """Characters of a reason that a cell may hold; a longer one moves below the table."""
@@ -36,6 +37,7 @@ LEGEND = {
     "ε ≥": "ε ≥: lower bound at 95%",
     "n": "n: candidates",
     "k": "k: seeds",
+    "refs": "refs: models of other seeds that each was compared with",
     "▲": "▲ best at its ε",
     "△": "△ tied best",
     "*": "* see the notes in the report",

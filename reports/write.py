@@ -10,27 +10,39 @@ Each file is written whole or not at all, and equal results give equal bytes.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from radpriv.errors import ReportError
+from radpriv.reports.attack_lines import epsilon_points, roc_lines
 from radpriv.reports.build import DatasetReport, build, marks
+from radpriv.reports.epsilon_figure import epsilon_figure
 from radpriv.reports.figures import f1_figure, png, svg
 from radpriv.reports.load import Results, load
+from radpriv.reports.overview import compact
 from radpriv.reports.page import page
 from radpriv.reports.render import escaped, markdown, to_csv
+from radpriv.reports.roc_figure import roc_figure
 from radpriv.reports.tables import Table
 
+LEAKAGE = "leakage:"
+"""How the keys of the tables begin that tell of one attack each."""
 ORDER = (
     "weighted",
     "macro",
     "home",
     "leakage",
+    "audit",
     "canaries",
+    "extracted",
+    "groups",
+    "label_leakage",
     "strata",
+    LEAKAGE,
     "missing",
     "differences",
     "privacy",
@@ -41,8 +53,9 @@ ORDER = (
 
 @dataclass(frozen=True)
 class Report:
-    """A written report. folder holds report.md, f1.csv, leakage.csv, index.html and, where a cell
-    is finished, f1.png and f1.svg."""
+    """A written report. folder holds report.md, f1.csv, leakage.csv, index.html and, where there is
+    something to draw, f1, roc and epsilon as .png and .svg (named by dataset if there are
+    several)."""
 
     suite: str
     folder: Path
@@ -58,7 +71,8 @@ class Report:
             for key in ("weighted", "home", "leakage", "canaries"):
                 table = d.tables.get(key)
                 if table is not None and table.rows:
-                    shown.append(_renamed(table, d.dataset))
+                    narrow = compact(table) if key == "leakage" else table
+                    shown.append(_renamed(narrow, d.dataset))
         return shown
 
     def as_dict(self) -> dict[str, Any]:
@@ -72,7 +86,7 @@ class Report:
                     "dataset": d.dataset,
                     "headline": d.headline,
                     "claim": list(d.claim),
-                    "tables": {k: _jsonable(d.tables[k].as_dict()) for k in ORDER if k in d.tables},
+                    "tables": {k: _jsonable(d.tables[k].as_dict()) for k in ordered(d.tables)},
                 }
                 for d in self.datasets
             ],
@@ -93,19 +107,43 @@ def write_report(
     contents: dict[str, bytes] = {
         "report.md": _markdown(results, reports).encode(),
         "f1.csv": _csv(reports, "weighted"),
-        "leakage.csv": _csv(reports, "leakage"),
+        "leakage.csv": _csv(reports, LEAKAGE),
     }
     drawn = [(r.scores, r.title) for r in reports if r.scores is not None]
     if drawn:
         contents["f1.png"] = png(f1_figure(drawn))
         contents["f1.svg"] = svg(f1_figure(drawn)).encode()
+    for r in reports:
+        end = f".{_plain(r.dataset)}" if len(reports) > 1 else ""
+        if lines := roc_lines(results, r.dataset):
+            contents[f"roc{end}.png"] = png(roc_figure(lines, r.title))
+            contents[f"roc{end}.svg"] = svg(roc_figure(lines, r.title)).encode()
+        if points := epsilon_points(results, r.dataset):
+            contents[f"epsilon{end}.png"] = png(epsilon_figure(points, r.title))
+            contents[f"epsilon{end}.svg"] = svg(epsilon_figure(points, r.title)).encode()
     contents["index.html"] = page(results, reports).encode()
     files = tuple(_write(folder / name, data) for name, data in contents.items())
     return Report(results.suite, folder, folder / "index.html", files, reports)
 
 
+def _plain(name: str) -> str:
+    """A dataset's label as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+
+
 def _csv(reports: tuple[DatasetReport, ...], key: str) -> bytes:
-    return to_csv(r for d in reports if key in d.tables for r in d.tables[key].records).encode()
+    """The records of one table, or of all whose key begins so."""
+    own = [d.tables[k] for d in reports for k in ordered(d.tables) if k.startswith(key)]
+    return to_csv(r for table in own for r in table.records).encode()
+
+
+def ordered(tables: Mapping[str, Table]) -> list[str]:
+    """Keys in the order of a report."""
+    found = []
+    for key in ORDER:
+        each = key == LEAKAGE
+        found += [k for k in tables if (k.startswith(LEAKAGE) if each else k == key)]
+    return found
 
 
 def _markdown(results: Results, reports: tuple[DatasetReport, ...]) -> str:
@@ -119,7 +157,7 @@ def _markdown(results: Results, reports: tuple[DatasetReport, ...]) -> str:
     for d in reports:
         lines += [f"## {escaped(d.dataset)}", "", escaped(d.headline), "", *items(d.facts), ""]
         lines += ["### What is claimed", "", *(f"- {escaped(s)}" for s in d.claim), ""]
-        lines += [markdown(d.tables[k]) for k in ORDER if k in d.tables]
+        lines += [markdown(d.tables[k]) for k in ordered(d.tables)]
         lines += ["### Provenance", "", *items(d.provenance)]
         lines += items(("mixed", sentence) for sentence in results.mixed)
         lines += items((cell, f"{status}, {code[:16]}") for cell, status, code in d.cells)

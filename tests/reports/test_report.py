@@ -66,7 +66,8 @@ def tables(fake, **options):
 def test_a_report_writes_its_files_and_returns_its_tables(written) -> None:
     report = written
     assert report.folder.parts[-3:] == ("store", "reports", "demo")
-    names = {"report.md", "f1.csv", "leakage.csv", "f1.png", "f1.svg", "index.html"}
+    drawn = {f"{name}.{kind}" for name in ("f1", "roc", "epsilon") for kind in ("png", "svg")}
+    names = {"report.md", "f1.csv", "leakage.csv", "index.html", *drawn}
     assert {p.name for p in report.folder.iterdir()} == names == {p.name for p in report.files}
     assert [t.key for t in report.terminal_tables()] == ["weighted", "leakage", "canaries"]
     text = json.dumps(report.as_dict(), allow_nan=False)
@@ -150,15 +151,18 @@ def test_a_row_without_rivals_is_not_called_the_best(fake) -> None:
 def test_controls_never_enter_the_f1_table(written) -> None:
     made = written.datasets[0].tables
     assert not any("control" in str(r["cells"]) for r in made["weighted"].records)
-    assert [r[0].text for r in made["leakage"].rows][-2:] == [
+    assert [r[0].text for r in made["leakage"].rows][-4:] == [
         "null: coins permuted",
+        "known mechanism, ε = 1",
+        "known mechanism, ε = 10",
         "positive control: tfidf, mislabelled",
     ]
 
 
 def test_an_unresolvable_rate_is_named_and_is_no_number(written) -> None:
-    line = written.datasets[0].tables["leakage"].rows[0]
-    assert line[4].text == "not resolvable" and re.fullmatch(r"0\.\d\d", line[3].text)
+    line = written.datasets[0].tables["leakage:loss"].rows[0]
+    assert line[4].text == "not resolvable"
+    assert re.fullmatch(r"0\.\d\d \[0\.\d\d, 0\.\d\d\]", line[3].text)
 
 
 def test_a_rare_label_shows_the_share_of_undefined_resamples(fake) -> None:
@@ -220,7 +224,7 @@ def test_each_dataset_of_a_plan_is_reported_separately(fake) -> None:
     alone = write_report(fake.root, "demo").datasets[0]
     assert report.datasets[0].tables == alone.tables
     page = parsed(report.page)
-    assert len(page.ids) == len(set(page.ids)) and page.tags.count("figure") == 2
+    assert len(page.ids) == len(set(page.ids)) and page.tags.count("figure") == 6
     lines = list(csv.DictReader((report.folder / "leakage.csv").open()))
     assert {x["dataset"] for x in lines} == {"openi", "synthetic-plain"}
 
