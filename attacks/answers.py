@@ -126,7 +126,7 @@ def extraction(a: Answered) -> dict[str, Any]:
 
 def _audited(a: Answered, what: str, seeds: Sequence[Scored]) -> dict[str, Any] | None:
     """Every bound on ε that these scores give; None where there are too few for a guess."""
-    if what == "null" or seeds[0].scores.size < FEWEST:
+    if seeds[0].scores.size < FEWEST:
         return None
     record = a.targets[0].cell.record
     private = record["cell"]["budget"]["epsilon"] != "inf"

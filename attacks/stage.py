@@ -77,7 +77,8 @@ def attack_plan(
                 say(f"{name}: not attacked: {error}")
             tick(f"{name} on {family.label}")
         for reason, labels in missing.items():
-            say(f"{name}: left out for {', '.join(labels)}: {reason}")
+            where = "everything" if len(labels) == len(chosen) > 1 else ", ".join(labels)
+            say(f"{name}: left out for {where}: {reason}")
     return results
 
 

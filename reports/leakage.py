@@ -204,7 +204,7 @@ def findings(
         )
     if nulls:
         inside = sum(n["auc_low"] <= 0.5 <= n["auc_high"] for n in nulls)
-        said.append(f"Null: the interval holds 0.5 in {inside} of {len(nulls)} families.")
+        said.append(f"Null: the interval holds 0.5 in {inside} of {len(nulls)} rows.")
     above = [k for k in told(attacked, "known") if k["epsilon_lower"] > k["truth"]["epsilon"]]
     if above:
         said.append(

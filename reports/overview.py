@@ -105,6 +105,12 @@ def _auc(found: Sequence[Family], family: str, role: str) -> Cell:
     return Cell(NOT_ASKED, "absent", "not attacked, or nothing to attack")
 
 
+def audited(found: Sequence[Family], role: str) -> list[Mapping[str, Any]]:
+    """The audits of one role."""
+    given = [f.result.audit.get(role) for f in found if f.result]
+    return [a for a in given if a]
+
+
 def best_bound(attacks: Sequence[AttackResult], family: str, role: str) -> Mapping[str, Any] | None:
     """The audit whose one-run bound is the largest; each is corrected for the choice."""
     own = [
@@ -131,29 +137,43 @@ def _apart(
     results: Results, dataset: str, by_attack: Mapping[str, Sequence[Family]]
 ) -> list[tuple[Cell, ...]]:
     """One row each: a range over families for every attack."""
-    rows = []
+    rows: list[tuple[str, list[Cell], list[Mapping[str, Any]], list[Mapping[str, Any]]]] = []
     blind = told(families(results, dataset, BLIND), "attack")
     if blind:
         same = [range_auc(blind)] + [Cell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
-        rows.append(("blind: sees no model", same, blind))
+        seen = families(results, dataset, BLIND)
+        rows.append(("blind: sees no model", same, blind, audited(seen, "attack")))
     nulls = {name: told(found, "null") for name, found in by_attack.items()}
     if any(nulls.values()):
         cells = [range_auc(s) if s else Cell(NOT_ASKED, "absent") for s in nulls.values()]
-        rows.append(("null: coins permuted", cells, [s for n in nulls.values() for s in n]))
+        audits = [a for found in by_attack.values() for a in audited(found, "null")]
+        every = [s for n in nulls.values() for s in n]
+        rows.append(("null: coins permuted", cells, every, audits))
     known = [s for found in by_attack.values() for s in told(found, "known")]
     for epsilon in sorted({s["truth"]["epsilon"] for s in known}):
         own = [s for s in known if s["truth"]["epsilon"] == epsilon]
         cells = [range_auc(own)] + [Cell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
-        rows.append((f"known mechanism, ε = {epsilon:g}", cells, own))
+        same_budget = [
+            [f for f in found if f.entries[0].epsilon == epsilon] for found in by_attack.values()
+        ]
+        audits = [a for found in same_budget for a in audited(found, "known")]
+        rows.append((f"known mechanism, ε = {epsilon:g}", cells, own, audits))
     return [
         (
             Cell(name, "name"),
             Cell(NOT_ASKED),
             *cells,
-            Cell(range_of([s["epsilon_lower"] for s in summaries]), "number"),
-            Cell(range_of([s["ceiling"] for s in summaries]), "number"),
+            *_ranges([a for a in audits if a]),
             Cell(range_of([s["k"] for s in summaries], "{}"), "number"),
             Cell(NOT_ASKED, "absent"),
         )
-        for name, cells, summaries in rows
+        for name, cells, summaries, audits in rows
     ]
+
+
+def _ranges(audits: Sequence[Mapping[str, Any]]) -> tuple[Cell, Cell]:
+    """The range of the bounds, and of the ceilings, over families and attacks."""
+    if not audits:
+        return Cell(NOT_ASKED, "absent"), Cell(NOT_ASKED, "absent")
+    bounds, tops = ([a["one_run"][name] for a in audits] for name in ("epsilon", "ceiling"))
+    return Cell(range_of(bounds), "number"), Cell(range_of(tops), "number")

@@ -306,10 +306,7 @@ def attack(
         "references": [],
         "rows": rows,
         "summary": summaries,
-        "audit": {
-            kind: None if kind == "null" else audit(found, epsilon, kind)
-            for kind, found in summaries.items()
-        },
+        "audit": {kind: audit(found, epsilon, kind) for kind, found in summaries.items()},
         "subsets": {} if role == "control" or name == "blind" else subsets(base),
         "diagnostics": [],
     }
