@@ -120,6 +120,7 @@ def extraction(a: Answered) -> dict[str, Any]:
         "chance": a.attack.chance,
         "rows": [],
         "summary": {what: {"kinds": extraction_rows(kinds)} for what, kinds in told.items()},
+        "remarks": _remarks(a),
         "diagnostics": [_diagnostics(a, view) for view in a.views],
     }
 
@@ -137,6 +138,12 @@ def _audited(a: Answered, what: str, seeds: Sequence[Scored]) -> dict[str, Any] 
     scores, members = [s.scores for s in seeds], [s.member for s in seeds]
     many = RIVALS if a.attack.on == "records" else 1
     return audit(scores, members, seeds[0].delta, steps, attacks=many).as_dict()
+
+
+def _remarks(a: Answered) -> dict[str, str]:
+    """What a reader of the amounts must know, by name, if the attack has anything to say."""
+    tell = getattr(a.attack, "remarks", None)
+    return {} if tell is None else {str(k): str(v) for k, v in tell(a.views[0]).items()}
 
 
 def _diagnostics(a: Answered, view: View) -> dict[str, float]:

@@ -21,12 +21,13 @@ NOTES = (
 
 def extracted_table(results: Results, dataset: str, marks: str = "") -> Table:
     """Families × extraction attacks × kinds of candidates; no rows where none was made."""
-    rows = []
+    rows, said = [], dict[str, None]()
     for entries, found in own_results(results, dataset, "extraction"):
         e = entries[0]
         role = "control" if e.role == "control" else "attack"
         nulls = {n["kind"]: n for n in found.summary["null"]["kinds"]}
         name = f"{e.label} ({e.encoder})" if e.encoder else e.label
+        said |= dict.fromkeys(f"{found.attack}: {k}: {v}." for k, v in found.remarks.items())
         for line in found.summary[role]["kinds"]:
             rows.append(
                 (
@@ -55,6 +56,7 @@ def extracted_table(results: Results, dataset: str, marks: str = "") -> Table:
         ),
         tuple(rows),
         NOTES if rows else (),
+        tuple(said),
     )
 
 
@@ -65,8 +67,8 @@ def _cells(line: Mapping[str, Any], null: Mapping[str, Any] | None) -> tuple[Cel
         absent = (Cell(NOT_ASKED, "absent") for _ in range(3))
         return (Cell(NOT_RESOLVABLE, "absent", why), *absent, asked)
     return (
-        Cell(f"{line['member_mean']:.3g}", "number"),
-        Cell(f"{line['non_member_mean']:.3g}", "number"),
+        Cell(f"{line['member_mean']:.3g}".replace("-", "−"), "number"),
+        Cell(f"{line['non_member_mean']:.3g}".replace("-", "−"), "number"),
         Cell(_difference(line), "number", f"{line['interval']}; {line['replicates']}"),
         Cell(_difference(null), "number")
         if null and null["resolvable"]

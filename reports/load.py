@@ -78,7 +78,8 @@ class AttackResult:
     kind: "membership" or "extraction".  on: the candidates attacked, "records", "secrets" or
     "gradients".  rows: one per seed and role.  summary: role ("attack", "null", "known",
     "control") → mean over seeds.  audit: role → bounds on ε (None: too few).  subsets: AUC by group
-    of records, label and patient.  quantity: what an extraction attack measures.
+    of records, label and patient.  quantity: what an extraction attack measures; remarks: what must
+    be known to read it.
     """
 
     attack_id: str
@@ -96,6 +97,7 @@ class AttackResult:
     diagnostics: tuple[Mapping[str, float], ...] = field(default=(), repr=False)
     quantity: str = ""
     chance: float | None = None
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,7 @@ def _attacks(
                 tuple(data.get("diagnostics") or ()),
                 data.get("quantity") or "",
                 data.get("chance"),
+                data.get("remarks") or {},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ReportError(

@@ -149,6 +149,7 @@ def test_what_was_extracted_stands_beside_its_null(several: Path) -> None:
         result |= {
             "attack": "exposure", "attack_id": "e", "on": "secrets", "kind": "extraction",
             "summary": summary, "quantity": "exposure, bits", "chance": 1.44, "audit": {},
+            "remarks": {"head": "trained on synthetic-plain"},
         }  # fmt: skip
         folder = several / "attacks" / f"exposure-{result['family']}"
         folder.mkdir()
@@ -159,6 +160,7 @@ def test_what_was_extracted_stands_beside_its_null(several: Path) -> None:
         "secret*16", "exposure, bits", "9.5", "1.4", "+8.1 [+7, +9.2]", "−0.1 [−0.5, +0.4]", "12",
     ]  # fmt: skip
     assert rows[0][5] == "not resolvable"
+    assert made["extracted"].findings == ("exposure: head: trained on synthetic-plain.",)
     assert "exposure, AUC" not in made["leakage"].columns
 
 
