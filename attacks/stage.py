@@ -16,7 +16,7 @@ from radpriv.benchmark.fingerprint import Fingerprint, fingerprint
 from radpriv.benchmark.registry import PLUGIN
 from radpriv.benchmark.results import Finished
 from radpriv.benchmark.store import Store
-from radpriv.errors import AttackError
+from radpriv.errors import AttackError, RadprivError, kind_and_place
 
 DEFAULT = ("loss", "reference", "lira", "rmia", "blind", "white_box", "attribute", "exposure")
 """What a suite makes if it names none."""
@@ -26,11 +26,15 @@ REFERENCE = "reference"
 
 @dataclass
 class Family:
-    """Finished cells that differ in the seed only. references: never attacked themselves."""
+    """Finished cells that differ in the seed only. references: never attacked themselves.
+
+    broken: why one of them cannot be read; then none of the family is attacked.
+    """
 
     targets: list[CellFiles] = field(default_factory=list)
     references: list[CellFiles] = field(default_factory=list)
     label: str = ""
+    broken: str = ""
 
 
 def families(store: Store, plan: Mapping[str, Any]) -> dict[str, Family]:
@@ -42,8 +46,11 @@ def families(store: Store, plan: Mapping[str, Any]) -> dict[str, Family]:
         folder = store.cell_folder(entry["cell_id"], entry["fingerprint"])
         family = found.setdefault(entry["family"], Family(label=_label(entry)))
         cells = family.references if entry["role"] == REFERENCE else family.targets
-        cells.append(CellFiles.open(folder))
-    return {name: family for name, family in found.items() if family.targets}
+        try:
+            cells.append(CellFiles.open(folder))
+        except AttackError as error:
+            family.broken = family.broken or str(error)
+    return {name: family for name, family in found.items() if family.targets or family.broken}
 
 
 def attack_plan(
@@ -54,16 +61,19 @@ def attack_plan(
     say: Callable[[str], None] = lambda line: None,
     tick: Callable[[str], None] = lambda label: None,
     only: Collection[str] | None = None,
+    failed: list[str] | None = None,
 ) -> list[Finished]:
     """One result per family and attack, served from the store where nothing that it depends on
     changed.
 
     origins: where an attack finds what it declares beside stored scores. only: these families.
+    failed: is given a line for each attack that could not be made.
     A family that cannot be attacked (a handful of candidates whose coins all fell alike) is said
     and left out, and the others go on; so is one that has nothing for an attack to attack.
     """
     chosen = families(store, plan)
-    results = []
+    results, told = [], 0
+    lost = [] if failed is None else failed
     for name in names:
         how, missing = _how(name), dict[str, list[str]]()
         for key, family in chosen.items():
@@ -73,8 +83,14 @@ def attack_plan(
                 results.append(_attacked(store, name, how, family, origins))
             except NotApplicable as error:
                 missing.setdefault(str(error), []).append(family.label)
-            except AttackError as error:
-                say(f"{name}: not attacked: {error}")
+            except RadprivError as error:
+                lost.append(f"{name} on {family.label}: not attacked: {error}")
+            except (Exception, SystemExit) as error:  # a plug-in's; its words may quote a report
+                where = kind_and_place(error)
+                lost.append(f"{name} on {family.label}: not attacked: it ended with {where}")
+            for line in lost[told:]:
+                say(line)
+            told = len(lost)
             tick(f"{name} on {family.label}")
         for reason, labels in missing.items():
             where = "everything" if len(labels) == len(chosen) > 1 else ", ".join(labels)
@@ -85,6 +101,8 @@ def attack_plan(
 def _attacked(
     store: Store, name: str, how: Fingerprint, family: Family, origins: Origins | None
 ) -> Finished:
+    if family.broken:
+        raise AttackError(family.broken)
     key = attack_id(name, {}, how.digest, family.targets, family.references)
     found = store.lookup_attack(key)
     if found is not None:

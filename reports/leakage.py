@@ -30,6 +30,8 @@ COLUMNS = (
     "references",
 )
 RATES = ("0.05", "0.01", "0.001")
+FEWEST = 20
+"""Candidates below which the blind row says nothing."""
 WIDER = 1.5
 """Half-widths from 0.5 at which the blind row raises the alarm: what it learns from one other seed
 errs alike in both, and its interval over two seeds holds 0.5 in 86% of splits that do not leak."""
@@ -194,6 +196,7 @@ def findings(
 ) -> list[str]:
     """Whether the rows apart read as they must; where they do not, what must not be believed."""
     said = []
+    blind = [b for b in blind if b["candidates"] >= FEWEST]
     if blind:
         odd = [b for b in blind if abs(b["auc"] - 0.5) > WIDER * (b["auc_high"] - b["auc_low"]) / 2]
         said.append(

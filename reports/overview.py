@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from radpriv.reports.attacked import BLIND, Family, attack_names, attacks_on, families, told
-from radpriv.reports.leakage import auc_cell, findings, left_out, range_auc, range_of
+from radpriv.reports.leakage import FEWEST, auc_cell, findings, left_out, range_auc, range_of
 from radpriv.reports.load import AttackResult, Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
 AUC = ", AUC"
+RIVALS = 8
+"""For a choice among so many attacks each bound is corrected (attacks/answers.py)."""
 NOTES = (
     "AUC with its 95% interval; 0.5 is guessing. One column per attack; what each did in full is "
     "in a table of its own.",
@@ -51,10 +53,29 @@ def overview_table(results: Results, dataset: str, marks: str = "") -> Table:
         ),
         tuple(rows + apart),
         NOTES,
-        (*left_out(whole), *findings(blind, nulls, known, controls)),
+        (*left_out(whole), *_limits(names, whole), *findings(blind, nulls, known, controls)),
         len(apart),
         tuple(_record(f, dataset) for f in whole),
     )
+
+
+def _limits(names: Sequence[str], whole: Sequence[Family]) -> list[str]:
+    """What the number of attacks, references or candidates takes from the table."""
+    said = []
+    if len(names) > RIVALS:
+        said.append(
+            f"{len(names)} attacks were made: the ε lower bounds are corrected for a choice among "
+            f"{RIVALS}, so the largest of them is no bound."
+        )
+    summaries = [s for f in whole if f.result for s in f.result.summary.values()]
+    if summaries and not all(s["references"] for s in summaries) and len(names) > 1:
+        said.append(
+            "No other seed to compare with in some families: there reference, LiRA and RMIA rank "
+            "by the target alone, about as the loss does."
+        )
+    if summaries and min(s["candidates"] for s in summaries) < FEWEST:
+        said.append(f"Fewer than {FEWEST} candidates in some families: nothing can be told there.")
+    return said
 
 
 def compact(table: Table) -> Table:

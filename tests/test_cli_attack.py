@@ -297,3 +297,41 @@ def test_another_note_and_other_attacks_leave_the_plan_as_it_is(
     ran.write_text(text.replace('attacks = ["loss"]', 'note = "x"\nattacks = []'))
     done = radpriv("attack", ran)
     assert done.code == 0 and "0 results of no attack" in done.err, done.err
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise ValueError(view.labels)", "it ended with ValueError at mine.py:"),
+        ("import sys; sys.exit(3)", "it ended with SystemExit at mine.py:"),
+        ("view.logits[0, 0] = 1.0; return view.length.astype(np.float64)", "ValueError at mine.py"),
+        ("return view.member", "AttributeError at mine.py"),
+        ("return np.full(len(view.slots), np.nan)", "scores are not finite"),
+    ],
+)
+def test_a_plugin_that_fails_is_said_without_its_words_and_the_others_go_on(
+    radpriv: Radpriv, ran: Path, tmp_path: Path, body: str, said: str
+) -> None:
+    mine = write_attack(tmp_path / "mine.py", body=body)
+    done = radpriv("attack", ran, "--attack", mine, "--attack", "loss", "--json")
+    assert done.code == 1 and "Traceback" not in done.err
+    lost = json.loads(done.out)["not_attacked"]
+    assert len(lost) == 3 and all(said in line for line in lost), lost
+    assert {r["attack"] for i, r in results(tmp_path / "store").items()} >= {"loss"}
+    assert "3 results of shorter, loss on 3 families" in done.err
+
+
+def test_a_family_that_cannot_be_read_is_said_and_the_others_are_attacked(
+    radpriv: Radpriv, ran: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    cell = cells(store, "prior")[0]
+    record = store / "cells" / cell["cell_id"] / cell["fingerprint"] / "record.json"
+    whole = record.read_text()
+    record.chmod(0o600)
+    record.write_text("{")
+    done = radpriv("attack", ran, "--attack", "blind")
+    assert "blind on prior" in done.err and str(record) in done.err
+    record.write_text(whole)
+    assert done.code in (1, 2)  # the report, too, needs that cell
+    assert {r["attack"] for r in results(store).values()} >= {"blind"}

@@ -57,14 +57,22 @@ class Request:
 
 @dataclass
 class Outcome:
-    """Tables and paths of a report, and what failed on the way."""
+    """Tables and paths of a report, and what failed on the way.
+
+    not_attacked: a line for each attack that could not be made.
+    """
 
     report: Any
     failed: list[Planned] = field(default_factory=list)
+    not_attacked: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         failures = {p.job.cell.id: f"{p.status}: {p.reason}" for p in self.failed}
-        return {**self.report.as_dict(), "failed": failures}
+        return {
+            **self.report.as_dict(),
+            "failed": failures,
+            "not_attacked": self.not_attacked,
+        }
 
     def print(self, console: Console) -> None:
         """Tables of F1 and leakage, then where the page lies."""
@@ -141,8 +149,8 @@ def attack(request: Request, words: Sequence[str] | None, console: Console) -> O
     target = target_of(request)
     if words is None and target.suite is not None:
         words = target.suite.attacks
-    attack_target(target, attack_names(words, target.store), console)
-    return Outcome(_report(target.store, target.plan, allow_mixed=False))
+    lost = attack_target(target, attack_names(words, target.store), console)
+    return Outcome(_report(target.store, target.plan, allow_mixed=False), not_attacked=lost)
 
 
 def report(request: Request, allow_mixed: bool) -> Outcome:

@@ -158,8 +158,11 @@ def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def attack_target(target: Target, names: Sequence[str], console: Console) -> None:
-    """Attack every family, say what is left out and why, and list the results in the plan."""
+def attack_target(target: Target, names: Sequence[str], console: Console) -> list[str]:
+    """Attack every family, say what is left out and why, and list the results in the plan.
+
+    What could not be attacked, a line each.
+    """
     from radpriv.attacks.sources import Sources
     from radpriv.attacks.stage import attack_plan, families
 
@@ -168,7 +171,10 @@ def attack_target(target: Target, names: Sequence[str], console: Console) -> Non
     sources = Sources(store, target.data, target.jobs, cache)
     there = [f for f in families(store, plan) if target.only is None or f in target.only]
     with Tally(len(there) * len(names), console) as tally:
-        results = attack_plan(store, plan, names, sources, tally.say, tally.tick, target.only)
+        failed: list[str] = []
+        results = attack_plan(
+            store, plan, names, sources, tally.say, tally.tick, target.only, failed
+        )
     made = {result.folder.name for result in results}
     kept = [old for old in plan.get("attacks", ()) if _stays(store, old, names, target.only)]
     store.write_plan(target.plan, {**plan, "attacks": sorted(made.union(kept))})
@@ -177,6 +183,7 @@ def attack_target(target: Target, names: Sequence[str], console: Console) -> Non
         highlight=False,
         soft_wrap=True,
     )
+    return failed
 
 
 def _stays(store: Store, old: str, names: Sequence[str], only: frozenset[str] | None) -> bool:

@@ -114,6 +114,9 @@ def attack(
         err.print("[yellow]interrupted[/]; finished attacks are kept, run again to go on")
         raise typer.Exit(130) from None
     _show(outcome, as_json)
+    if outcome.not_attacked:
+        err.print(f"[red]{len(outcome.not_attacked)} attacks could not be made[/]; reasons above")
+        raise typer.Exit(1)
 
 
 @app.command()

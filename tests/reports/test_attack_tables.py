@@ -179,3 +179,26 @@ def test_a_family_with_a_missing_cell_has_no_audit(fake: Any) -> None:
     made = tables(fake.write())
     budgets = [r[1].text for r in made["audit"].rows if r[0].text == "dp_bow"]
     assert budgets == ["ε = 10"]
+
+
+def test_what_the_numbers_of_attacks_references_and_candidates_take_away_is_said(
+    several: Path,
+) -> None:
+    assert not any("corrected for a choice" in f for f in tables(several)["leakage"].findings)
+    for path in sorted((several / "attacks").glob("loss-*/result.json")):
+        for number in range(7):
+            result = {**json.loads(path.read_text()), "attack": f"mine{number}"}
+            folder = several / "attacks" / f"mine{number}-{result['family']}"
+            folder.mkdir()
+            (folder / "result.json").write_text(json.dumps(result))
+
+    def edit(result: Any) -> None:
+        for summary in result["summary"].values():
+            summary |= {"references": 0, "candidates": 9}
+
+    change(several, "l*", edit)
+    change(several, "blind-*", edit)
+    said = " ".join(tables(several)["leakage"].findings)
+    assert "9 attacks were made" in said and "no bound" in said
+    assert "No other seed to compare with" in said and "Fewer than 20 candidates" in said
+    assert "Blind" not in said
