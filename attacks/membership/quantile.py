@@ -53,6 +53,7 @@ class Quantile(Attack):
     level: float = 0.9
     components: int = 16
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
+    by_subset: ClassVar[bool] = False  # a regression for each label and seed takes minutes
 
     def __post_init__(self) -> None:
         if not (0.5 < self.level < 1 and self.components >= 0):
