@@ -51,8 +51,9 @@ name = "tfidf"
 [[methods]]
 name = "prior"
 """
-CELLS, ATTACKS = 10, 5
-"""Two seeds of the four methods and of the positive control; one attack for each of these five."""
+CELLS, ATTACKS = 10, 5 * 6
+"""Two seeds of the four methods and of the positive control. For each of these five, the attacks
+made by default that find something to attack: loss, reference, lira, rmia, blind, attribute."""
 
 Place = tuple[str, int]
 """Where a run kills itself: the name of an event in `arm`, and which of its calls."""
