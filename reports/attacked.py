@@ -29,12 +29,8 @@ class Family:
 def families(results: Results, dataset: str, attack: str = "") -> list[Family]:
     """The families of a dataset in the plan's order, controls last; attack: the name of one, or
     the strongest on the records of each family."""
-    grouped: dict[str, list[Entry]] = {}
-    for e in results.entries:
-        if e.dataset == dataset:
-            grouped.setdefault(e.family, []).append(e)
     found = []
-    for family, entries in grouped.items():
+    for family, entries in _by_family(results, dataset).items():
         undone = [e for e in entries if not e.done]
         own = [a for a in attacks_on(results, "records") if a.family == family]
         own = [a for a in own if (a.attack == attack if attack else a.attack != BLIND)]
@@ -76,13 +72,18 @@ def own_results(
     results: Results, dataset: str, kind: str
 ) -> list[tuple[tuple[Entry, ...], AttackResult]]:
     """Results of one kind with the entries of their family, in the plan's order."""
+    return [
+        (tuple(entries), a)
+        for family, entries in _by_family(results, dataset).items()
+        for a in results.attacks
+        if a.family == family and a.kind == kind
+    ]
+
+
+def _by_family(results: Results, dataset: str) -> dict[str, list[Entry]]:
+    """The entries of a dataset by family, in the plan's order."""
     grouped: dict[str, list[Entry]] = {}
     for e in results.entries:
         if e.dataset == dataset:
             grouped.setdefault(e.family, []).append(e)
-    return [
-        (tuple(entries), a)
-        for family, entries in grouped.items()
-        for a in results.attacks
-        if a.family == family and a.kind == kind
-    ]
+    return grouped

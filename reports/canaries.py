@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from radpriv.reports.attacked import families
-from radpriv.reports.leakage import NOT_RESOLVABLE, range_of
+from radpriv.reports.leakage import NOT_RESOLVABLE, between, range_of
 from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
@@ -61,8 +61,7 @@ def canaries_table(results: Results, dataset: str, marks: str = "") -> Table:
 def _cells(line: Mapping[str, Any]) -> tuple[Cell, ...]:
     area = Cell(NOT_RESOLVABLE, "absent", "fewer than 10 in or out")
     if line["resolvable"]:
-        low, high = line["auc_low"], line["auc_high"]
-        area = Cell(f"{line['auc']:.2f} [{low:.2f}, {high:.2f}]", "number")
+        area = Cell(between(line), "number")
     return (
         Cell(line["kind"], "label"),
         area,

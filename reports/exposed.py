@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from radpriv.reports.attacked import families
-from radpriv.reports.leakage import NOT_RESOLVABLE
+from radpriv.reports.leakage import NOT_RESOLVABLE, between
 from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
@@ -85,14 +85,13 @@ def _head(name: str, epsilon: float, result: Any) -> tuple[Cell, ...]:
 
 
 def _named(row: Mapping[str, Any]) -> str:
-    return f"{row['label']} {row['auc']:.2f} [{row['auc_low']:.2f}, {row['auc_high']:.2f}]"
+    return f"{row['label']} {between(row)}"
 
 
 def _cell(row: Mapping[str, Any], count: int) -> Cell:
     if not row["resolvable"]:
         return Cell(f"{NOT_RESOLVABLE} ({count:,})", "absent", "too few members or non-members")
-    text = f"{row['auc']:.2f} [{row['auc_low']:.2f}, {row['auc_high']:.2f}] ({count:,})"
-    return Cell(text, "number")
+    return Cell(f"{between(row)} ({count:,})", "number")
 
 
 def _patients(row: Mapping[str, Any] | None) -> Cell:

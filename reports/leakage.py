@@ -106,7 +106,7 @@ def _row(family: Family, role: str) -> tuple[Cell, ...]:
         *head,
         auc_cell(summary),
         *(_rate([summary], rate) for rate in RATES),
-        Cell(_between(summary, "advantage"), "number"),
+        Cell(between(summary, "advantage"), "number"),
         Cell(f"{summary['epsilon_lower']:.2f}", "number"),
         Cell(f"{summary['ceiling']:.2f}", "number"),
         _candidates(summary),
@@ -124,10 +124,10 @@ def auc_cell(summary: Mapping[str, Any]) -> Cell:
     """The mean AUC with its interval."""
     df = summary.get("degrees_of_freedom")
     how = f"{summary['interval']}, df = {'∞' if df is None else f'{df:.1f}'}"
-    return Cell(_between(summary, "auc"), "number", how)
+    return Cell(between(summary, "auc"), "number", how)
 
 
-def _between(values: Mapping[str, Any], name: str) -> str:
+def between(values: Mapping[str, Any], name: str = "auc") -> str:
     """ "0.56 [0.52, 0.60]" """
     low, high = values[f"{name}_low"], values[f"{name}_high"]
     return f"{values[name]:.2f} [{low:.2f}, {high:.2f}]"

@@ -159,10 +159,9 @@ def _apart(
 ) -> list[tuple[Cell, ...]]:
     """One row each: a range over families for every attack."""
     rows: list[tuple[str, list[Cell], list[Mapping[str, Any]], list[Mapping[str, Any]]]] = []
-    blind = told(families(results, dataset, BLIND), "attack")
-    if blind:
+    seen = families(results, dataset, BLIND)
+    if blind := told(seen, "attack"):
         same = [range_auc(blind)] + [Cell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
-        seen = families(results, dataset, BLIND)
         rows.append(("blind: sees no model", same, blind, audited(seen, "attack")))
     nulls = {name: told(found, "null") for name, found in by_attack.items()}
     if any(nulls.values()):

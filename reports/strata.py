@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from radpriv.reports.attacked import Family, families
-from radpriv.reports.leakage import NOT_RESOLVABLE, range_of
+from radpriv.reports.leakage import NOT_RESOLVABLE, between, range_of
 from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
@@ -72,8 +72,7 @@ def _cell(stratum: Mapping[str, Any]) -> Cell:
     count = f"({stratum['candidates']:,})"
     if not stratum["resolvable"]:
         return Cell(f"{NOT_RESOLVABLE} {count}", "absent", "too few members or non-members")
-    low, high = stratum["auc_low"], stratum["auc_high"]
-    return Cell(f"{stratum['auc']:.2f} [{low:.2f}, {high:.2f}] {count}", "number")
+    return Cell(f"{between(stratum)} {count}", "number")
 
 
 def _null(strata: Sequence[Mapping[str, Any]]) -> Cell:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,7 +22,32 @@ TRAINING_RATE = 100.0
 """Records per second of a training step, before one was timed."""
 
 
-class Watch:
+class Bar:
+    """A bar on a terminal, of so many things that are counted; nothing elsewhere."""
+
+    def __init__(self, console: Console, counted: str, total: int) -> None:
+        self.console = console
+        self.bar = Progress(
+            TextColumn(f"[bold]{{task.completed:.0f}}/{{task.total:.0f}} {counted}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self.task = self.bar.add_task("", total=total)
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.console.is_terminal:
+            self.bar.stop()
+
+
+class Watch(Bar):
     """A progress bar on a terminal, one line per cell elsewhere.
 
     Time left = record passes left ÷ the rate last measured in a training + cells left × the median
@@ -30,7 +55,6 @@ class Watch:
     """
 
     def __init__(self, planned: Sequence[Planned], console: Console) -> None:
-        self.console = console
         self.left = list(planned)
         self.total = len(self.left)
         self.done = 0
@@ -41,24 +65,7 @@ class Watch:
         self.passed = 0.0
         self.mapped = 0
         self.first_tick: float | None = None
-        self.bar = Progress(
-            TextColumn("[bold]{task.completed:.0f}/{task.total:.0f} cells"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self.task = self.bar.add_task("", total=self.total)
-
-    def __enter__(self) -> Watch:
-        if self.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.console.is_terminal:
-            self.bar.stop()
+        super().__init__(console, "cells", self.total)
 
     def before(self, cell: Planned) -> None:
         self.cell_started = time.monotonic()
@@ -125,33 +132,15 @@ def _head(cell: Planned) -> str:
     return head if named == job.cell.dataset else f"{escape(named)}: {head}"
 
 
-class Tally:
+class Tally(Bar):
     """Attacks done of all, how fast and how long the rest takes: a bar on a terminal, elsewhere a
     line every half minute."""
 
     def __init__(self, total: int, console: Console) -> None:
-        self.console = console
         self.total = total
         self.done = 0
         self.started = self.last_line = time.monotonic()
-        self.bar = Progress(
-            TextColumn("[bold]{task.completed:.0f}/{task.total:.0f} attacks"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self.task = self.bar.add_task("", total=total)
-
-    def __enter__(self) -> Tally:
-        if self.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.console.is_terminal:
-            self.bar.stop()
+        super().__init__(console, "attacks", total)
 
     def say(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
