@@ -10,7 +10,7 @@ Beside the row of the attack (or of the positive control) stand two that were ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,10 +83,14 @@ def membership(a: Answered) -> dict[str, Any]:
                     "delta_source": source,
                 }
                 rows.append({**head, **row(seen)})
-    summary = {}
+    summary, audits = {}, {}
     for what, seeds in scored.items():
-        canaries = canary_rows(planted.get(what, {}))
-        summary[what] = {**family_row(seeds, a.references), "canaries": canaries}
+        audits[what] = _audited(a, what, seeds)
+        summary[what] = {
+            **family_row(seeds, a.references),
+            **bound_of(audits[what]),
+            "canaries": canary_rows(planted.get(what, {})),
+        }
     if "known" in summary:
         epsilon = float(a.targets[0].cell.record["cell"]["budget"]["epsilon"])
         truth = {"epsilon": epsilon, "auc": known_auc(epsilon, summary["known"]["delta"])}
@@ -96,7 +100,7 @@ def membership(a: Answered) -> dict[str, Any]:
         "on": a.attack.on,
         "rows": rows,
         "summary": summary,
-        "audit": {what: _audited(a, what, seeds) for what, seeds in scored.items()},
+        "audit": audits,
         "subsets": _subsets(a),
         "diagnostics": [_diagnostics(a, view) for view in a.views],
     }
@@ -138,6 +142,20 @@ def _audited(a: Answered, what: str, seeds: Sequence[Scored]) -> dict[str, Any] 
     scores, members = [s.scores for s in seeds], [s.member for s in seeds]
     many = RIVALS if a.attack.on == "records" else 1
     return audit(scores, members, seeds[0].delta, steps, attacks=many).as_dict()
+
+
+def bound_of(audit: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The family's bound on ε with its ceiling and guesses: one rule, wherever it is printed."""
+    if audit is None:
+        return dict.fromkeys(("epsilon_lower", "ceiling", "guesses", "correct"))
+    best = audit["one_run"]
+    chosen = best["chosen"]
+    return {
+        "epsilon_lower": best["epsilon"],
+        "ceiling": best["ceiling"],
+        "guesses": chosen["r"],
+        "correct": chosen["v"],
+    }
 
 
 def _remarks(a: Answered) -> dict[str, str]:

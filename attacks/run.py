@@ -30,9 +30,10 @@ from radpriv.benchmark.cell import digest
 from radpriv.errors import AttackError
 
 SCHEMA = 1
-COUNTING = 4
+COUNTING = 5
 """What a result counts. 2: clean candidates alone in the headline, with strata of similarity. 3:
-canaries by kind, outside the headline. 4: dedicated references; ROC, groups, labels, patients."""
+canaries by kind, outside the headline. 4: dedicated references; ROC, groups, labels, patients.
+5: one rule for every bound on ε of a family."""
 
 
 def attack_id(

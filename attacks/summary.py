@@ -1,4 +1,4 @@
-"""One statement per family and role: the mean AUC over seeds and the best lower bound on ε.
+"""One statement per family and role: the mean AUC over seeds, TPR and the curve.
 
 Seeds of a family share their candidates; coins and training are their own. So two errors add up:
 v, of the candidates and their coins, from DeLong's influences averaged per record over the seeds
@@ -9,9 +9,9 @@ candidates, k = 2, 3, 5) 95% intervals cover 92–99%. Where training moves the 
 deviation between seeds; luck of the coins: 0.03) they cover 86–88% at k = 2, 92% and more from 3
 seeds on. With k = 1 the interval is DeLong's and holds for that model alone.
 
-The family's ε bound is the largest over its seeds, each at confidence 1 − 0.05/k (Bonferroni), so
-that it stays a 95% statement; its ceiling is computed by the same rule. TPR, the curve and the
-advantage have bootstrap intervals over candidates and seeds (roc.py).
+TPR, the curve and the advantage have bootstrap intervals over candidates and seeds (roc.py). The
+bound on ε of a family is the audit's (audit/decide.py); that of a single seed is by guesses fixed
+beforehand, a tenth of the candidates.
 
 AUC and TPR count candidates without a near-copy (clean.py says why, and why no coin decides it); ε
 counts all. Beside them stands the AUC of each stratum of similarity, for description: strata are
@@ -129,8 +129,6 @@ def family_row(seeds: Sequence[Scored], references: int | None = None) -> dict[s
     k = len(seeds)
     kept = [s.clean() for s in seeds]
     area, freedom = mean_auc(kept)
-    each = 1 - (1 - CONFIDENCE) / k
-    bounds = [max(group, key=lambda s: s.guessed()[1]).bound(each) for group in _alike(seeds)]
     rates = np.union1d(grid(), RATES)
     curve = family_curve([(s.scores, s.member) for s in kept], rates)
     return {
@@ -157,9 +155,6 @@ def family_row(seeds: Sequence[Scored], references: int | None = None) -> dict[s
         "advantage": curve.advantage,
         "advantage_low": curve.advantage_low,
         "advantage_high": curve.advantage_high,
-        "epsilon_lower": max(bound for bound, _ in bounds),
-        "ceiling": max(top for _, top in bounds),
-        "confidence_each": each,
         "delta": max(s.delta for s in seeds),
         "strata": [stratum_row(seeds, stratum) for stratum in STRATA],
     }
@@ -175,14 +170,6 @@ def _rates(curve: Curve) -> dict[str, dict[str, Any]]:
         found[f"{rate:g}"] = {n: float(v[i]) if can else None for n, v in ends}
         found[f"{rate:g}"]["resolvable"] = can
     return found
-
-
-def _alike(seeds: Sequence[Scored]) -> list[list[Scored]]:
-    """Seeds by what decides a bound beside the number of right guesses."""
-    groups: dict[tuple[int, float], list[Scored]] = {}
-    for s in seeds:
-        groups.setdefault((s.scores.size, s.delta), []).append(s)
-    return list(groups.values())
 
 
 def stratum_row(seeds: Sequence[Scored], stratum: Stratum) -> dict[str, Any]:

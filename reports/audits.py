@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from radpriv.reports.attacked import Family, attacks_on, families
+from radpriv.reports.bounds import TOO_FEW, bound_cells
 from radpriv.reports.load import Results
 from radpriv.reports.overview import best_bound
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
@@ -98,12 +99,13 @@ def _figures(found: Mapping[str, Any]) -> tuple[Cell, ...]:
     best, ideal, runs = found["one_run"], found["ideal"], found["runs"]
     share = found.get("share_of_ideal")
     beside = "" if share is None else f"{share:.0%} of the ideal value"
+    bound, ceiling = bound_cells(best["epsilon"], best["ceiling"], beside)
     mark = "" if found["fdp_kind"] == "bound" else "~ "
     over = f"needs {runs['needed']} runs" if runs["epsilon"] is None else f"{runs['epsilon']:.2f}"
     return (
-        Cell(f"{best['epsilon']:.2f}", "number", beside),
+        bound,
         Cell(NOT_ASKED, "absent") if ideal is None else Cell(f"{ideal['epsilon']:.2f}", "number"),
-        Cell(f"{best['ceiling']:.2f}", "number"),
+        ceiling,
         Cell(f"{mark}{found['fdp']['epsilon']:.2f}", "number", found["fdp_kind"]),
         Cell(f"~ {found['gdp']:.2f}", "number", "estimate"),
         Cell(over, "number" if runs["epsilon"] is not None else "absent"),
@@ -114,7 +116,7 @@ def _figures(found: Mapping[str, Any]) -> tuple[Cell, ...]:
 def _refuted(row: tuple[Cell, ...]) -> str:
     """A sentence where a bound lies above what was certified."""
     name, budget, kind, own, bound = (c.text for c in row[:5])
-    if own == NOT_ASKED or float(bound) <= float(own):
+    if NOT_ASKED in (own, bound) or bound == TOO_FEW or float(bound) <= float(own):
         return ""
     return (
         f"{name}, {budget}, {kind}: the bound {bound} lies above the certified {own}. At 95% one "

@@ -195,8 +195,9 @@ def _said(points: Sequence[EpsilonPoint]) -> list[str]:
         said.append("Dashed: the most that so many canaries can show.")
     most = max(p.choices for p in points)
     if most > 1:
-        how = "" if all(p.corrected for p in points) else "not "
-        said.append(f"The largest of up to {most} attacks, {how}corrected for that choice.")
+        right = all(p.corrected for p in points)
+        how = "over attacks," if right else f"of up to {most} attacks, not"
+        said.append(f"The largest {how} corrected for that choice.")
     if any(p.empirical > p.certified for p in points):
         said.append("Ringed: above its certificate; a bound describes, the test is made apart.")
     return said

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from radpriv.reports.attacked import BLIND, Family, families, told
+from radpriv.reports.bounds import HOW, bound_cells, range_cells, range_of
 from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
@@ -47,10 +48,7 @@ NOTES = (
     "blind: sees the record, not the model; above chance, the split leaks and no row means what "
     "it says. known mechanism: the same coins through a Gaussian mechanism of exactly this ε "
     "and δ; what is left between its bound and the ε in its name is what such an audit misses.",
-    "ε lower bound: one-run audit (Steinke, Nasr, Jagielski 2023), 95%, guesses fixed beforehand "
-    "(m/10, half at each end), the largest over the k seeds at 1 − 0.05/k each. ceiling: what "
-    "the same rule would print if every guess were right. A bound of 0 far below its ceiling "
-    "means that nothing was found, not that nothing leaks.",
+    HOW,
     "candidates: those whose similarity to every training record of another unit, in or out, is "
     "below 0.8. A near-copy of a member is no clean non-member; which ones are left out of AUC and "
     "TPR depends on the texts alone, never on a coin, for otherwise what is left would tell the "
@@ -107,12 +105,16 @@ def _row(family: Family, role: str) -> tuple[Cell, ...]:
         auc_cell(summary),
         *(_rate([summary], rate) for rate in RATES),
         Cell(between(summary, "advantage"), "number"),
-        Cell(f"{summary['epsilon_lower']:.2f}", "number"),
-        Cell(f"{summary['ceiling']:.2f}", "number"),
+        *bound_cells(summary["epsilon_lower"], summary["ceiling"], guesses(summary)),
         _candidates(summary),
         Cell(str(summary["k"]), "number"),
         Cell(str(summary["references"]), "number"),
     )
+
+
+def guesses(summary: Mapping[str, Any]) -> str:
+    """ "57 of 60 guesses right" """
+    return f"{summary['correct']} of {summary['guesses']} guesses right"
 
 
 def _candidates(summary: Mapping[str, Any]) -> Cell:
@@ -151,8 +153,7 @@ def _range_row(name: str, summaries: Sequence[Mapping[str, Any]]) -> tuple[Cell,
         range_auc(summaries),
         *(_rate(summaries, rate) for rate in RATES),
         Cell(range_of([s["advantage"] for s in summaries]), "number"),
-        Cell(range_of([s["epsilon_lower"] for s in summaries]), "number"),
-        Cell(range_of([s["ceiling"] for s in summaries]), "number"),
+        *range_cells((s["epsilon_lower"], s["ceiling"]) for s in summaries),
         Cell(range_of([s["candidates"] for s in summaries], "{:,}"), "number"),
         Cell(range_of([s["k"] for s in summaries], "{}"), "number"),
         Cell(range_of([s["references"] for s in summaries], "{}"), "number"),
@@ -167,12 +168,6 @@ def _rate(summaries: Sequence[Mapping[str, Any]], rate: str) -> Cell:
     if len(known) == 1:
         return Cell(f"{known[0]:.2f} [{found[0]['low']:.2f}, {found[0]['high']:.2f}]", "number")
     return Cell(range_of(known), "number")
-
-
-def range_of(values: Sequence[float], form: str = "{:.2f}") -> str:
-    """ "0.48 to 0.51", or one of them where they read alike."""
-    low, high = form.format(min(values)), form.format(max(values))
-    return low if low == high else f"{low} to {high}"
 
 
 def left_out(found: Sequence[Family]) -> list[str]:
@@ -208,7 +203,8 @@ def findings(
     if nulls:
         inside = sum(n["auc_low"] <= 0.5 <= n["auc_high"] for n in nulls)
         said.append(f"Null: the interval holds 0.5 in {inside} of {len(nulls)} rows.")
-    above = [k for k in told(attacked, "known") if k["epsilon_lower"] > k["truth"]["epsilon"]]
+    known = [k for k in told(attacked, "known") if k["epsilon_lower"] is not None]
+    above = [k for k in known if k["epsilon_lower"] > k["truth"]["epsilon"]]
     if above:
         said.append(
             f"Known mechanism: in {len(above)} families its bound lies above its true ε. At 95% "

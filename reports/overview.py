@@ -7,20 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from radpriv.reports.attacked import BLIND, Family, attack_names, attacks_on, families, told
-from radpriv.reports.leakage import FEWEST, auc_cell, findings, left_out, range_auc, range_of
+from radpriv.reports.bounds import HOW, bound_cells, corrected_for, range_cells, range_of
+from radpriv.reports.leakage import FEWEST, auc_cell, findings, left_out, range_auc
 from radpriv.reports.load import AttackResult, Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
 AUC = ", AUC"
-RIVALS = 8
-"""For a choice among so many attacks each bound is corrected (attacks/answers.py)."""
 NOTES = (
     "AUC with its 95% interval; 0.5 is guessing. One column per attack; what each did in full is "
     "in a table of its own.",
-    "ε lower bound: one-run audit (Steinke, Nasr, Jagielski 2023), 95%, the largest over attacks, "
-    "seeds and numbers of guesses, corrected for that choice (of up to 8 attacks); ceiling: what "
-    "the same rule would print if every guess were right. A bound of 0 far below its ceiling means "
-    "that nothing was found, not that nothing leaks.",
+    HOW,
     "Descriptive only: a refutation is a test at α = 0.001 on a run with a secret key; 95% bounds "
     "describe, and so does every audit of a replayable run.",
 )
@@ -53,19 +49,23 @@ def overview_table(results: Results, dataset: str, marks: str = "") -> Table:
         ),
         tuple(rows + apart),
         NOTES,
-        (*left_out(whole), *_limits(names, whole), *findings(blind, nulls, known, controls)),
+        (
+            *left_out(whole),
+            *_limits(names, whole, corrected_for(_audits(by_attack))),
+            *findings(blind, nulls, known, controls),
+        ),
         len(apart),
         tuple(_record(f, dataset) for f in whole),
     )
 
 
-def _limits(names: Sequence[str], whole: Sequence[Family]) -> list[str]:
+def _limits(names: Sequence[str], whole: Sequence[Family], rivals: int | None) -> list[str]:
     """What the number of attacks, references or candidates takes from the table."""
     said = []
-    if len(names) > RIVALS:
+    if rivals is not None and len(names) > rivals:
         said.append(
             f"{len(names)} attacks were made: the ε lower bounds are corrected for a choice among "
-            f"{RIVALS}, so the largest of them is no bound."
+            f"{rivals}, so the largest of them is no bound."
         )
     summaries = [s for f in whole if f.result for s in f.result.summary.values()]
     if summaries and not all(s["references"] for s in summaries) and len(names) > 1:
@@ -113,7 +113,7 @@ def _row(
     return (
         *head,
         *(_auc(found, own, role) for found in by_attack.values()),
-        *bound_cells(best_bound(attacks_on(results, "records"), own, role)),
+        *_bound(best_bound(attacks_on(results, "records"), own, role)),
         Cell(str(summary["k"]), "number"),
         Cell(str(summary["references"]), "number"),
     )
@@ -142,16 +142,18 @@ def best_bound(attacks: Sequence[AttackResult], family: str, role: str) -> Mappi
     return max(own, key=lambda x: x["one_run"]["epsilon"]) if own else None
 
 
-def bound_cells(found: Mapping[str, Any] | None) -> tuple[Cell, Cell]:
-    """(bound, ceiling)."""
+def _bound(found: Mapping[str, Any] | None) -> tuple[Cell, Cell]:
     if found is None:
-        return Cell(NOT_ASKED, "absent"), Cell(NOT_ASKED, "absent")
-    chosen = found["one_run"]
-    how = f"{chosen['chosen']['v']} of {chosen['chosen']['r']} guesses right"
-    return (
-        Cell(f"{chosen['epsilon']:.2f}", "number", how),
-        Cell(f"{chosen['ceiling']:.2f}", "number"),
-    )
+        return bound_cells(None, None)
+    best = found["one_run"]
+    how = f"{best['chosen']['v']} of {best['chosen']['r']} guesses right"
+    return bound_cells(best["epsilon"], best["ceiling"], how)
+
+
+def _audits(by_attack: Mapping[str, Sequence[Family]]) -> list[Mapping[str, Any]]:
+    """Every audit from which a family's best is taken."""
+    results = [f.result for found in by_attack.values() for f in found if f.result]
+    return [a for r in results for a in r.audit.values() if a]
 
 
 def _apart(
@@ -183,17 +185,9 @@ def _apart(
             Cell(name, "name"),
             Cell(NOT_ASKED),
             *cells,
-            *_ranges([a for a in audits if a]),
+            *range_cells((a["one_run"]["epsilon"], a["one_run"]["ceiling"]) for a in audits),
             Cell(range_of([s["k"] for s in summaries], "{}"), "number"),
             Cell(NOT_ASKED, "absent"),
         )
         for name, cells, summaries, audits in rows
     ]
-
-
-def _ranges(audits: Sequence[Mapping[str, Any]]) -> tuple[Cell, Cell]:
-    """The range of the bounds, and of the ceilings, over families and attacks."""
-    if not audits:
-        return Cell(NOT_ASKED, "absent"), Cell(NOT_ASKED, "absent")
-    bounds, tops = ([a["one_run"][name] for a in audits] for name in ("epsilon", "ceiling"))
-    return Cell(range_of(bounds), "number"), Cell(range_of(tops), "number")

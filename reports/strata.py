@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from radpriv.reports.attacked import Family, families
-from radpriv.reports.leakage import NOT_RESOLVABLE, between, range_of
+from radpriv.reports.bounds import range_of
+from radpriv.reports.leakage import NOT_RESOLVABLE, between
 from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 

@@ -52,12 +52,14 @@ class Runs:
 class Audit:
     """One table row. m canaries; `seed` of each best is its place among the given seeds.
 
+    attacks: for a choice among how many attacks every bound is corrected.
     one_run: a bound.  fdp: what `fdp_kind` says.  gdp: an estimate of ε from all seeds.
     ideal, ideal_fdp: of the same rules, None where the mechanism was not given.
     """
 
     m: int
     seeds: int
+    attacks: int
     delta: float
     confidence: float
     one_run: Best
@@ -111,6 +113,7 @@ def audit(
     return Audit(
         m=m,
         seeds=k,
+        attacks=attacks,
         delta=delta,
         confidence=confidence,
         one_run=one_run,

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from radpriv.attacks import metrics
+from radpriv.attacks.answers import RIVALS
 from radpriv.attacks.files import CellFiles
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.registry import Attack, attacks
@@ -90,6 +91,11 @@ def test_a_model_that_never_saw_the_coins_shows_no_leakage(family: list[CellFile
         assert row["epsilon_lower"] <= 1.0  # the truth of the known mechanism
     assert set(result["summary"]) == {"attack", "null", "known"}
     for what, summary in result["summary"].items():
+        best = result["audit"][what]["one_run"]
+        told = summary["epsilon_lower"], summary["ceiling"], summary["guesses"], summary["correct"]
+        chosen = best["chosen"]
+        assert told == (best["epsilon"], best["ceiling"], chosen["r"], chosen["v"])
+        assert result["audit"][what]["attacks"] == RIVALS
         expected = truth["auc"] if what == "known" else 0.5
         assert summary["auc_low"] < expected < summary["auc_high"] and summary["k"] == 3
 

@@ -202,3 +202,33 @@ def test_what_the_numbers_of_attacks_references_and_candidates_take_away_is_said
     assert "9 attacks were made" in said and "no bound" in said
     assert "No other seed to compare with" in said and "Fewer than 20 candidates" in said
     assert "Blind" not in said
+
+
+def test_one_bound_is_printed_for_an_attack_and_the_largest_of_them_at_a_glance(
+    several: Path,
+) -> None:
+    made = tables(several)
+    for line in made["leakage"].rows[: -made["leakage"].apart]:
+        shown = {
+            key: next(
+                r[7].text
+                for r in made[key].rows
+                if [c.text for c in r[:2]] == [c.text for c in line[:2]]
+            )
+            for key in ("leakage:loss", "leakage:lira")
+        }
+        assert line[4].text == max(shown.values(), key=float)
+
+
+def test_a_ceiling_of_nothing_is_no_bound_of_nothing(several: Path) -> None:
+    def edit(result: Any) -> None:
+        for role, audit in result["audit"].items():
+            audit["one_run"] |= {"epsilon": 0.0, "ceiling": 0.0}
+            result["summary"][role] |= {"epsilon_lower": 0.0, "ceiling": 0.0}
+
+    change(several, "*", edit)
+    made = tables(several)
+    for key, at in (("leakage", 4), ("leakage:loss", 7), ("audit", 4)):
+        for row in made[key].rows:
+            assert row[at].text in ("too few", "–", "missing"), (key, row)
+    assert not any("lies above" in line for line in made["audit"].findings)
