@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
+from radpriv.benchmark.datasets.chexpert import CHEXPERT, NO_FINDING
 from radpriv.benchmark.datasets.hashed import hashed
-from radpriv.benchmark.datasets.openi_mapping import CHEXPERT, MAPPING, Mapping, read_mapping
+from radpriv.benchmark.datasets.openi_mapping import MAPPING, Mapping, read_mapping
 from radpriv.benchmark.datasets.openi_published import published_labels, published_texts
 from radpriv.benchmark.datasets.openi_sources import (
     companion_sha256,
@@ -179,4 +180,4 @@ def group_labels(group: list[Report], mapping: Mapping) -> frozenset[str]:
     No Finding says that nothing else is there, so it gives way to a finding that another copy has.
     """
     found = frozenset().union(*(mapping.labels(report.codes) for report in group))
-    return found - {"No Finding"} if found - {"No Finding", "Support Devices"} else found
+    return found - {NO_FINDING} if found - {NO_FINDING, "Support Devices"} else found

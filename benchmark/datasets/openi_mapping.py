@@ -14,24 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from radpriv.benchmark.datasets.chexpert import CHEXPERT, NO_FINDING
 from radpriv.errors import DataError
 
-CHEXPERT = (
-    "No Finding",
-    "Enlarged Cardiomediastinum",
-    "Cardiomegaly",
-    "Lung Opacity",
-    "Lung Lesion",
-    "Edema",
-    "Consolidation",
-    "Pneumonia",
-    "Atelectasis",
-    "Pneumothorax",
-    "Pleural Effusion",
-    "Pleural Other",
-    "Fracture",
-    "Support Devices",
-)
 COLUMNS = ("head", "qualifier", "label", "reason")
 NONE = "none"
 MAPPING = Path(__file__).with_name("openi_labels.csv")
@@ -61,8 +46,8 @@ class Mapping:
             if not qualifier or qualifier in qualifiers
         }
         heads = {head for head, *_ in split}
-        if any(("", "No Finding") not in self.rules.get(head, ()) for head in heads):
-            found.discard("No Finding")
+        if any(("", NO_FINDING) not in self.rules.get(head, ()) for head in heads):
+            found.discard(NO_FINDING)
         return frozenset(found)
 
 

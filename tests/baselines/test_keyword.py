@@ -13,8 +13,8 @@ import pytest
 from radpriv.baselines.keyword import Keyword, KeywordFitted
 from radpriv.baselines.keyword.lexicon import LEXICON, read_lexicon
 from radpriv.benchmark.cell import Budget
+from radpriv.benchmark.datasets.chexpert import CHEXPERT
 from radpriv.benchmark.datasets.ctrate_names import LABELS as CT
-from radpriv.benchmark.datasets.openi_mapping import CHEXPERT
 from radpriv.benchmark.method import methods
 from radpriv.errors import PluginError, StoreError, SuiteError
 

@@ -14,8 +14,8 @@ from radpriv.baselines.keyword.lexicon import (
     label_key,
     read_lexicon,
 )
+from radpriv.benchmark.datasets.chexpert import CHEXPERT
 from radpriv.benchmark.datasets.ctrate_names import LABELS as CT
-from radpriv.benchmark.datasets.openi_mapping import CHEXPERT
 from radpriv.errors import DataError
 
 SMALL = """

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from radpriv.baselines.keyword import reader as module
 from radpriv.baselines.keyword.lexicon import GAPS, LEXICON, NOTHING, Cues, Lexicon, read_lexicon
 from radpriv.baselines.keyword.reader import Reader, cut, prepare
+from radpriv.benchmark.datasets.chexpert import CHEXPERT
 from radpriv.benchmark.datasets.ctrate_names import LABELS as CT
-from radpriv.benchmark.datasets.openi_mapping import CHEXPERT
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from radpriv.benchmark.datasets.base import datasets
+from radpriv.benchmark.datasets.chexpert import CHEXPERT
 from radpriv.benchmark.datasets.mimic.card import CARD, card
 from radpriv.benchmark.datasets.mimic.policy import BLANK, Policy, canonical_uncertain
 from radpriv.benchmark.datasets.mimic.published import published
@@ -34,7 +35,6 @@ from radpriv.benchmark.datasets.mimic.tables import (
     read_split,
 )
 from radpriv.benchmark.datasets.mimic.whole import check_whole, orphans
-from radpriv.benchmark.datasets.openi_mapping import CHEXPERT
 from radpriv.benchmark.datasets.published import Published
 from radpriv.benchmark.datasets.rows import Row, StreamedLoader
 from radpriv.errors import SuiteError

@@ -14,9 +14,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from radpriv.benchmark.datasets.chexpert import NO_FINDING
 from radpriv.errors import SuiteError
 
-NO_FINDING = "No Finding"
 UNCERTAIN = {"positive": 1.0, "negative": 0.0, "ignore": math.nan}
 BLANK = {"negative": 0.0, "ignore": math.nan}
 

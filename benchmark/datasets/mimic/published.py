@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
-from radpriv.benchmark.datasets.mimic.policy import NO_FINDING, Policy
-from radpriv.benchmark.datasets.openi_mapping import CHEXPERT
+from radpriv.benchmark.datasets.chexpert import CHEXPERT, NO_FINDING
+from radpriv.benchmark.datasets.mimic.policy import Policy
 from radpriv.benchmark.datasets.published import Published
 
 STUDIES = 222_750

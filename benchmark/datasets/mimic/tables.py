@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from radpriv.benchmark.datasets.openi_mapping import CHEXPERT
+from radpriv.benchmark.datasets.chexpert import CHEXPERT
 from radpriv.benchmark.datasets.tabular import Table
 
 SPLITS = ("train", "validate", "test")

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from radpriv.benchmark.datasets.base import Card, datasets
+from radpriv.benchmark.datasets.chexpert import CHEXPERT
 from radpriv.benchmark.datasets.mimic.policy import Policy, canonical_uncertain
-from radpriv.benchmark.datasets.openi_mapping import CHEXPERT
 from radpriv.benchmark.datasets.published import Published
 from radpriv.benchmark.datasets.synthetic import targets
 from radpriv.benchmark.datasets.synthetic.cxr_writer import LAST, CxrWriter

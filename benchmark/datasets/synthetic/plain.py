@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
+from radpriv.benchmark.datasets.chexpert import NO_FINDING
 from radpriv.benchmark.datasets.synthetic.grammar import Grammar, read_grammar
 from radpriv.benchmark.datasets.synthetic.stream import Stream
 from radpriv.benchmark.datasets.synthetic.truth import Visit, visits
@@ -30,7 +31,6 @@ from radpriv.errors import SuiteError
 
 GRAMMAR = Path(__file__).with_name("plain.toml")
 GENERATOR = 1  # the engine's version: raise it when the same phrase book would give other data
-NO_FINDING = "No Finding"
 TEST_SHARE = 0.2
 LARGEST = 1_000_000
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from radpriv.benchmark.datasets.chexpert import CHEXPERT
 from radpriv.benchmark.datasets.openi import CARD, OpenI, normalise
-from radpriv.benchmark.datasets.openi_mapping import CHEXPERT, MAPPING, read_mapping
+from radpriv.benchmark.datasets.openi_mapping import MAPPING, read_mapping
 from radpriv.benchmark.datasets.openi_xml import Report
 from radpriv.errors import SuiteError
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from radpriv.benchmark.datasets.openi_mapping import CHEXPERT, MAPPING, read_mapping
+from radpriv.benchmark.datasets.chexpert import CHEXPERT
+from radpriv.benchmark.datasets.openi_mapping import MAPPING, read_mapping
 from radpriv.errors import DataError
 
 HEADER = "head,qualifier,label,reason\n"
