@@ -67,7 +67,7 @@ class EpsilonPoint:
 
 
 def epsilon_figure(points: Sequence[EpsilonPoint], title: str, theme: Theme = LIGHT) -> Figure:
-    """One panel; points of one name and kind are joined. Without points it says there is none."""
+    """One panel; points of a method are joined, those of known mechanisms are not."""
     draw = Drawing.start(theme, title)
     if not points:
         margin.nothing(draw, "no private family has an audit")
@@ -83,8 +83,9 @@ def epsilon_figure(points: Sequence[EpsilonPoint], title: str, theme: Theme = LI
     for i, ((name, kind), found) in enumerate(series.items()):
         colour = theme.faint if kind == KNOWN else palette[methods.index(name) % len(palette)]
         shift = 10 ** (step * (i - (len(series) - 1) / 2))
-        at = _series(draw, found, MARKS[kind], colour, shift)
-        sample = {"color": colour, "marker": MARKS[kind], "ms": 5, "lw": 1.2}
+        line = "none" if kind == KNOWN else "-"  # one point for each family's coins: no curve
+        at = _series(draw, found, MARKS[kind], colour, shift, line)
+        sample = {"color": colour, "marker": MARKS[kind], "ms": 5, "lw": 1.2, "ls": line}
         text, detail = (kind, "") if kind == KNOWN else (name, kind)
         told.append(Name(text, detail, draw.height_of(*at), colour, sample))
     names(draw, told)
@@ -128,13 +129,13 @@ def _frame(draw: Drawing, points: Sequence[EpsilonPoint]) -> None:
 
 
 def _series(
-    draw: Drawing, found: Sequence[EpsilonPoint], mark: str, colour: str, shift: float
+    draw: Drawing, found: Sequence[EpsilonPoint], mark: str, colour: str, shift: float, line: str
 ) -> tuple[float, float]:
-    """Draws the points of one name and kind; where the last one stands."""
+    """Draws the points of one name and kind, joined by `line`; where the last one stands."""
     axes = draw.axes
     x = [_beside(p, shift) for p in found]
     y = [p.empirical for p in found]
-    axes.plot(x, y, color=colour, lw=1.2, marker=mark, ms=5.5, clip_on=False, zorder=4)
+    axes.plot(x, y, color=colour, lw=1.2, ls=line, marker=mark, ms=5.5, clip_on=False, zorder=4)
     for at, p in zip(x, found):
         if p.ideal is not None:
             axes.plot([at, at], [p.empirical, p.ideal], color=colour, lw=0.8, alpha=0.4, zorder=2)

@@ -304,3 +304,12 @@ def test_names_in_the_margin_do_not_touch_and_stay_on_the_page() -> None:
         for box in boxes:
             assert box.x1 <= width and box.y0 >= 0 and box.y1 <= height
         assert all(t.get_window_extent().y0 >= 0 for t in figure.texts)
+
+
+def test_known_mechanisms_at_one_budget_are_points_and_no_curve() -> None:
+    known = [EpsilonPoint(f"m{i}", 10.0, 1.0 + i, None, 5.0, "known mechanism") for i in range(3)]
+    figure = epsilon_figure(
+        [*known, EpsilonPoint("dp_lora", 10.0, 2.0, 3.0, 5.0, "black box")], "x"
+    )
+    drawn = [line for line in figure.axes[0].lines if sorted(line.get_ydata()) == [1.0, 2.0, 3.0]]
+    assert len(drawn) == 1 and drawn[0].get_linestyle() == "None"
