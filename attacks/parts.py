@@ -3,8 +3,10 @@
     parts_of(outputs, scores, unit)        # {"natural": Part(...), "rare-token": Part(...), ...}
 
 What was flipped by one coin is one candidate: a report, all reports of a patient where the claim is
-about patients, and all copies of a canary whatever the claim. Its score is the mean. Gradient
-canaries are no records, so what a model says of their slots says nothing: they are left out here.
+about patients, and all copies of a canary whatever the claim. Its score is the mean; where some of
+its records were not asked (NaN, of an extraction alone), that of the others, and NaN if none was.
+Gradient canaries are no records, so what a model says of their slots says nothing: they are left
+out here.
 """
 
 from __future__ import annotations
@@ -75,9 +77,12 @@ def merged(outputs: Outputs, scores: Floats, rows: NDArray[np.int64]) -> Part:
             "per patient; the cell is damaged: delete its folder and run it again"
         )
     likeness = np.bincount(number, weights=outputs.similarity[rows]) / count
+    asked = ~np.isnan(scores[rows])
+    total = np.bincount(number, weights=np.where(asked, scores[rows], 0.0))
+    told = np.bincount(number, weights=asked)
     return Part(
         outputs.slots[rows][first],
-        np.bincount(number, weights=scores[rows]) / count,
+        np.where(told > 0, total / np.maximum(told, 1), np.nan),
         members > 0,
         likeness.astype(np.float32),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from radpriv.attacks.extraction.fill_mask import FillMask, chosen, masked, truth
 from radpriv.attacks.extraction.head import Head, Recipe, head_of, of_checkpoint, public_texts
 from radpriv.attacks.extraction.hidden import Hidden, encode_of
 from radpriv.attacks.extraction.summary import extraction_row
+from radpriv.attacks.parts import merged
 from radpriv.attacks.registry import attacks, make_attack
 from radpriv.attacks.view import View
 from radpriv.baselines.prior import PriorFitted
@@ -150,6 +152,30 @@ def test_a_public_rule_chooses_whole_patients_of_each_kind_in_any_order(read: Vi
     order = np.random.default_rng(0).permutation(len(read))
     mixed = replace(PHI, candidates=10).score(read.only(order))
     np.testing.assert_allclose(mixed, found[order], atol=1e-4)
+
+
+def test_a_patients_amount_is_over_those_of_its_reports_that_were_asked(read: View) -> None:
+    """Three copies a patient; of every other one report names nobody, of the third patient none."""
+    texts = list(read.texts)  # type: ignore[arg-type]
+    for patient in range(0, 48, 2):
+        texts[3 * patient + patient % 3] = "clear lungs ."
+    texts[6:9] = ["clear lungs ."] * 3
+    view = replace(read, texts=tuple(texts))
+    found = PHI.score(view)
+    assert np.isnan(found).sum() == 24 + 2
+    member = np.arange(len(view)) // 3 % 4 == 0
+    outputs: Any = SimpleNamespace(
+        slots=view.slots, patient=view.patient, member=member, similarity=view.similarity
+    )
+    part = merged(outputs, found, np.arange(len(view)))
+    assert len(part.scores) == 48 and np.flatnonzero(np.isnan(part.scores)).tolist() == [2]
+    for patient, amount in enumerate(part.scores):
+        own = [float(found[i]) for i in range(3 * patient, 3 * patient + 3)]
+        asked = [bits for bits in own if not math.isnan(bits)]
+        if asked:
+            assert amount == pytest.approx(sum(asked) / len(asked), rel=1e-12)
+    row = extraction_row([(part.scores, part.member)])
+    assert (row["asked"], row["left_out"]) == (47, 1)
 
 
 def test_texts_without_anything_to_mask_are_not_asked(read: View) -> None:
