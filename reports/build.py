@@ -30,10 +30,10 @@ from radpriv.reports.tables import (
     f1_table,
     labels_table,
     missing_table,
-    plus_minus,
     pool_note,
     privacy_table,
     trivial_table,
+    with_interval,
 )
 
 RELEASE = {
@@ -164,7 +164,7 @@ def _headline(scores: DatasetScores | None) -> str:
         e = top.estimates["weighted"]
         where = "Without privacy" if math.isinf(epsilon) else f"At {epsilon_name(epsilon)}"
         with_ = f", tied with {', '.join(sorted(ties))}" if ties else ""
-        said.append(f"{where} {top.name} reaches {plus_minus(e.mean, e.half)}{with_}.")
+        said.append(f"{where} {top.name} reaches {with_interval(e)}{with_}.")
     return " ".join(said) or "No row has all its seeds yet."
 
 

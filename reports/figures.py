@@ -8,7 +8,6 @@ colour-blind readers, and markers differ too.
 from __future__ import annotations
 
 import io
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -154,7 +153,7 @@ def _panel(axes: Axes, scores: DatasetScores, theme: Theme) -> None:
     top = max(
         [0.5, *(_weighted(r).high for r in [*shown, *scores.trivial] if _weighted(r).defined)]
     )
-    high = min(1.0, top + 0.06) if top <= 1 else top
+    high = min(1.0, top + 0.06)
     _references(axes, scores, shown, theme, labels)
     _private_lines(axes, scores, private, theme, labels)
     _frame(axes, epsilons, high, theme)
@@ -218,7 +217,7 @@ def _private_lines(
         axes.errorbar(
             x,
             [e.mean for e in found],
-            yerr=[0.0 if math.isnan(e.half) else e.half for e in found],
+            yerr=np.nan_to_num([[e.mean - e.low for e in found], [e.high - e.mean for e in found]]),
             color=colour,
             marker=MARKERS[i % len(MARKERS)],
             ms=6,

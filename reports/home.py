@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from radpriv.reports.intervals import Floats, Measured, estimate, pool_seeds
+from radpriv.reports.intervals import RATIO, Floats, Measured, estimate, pool_seeds
 from radpriv.reports.scores import DatasetScores, Row
-from radpriv.reports.tables import Cell, Table, epsilon_name, plus_minus
+from radpriv.reports.tables import Cell, Table, epsilon_name, with_interval
 
 
 def home_table(across: DatasetScores, all_scores: Iterable[DatasetScores]) -> Table | None:
@@ -25,15 +25,15 @@ def home_table(across: DatasetScores, all_scores: Iterable[DatasetScores]) -> Ta
     pool = pool_seeds([r.values for r, (a, _) in zip(ratios, pairs) if not a.deterministic])
     rows, records = [], []
     for (a, b), ratio in zip(pairs, ratios):
-        found = estimate(ratio, pool, deterministic=a.deterministic)
+        found = estimate(ratio, pool, a.deterministic, RATIO)
         ours, theirs = a.estimates["weighted"], b.estimates["weighted"]
         rows.append(
             (
                 Cell(a.name, "name"),
                 Cell(epsilon_name(a.epsilon), "label"),
-                Cell(plus_minus(ours.mean, ours.half), "number"),
-                Cell(plus_minus(theirs.mean, theirs.half), "number"),
-                Cell(plus_minus(found.mean, found.half), "number", "; ".join(found.flags)),
+                Cell(with_interval(ours), "number"),
+                Cell(with_interval(theirs), "number"),
+                Cell(with_interval(found), "number", "; ".join(found.flags)),
             )
         )
         records.append(

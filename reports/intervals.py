@@ -11,6 +11,10 @@ where 95% is claimed; the pooled t holds).  v: variance over patient resamples o
 the same resample for every seed.  t: 97.5% quantile with the pool's degrees of freedom. What seeds
 decide differently on single records enters both s²/k and v, so the interval errs to the wide side.
 
+A score lies in [0, 1] and a difference of two in [−1, 1]. With two seeds t is up to 12.7, and the
+formula reaches beyond; the interval is then *cut* to where the estimand can lie, which takes none
+of its coverage, and is shown by its two ends, as it has no one half-width any more.
+
 **Paired differences** (same dataset, ε and seed) follow the same formula. Every pair of M rows at
 one ε is shown, but only M − 1 differences are independent: their seed variance is twice the
 residual of the rows × seeds table, with (M − 1)(k − 1) degrees of freedom; for M = 2 this is the
@@ -20,7 +24,7 @@ plain variance of the differences.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +32,11 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 LEVEL = 0.975
+ANYWHERE = (-np.inf, np.inf)
+SCORE = (0.0, 1.0)
+DIFFERENCE = (-1.0, 1.0)
+RATIO = (0.0, np.inf)
+"""Where an estimand can lie: `within` of `estimate`."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class Pool:
 class Estimate:
     """A mean with its 95% interval; `mean` NaN = undefined.
 
+    half: half-width by the formula.  within: where the estimand can lie; low and high are in it.
     df: degrees of freedom of s2; None where no seed variance is known (then t is the normal's).
     undefined: share of the patient resamples in which the score does not exist.
     flags: what a reader must know, in words.
@@ -68,6 +78,7 @@ class Estimate:
     undefined: float
     values: tuple[float, ...]
     flags: tuple[str, ...] = ()
+    within: tuple[float, float] = ANYWHERE
 
     @property
     def defined(self) -> bool:
@@ -75,11 +86,16 @@ class Estimate:
 
     @property
     def low(self) -> float:
-        return self.mean - self.half
+        return float(np.clip(self.mean - self.half, *self.within))
 
     @property
     def high(self) -> float:
-        return self.mean + self.half
+        return float(np.clip(self.mean + self.half, *self.within))
+
+    @property
+    def cut(self) -> bool:
+        """Whether mean ± half reaches beyond where the estimand can lie."""
+        return self.mean - self.half < self.within[0] or self.mean + self.half > self.within[1]
 
 
 def pool_seeds(rows: Sequence[Floats]) -> Pool | None:
@@ -113,8 +129,16 @@ def quantile(df: int | None) -> float:
     return float(stats.norm.ppf(LEVEL) if df is None else stats.t.ppf(LEVEL, df))
 
 
-def estimate(measured: Measured, pool: Pool | None, deterministic: bool = False) -> Estimate:
-    """Mean and interval of one row. `deterministic`: the row has no seed variance to speak of."""
+def estimate(
+    measured: Measured,
+    pool: Pool | None,
+    deterministic: bool = False,
+    within: tuple[float, float] = ANYWHERE,
+) -> Estimate:
+    """Mean and interval of one row.
+
+    deterministic: the row has no seed variance to speak of.  within: where the estimand can lie.
+    """
     values, k = measured.values, len(measured.values)
     defined = np.isfinite(measured.resamples)
     undefined = float(1 - defined.mean()) if len(defined) else 1.0
@@ -136,4 +160,9 @@ def estimate(measured: Measured, pool: Pool | None, deterministic: bool = False)
         flags.append("one seed: no seed variance" if one else "no pool: no seed variance")
     if 0 < undefined < 1:
         flags.append(f"undefined in {undefined:.1%} of the resamples")
-    return Estimate(mean, half, k, v, s2, df, undefined, tuple(map(float, values)), tuple(flags))
+    known = tuple(map(float, values))
+    found = Estimate(mean, half, k, v, s2, df, undefined, known, tuple(flags), within)
+    if not found.cut:
+        return found
+    said = f"by the formula ± {half:.2f}, cut to {within[0]:g} to {within[1]:g}"
+    return replace(found, flags=(*flags, said.replace("-", "−").replace("inf", "∞")))

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from radpriv.errors import ReportError
 from radpriv.reports.intervals import (
+    DIFFERENCE,
+    SCORE,
     Estimate,
     Measured,
     Pool,
@@ -269,7 +271,7 @@ def _estimated(row: Row, rows: Sequence[Row]) -> Row:
     estimates = {}
     for metric, measured in row.measured.items():
         pool = pool_seeds([r.measured[metric].values for r in kin])
-        estimates[metric] = estimate(measured, pool, deterministic=row.deterministic)
+        estimates[metric] = estimate(measured, pool, row.deterministic, SCORE)
     return replace(row, estimates=estimates)
 
 
@@ -282,7 +284,7 @@ def _trivial(
     weights: Floats,
 ) -> Row:
     measured = _measure([count(y, np.full(y.shape, value), groups)], labels, weights)
-    estimates = {m: estimate(x, None, deterministic=True) for m, x in measured.items()}
+    estimates = {m: estimate(x, None, True, SCORE) for m, x in measured.items()}
     return Row(name, "", "", math.inf, (), (), (), (), measured, estimates)
 
 
@@ -311,7 +313,7 @@ def _differences(rows: Sequence[Row]) -> list[Difference]:
                 for second in ordered[i + 1 :]:
                     a, b = _weighted(first), _weighted(second)
                     still = first.deterministic + second.deterministic
-                    made = estimate(a - b, (two, one, None)[still], deterministic=still == 2)
+                    made = estimate(a - b, (two, one, None)[still], still == 2, DIFFERENCE)
                     found.append(Difference(first, second, made, _same(a, b)))
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from radpriv.reports.intervals import Estimate, Pool
@@ -79,6 +79,15 @@ def plus_minus(mean: float, half: float, digits: int = 2, sign: bool = False) ->
     return f"{mean:{plus}.{digits}f} ± {half:.{more}f}".replace("-", "−")
 
 
+def with_interval(e: Estimate, digits: int = 2, sign: bool = False) -> str:
+    """ "0.78 ± 0.02", or "0.78 [0.41, 1.00]" where the interval was cut."""
+    if not e.cut:
+        return plus_minus(e.mean, e.half, digits, sign)
+    plus = "+" if sign else ""
+    mean, low, high = (f"{x:{plus}.{digits}f}" for x in (e.mean, e.low, e.high))
+    return f"{mean} [{low}, {high}]".replace("-", "−")
+
+
 def f1_table(scores: DatasetScores, metric: str, title: str, notes: Iterable[str] = ()) -> Table:
     """Rows: method × encoder, the trivial ones last; columns: ε. metric: as in Row.estimates."""
     epsilons = sorted({r.epsilon for r in scores.rows} | {math.inf})
@@ -126,7 +135,7 @@ def _score(row: Row | None, metric: str, top: Row | None, ties: frozenset[str]) 
     df = "∞" if e.df is None else str(e.df)
     detail = "; ".join([f"k = {e.k}, df = {df}", *e.flags])
     flagged = "*" if e.flags else ""
-    return Cell(plus_minus(e.mean, e.half) + flagged + mark, kind, detail)
+    return Cell(with_interval(e) + flagged + mark, kind, detail)
 
 
 def _caveats(rows: Iterable[Row], metric: str) -> list[str]:
@@ -145,7 +154,7 @@ def linear_against_lora(differences: Iterable[Difference]) -> list[str]:
         if d.first.method != "dp_lora" or d.second.method not in LINEAR or d.estimate.mean >= 0:
             continue
         e = d.estimate
-        text = plus_minus(-e.mean, e.half, 3)
+        text = with_interval(replace(e, mean=-e.mean), 3)
         where = f"At {epsilon_name(d.first.epsilon)}, {d.second.name}"
         paired = f"(paired difference in weighted F1: {text}, k = {e.k})"
         if d.resolved:
@@ -194,7 +203,7 @@ def differences_table(scores: DatasetScores) -> Table:
             (
                 Cell(f"{d.first.name} − {d.second.name}", "name"),
                 Cell(epsilon_name(d.first.epsilon), "label"),
-                Cell(plus_minus(e.mean, e.half, 3, sign=True), "number", "; ".join(e.flags)),
+                Cell(with_interval(e, 3, sign=True), "number", "; ".join(e.flags)),
                 Cell(str(e.k), "number"),
                 Cell(df, "number"),
                 Cell(verdict, "text"),
@@ -234,7 +243,10 @@ def labels_table(scores: DatasetScores) -> Table:
         "F1 of each label",
         ("label", "test positives", *(f"{r.name}, {epsilon_name(r.epsilon)}" for r in shown)),
         tuple(rows),
-        ("Labels with few positives have no stable F1: read the interval, not the number.",),
+        (
+            "Labels with few positives have no stable F1: read the interval, not the number. In "
+            "brackets: an interval that the formula puts beyond 0 to 1, cut to what F1 can be.",
+        ),
     )
 
 
@@ -331,6 +343,8 @@ def _numbers(e: Estimate) -> dict[str, Any]:
     return {
         "mean": e.mean,
         "half_width": e.half,
+        "low": e.low,
+        "high": e.high,
         "k": e.k,
         "df": e.df,
         "v": e.v,
@@ -342,7 +356,8 @@ def _numbers(e: Estimate) -> dict[str, Any]:
 
 def _records(scores: DatasetScores) -> Iterable[dict[str, Any]]:
     """One record per row and metric, full precision; a missing row keeps its place."""
-    empty = dict.fromkeys(("mean", "half_width", "k", "df", "v", "s2", "undefined_share"))
+    numbers = ("mean", "half_width", "low", "high", "k", "df", "v", "s2", "undefined_share")
+    empty = dict.fromkeys(numbers)
     for r in [*scores.rows, *scores.trivial]:
         head = {
             "dataset": scores.dataset,

@@ -5,6 +5,8 @@ import pytest
 from scipy import stats
 
 from radpriv.reports.intervals import (
+    DIFFERENCE,
+    SCORE,
     Measured,
     Pool,
     estimate,
@@ -40,6 +42,37 @@ def test_one_seed_borrows_the_variance_of_rows_with_more_seeds() -> None:
     pool = pool_seeds([np.array([0.5]), np.array([0.6, 0.7])])
     e = estimate(Measured(np.array([0.5]), np.array([0.5, 0.5])), pool)
     assert e.half == pytest.approx(stats.t.ppf(0.975, 1) * np.sqrt(0.005)) and not e.flags
+
+
+def test_an_interval_of_a_score_ends_where_no_score_can_lie_and_says_so() -> None:
+    values = np.array([0.9, 0.96])
+    pool = pool_seeds([values])
+    e = estimate(Measured(values, np.array([0.92, 0.93, 0.94])), pool, within=SCORE)
+    assert e.half > 0.3 and e.mean == pytest.approx(0.93)  # t with one degree of freedom
+    assert e.cut and (e.low, e.high) == (pytest.approx(0.93 - e.half), 1.0)
+    assert e.flags == (f"by the formula ± {e.half:.2f}, cut to 0 to 1",)
+    wild = np.array([0.1, 0.9])
+    whole = estimate(Measured(wild, np.array([0.4, 0.6])), pool_seeds([wild]), within=SCORE)
+    assert (whole.low, whole.high) == (0, 1)
+
+
+def test_an_interval_of_a_difference_is_cut_at_minus_one_and_one_only() -> None:
+    values = np.array([-0.2, -0.1])
+    e = estimate(
+        Measured(values, np.array([-0.16, -0.14])), pool_seeds([values]), within=DIFFERENCE
+    )
+    assert not e.cut and not e.flags and e.low == e.mean - e.half < -0.7
+    values = np.array([-0.3, 0.3])
+    e = estimate(Measured(values, np.array([-0.1, 0.1])), pool_seeds([values]), within=DIFFERENCE)
+    assert (e.low, e.high) == (-1, 1) and "cut to −1 to 1" in e.flags[0]
+
+
+def test_what_stays_inside_is_not_touched() -> None:
+    made = Measured(np.array([0.75, 0.85]), np.array([0.75, 0.8, 0.85]))
+    free = estimate(made, Pool(0.0001, 40, 3))
+    bound = estimate(made, Pool(0.0001, 40, 3), within=SCORE)
+    assert (free.low, free.high, free.flags) == (bound.low, bound.high, bound.flags)
+    assert not bound.cut and bound.high == bound.mean + bound.half
 
 
 def test_a_score_of_one_in_every_resample_is_degenerate_and_not_nan() -> None:

@@ -174,6 +174,25 @@ def test_a_rare_label_shows_the_share_of_undefined_resamples(fake) -> None:
     assert all("nan" not in c.text for t in made.values() for row in t.rows for c in row)
 
 
+def test_no_interval_of_an_f1_leaves_0_to_1_with_two_seeds(fake) -> None:
+    fake.seeds, fake.records = (0, 1), 60
+    fake.private, fake.non_private = {}, {"lora": 1.95, "prior": 0.0}
+    report = write_report(fake.write(), "demo")
+    lines = list(csv.DictReader((report.folder / "f1.csv").open()))
+    numbers = [
+        [float(x[n]) for n in ("mean", "half_width", "low", "high")] for x in lines if x["low"]
+    ]
+    assert any(mean + half > 1 or mean - half < 0 for mean, half, _, _ in numbers)
+    assert all(0 <= low <= mean <= high <= 1 for mean, _, low, high in numbers)
+    cell = next(r for r in report.datasets[0].tables["weighted"].rows if "lora" in r[0].text)[-1]
+    said = re.fullmatch(r"0\.\d\d \[(\d\.\d\d), (\d\.\d\d)\]\*", cell.text)
+    assert said and float(said[1]) >= 0 and float(said[2]) == 1
+    assert re.search(
+        r"\* lora .*by the formula ± .*, cut to 0 to 1",
+        (report.folder / "report.md").read_text().replace("\\*", "*"),
+    )
+
+
 def test_short_and_limited_recipes_are_marked_in_table_figure_and_page(fake) -> None:
     fake.short_recipe, fake.limited = True, 50
     root = fake.write()
