@@ -157,7 +157,9 @@ def _markdown(results: Results, reports: tuple[DatasetReport, ...]) -> str:
     for d in reports:
         lines += [f"## {escaped(d.dataset)}", "", escaped(d.headline), "", *items(d.facts), ""]
         lines += ["### What is claimed", "", *(f"- {escaped(s)}" for s in d.claim), ""]
-        lines += [markdown(d.tables[k]) for k in ordered(d.tables)]
+        shown = [d.tables[k] for k in ordered(d.tables)]
+        # A heading over nothing would read as if something had been lost: as on the page, it goes.
+        lines += [markdown(table) for table in shown if table.rows or table.findings]
         lines += ["### Provenance", "", *items(d.provenance)]
         lines += items(("mixed", sentence) for sentence in results.mixed)
         lines += items((cell, f"{status}, {code[:16]}") for cell, status, code in d.cells)

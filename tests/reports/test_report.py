@@ -174,6 +174,20 @@ def test_a_rare_label_shows_the_share_of_undefined_resamples(fake) -> None:
     assert all("nan" not in c.text for t in made.values() for row in t.rows for c in row)
 
 
+def test_no_heading_of_the_markdown_stands_over_an_empty_section(fake, written) -> None:
+    fake.private, fake.non_private = {}, {"lora": 1.95}  # nothing to compare, nothing guaranteed
+    report = write_report(fake.write(), "demo")
+    assert not report.datasets[0].tables["differences"].rows
+    text = (report.folder / "report.md").read_text()
+    sections = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    titles = [section.splitlines()[0] for section in sections]
+    tables = [s for s in sections if not s.startswith(("What is claimed", "Provenance"))]
+    assert not any(t.startswith("Paired differences") for t in titles) and len(tables) > 3
+    assert all("\n| " in section or "\n**" in section for section in tables)
+    whole = (written.folder / "report.md").read_text()
+    assert "### Paired differences in weighted F1\n\n| difference |" in whole
+
+
 def test_no_interval_of_an_f1_leaves_0_to_1_with_two_seeds(fake) -> None:
     fake.seeds, fake.records = (0, 1), 60
     fake.private, fake.non_private = {}, {"lora": 1.95, "prior": 0.0}
