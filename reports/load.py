@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from radpriv.errors import ReportError
 
-COUNTING = 4
+COUNTING = 5
 """Attack results of an older rule counted near-copies in their headline: they are not shown."""
 
 

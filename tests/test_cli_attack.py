@@ -113,6 +113,12 @@ def test_run_makes_the_attacks_of_the_suite_and_attack_adds_others_to_the_plan(
     assert listed(store) == sorted(second)
 
 
+def test_the_report_shows_what_attacks_write(radpriv: Radpriv, ran: Path) -> None:
+    told = json.loads(radpriv("attack", ran, "--json").out)["datasets"][0]["tables"]
+    assert "leakage:loss" in told, "results count by another rule than the reports show"
+    assert {r["method"] for r in told["leakage:loss"]["records"]} >= {"dp_bow", "prior"}
+
+
 def test_a_plugin_attack_is_kept_and_its_source_decides_its_results(
     radpriv: Radpriv, ran: Path, tmp_path: Path
 ) -> None:

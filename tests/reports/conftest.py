@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from radpriv.reports.load import COUNTING
 from radpriv.reports.write import Report, write_report
 
 LABELS = (
@@ -293,7 +294,7 @@ def attack(
         summaries["known"]["truth"] = {"epsilon": epsilon, "auc": 0.55}
     return {
         "schema": 2,
-        "counting": 4,
+        "counting": COUNTING,
         "kind": "membership",
         "on": "records",
         "attack_id": f"{name}-{family}",
