@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from radpriv.attacks.answers import Answered, extraction, membership
 from radpriv.attacks.files import CellFiles, Outputs, load
 from radpriv.attacks.metrics import Floats
+from radpriv.attacks.own import check_own
 from radpriv.attacks.registry import Extraction, make_attack
 from radpriv.attacks.view import Scorer
 from radpriv.attacks.views import Origins, reference_of, rows_of, view_of
@@ -76,13 +77,15 @@ def attack_family(
 
     references: more seeds of it, trained to be compared with and never attacked themselves.
     origins: where what the attack declares comes from. NotApplicable where there is nothing to
-    attack here or something declared is not at hand.
+    attack here or something declared is not at hand. AttackError where a cell's private files are
+    another's (own.py).
     """
     attack = make_attack(name, params)
     family, extra = _family(targets), _family(references) if references else []
     _one_family(family, extra)
     outputs = [load(cell) for cell in (*family, *extra)]
     _one_audit_set(outputs)
+    check_own(outputs, len(family), origins)
     rows = rows_of(outputs[0], attack.on)
     every = len(rows) == len(outputs[0].slots)
     seen = [o if every else o.only(rows) for o in outputs]

@@ -20,6 +20,7 @@ import numpy as np
 
 from radpriv.attacks.files import Outputs
 from radpriv.attacks.material import Material, draw_again
+from radpriv.attacks.metrics import Bools
 from radpriv.attacks.planted import projections_of, secrets_of
 from radpriv.attacks.registry import NEEDS
 from radpriv.attacks.saved import Saved
@@ -41,7 +42,7 @@ PUBLIC_WORDS = HashedWords(1024, 1, binary=False)
 """Features of a text where the method has no encoder: hashed words, L2 norm 1."""
 MAX_LENGTH = 256
 """Tokens that features see, where the method does not say it."""
-KEPT = {"model": 1, "encode": 1}
+KEPT = {"model": 1, "encode": 1, "member": 4096, "answers": 4096}
 """How many of a kind are held in memory at once; 4 of any other."""
 
 
@@ -141,6 +142,32 @@ class Sources:
         """What releases show of gradient canaries, one column per candidate (planted.py)."""
         place = ("projections", str(outputs.cell.folder))
         return self._once(place, lambda: projections_of(outputs))
+
+    def member(self, outputs: Outputs) -> Bools | None:
+        """bool (m,): the coins of a cell's candidates, drawn again; None without its data."""
+
+        def make() -> Bools | None:
+            try:
+                job, slots = self._job(outputs), self._material(outputs).slots
+            except AttackError:
+                return None
+            return job.universe(job.dataset(self._data)).member[slots]
+
+        return self._once(("member", str(outputs.cell.folder)), make)
+
+    def answers(self, outputs: Outputs, rows: np.ndarray) -> Matrix | None:
+        """float32 (rows, L): what the saved model says of some candidates; None where it, or the
+        data, is not at hand."""
+
+        def make() -> Matrix | None:
+            try:
+                found = self._material(outputs)
+                texts = [found.whole[int(s)] for s in found.slots[rows]]
+                return self._saved(outputs).query(texts)
+            except Exception:  # also of a plug-in's model; an attack that needs it says so
+                return None
+
+        return self._once(("answers", str(outputs.cell.folder), str(rows.tolist())), make)
 
     def _job(self, outputs: Outputs) -> Job:
         """The job of a cell; NotApplicable where the suite or its data is not at hand."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from radpriv.attacks.files import Outputs
+from radpriv.attacks.metrics import Bools
 from radpriv.attacks.registry import NEEDS, ON
 from radpriv.attacks.view import Matrix, Projections, Reference, Secret, View
 from radpriv.benchmark.planting import GRADIENT
@@ -22,7 +23,11 @@ from radpriv.errors import AttackError
 
 
 class Origins(Protocol):
-    """Where declared extras come from (sources.py): each is asked for all candidates of a cell."""
+    """Where declared extras come from (sources.py): each is asked for all candidates of a cell.
+
+    member, answers: the coins drawn again, and what the saved model says of some candidates, to
+    check stored files by (own.py); None where data or model is not at hand.
+    """
 
     def available(self, need: str, outputs: Outputs) -> str: ...
     def texts(self, outputs: Outputs) -> tuple[tuple[str, ...], tuple[str, ...]]: ...
@@ -32,6 +37,8 @@ class Origins(Protocol):
     def encode(self, outputs: Outputs) -> Any: ...
     def secrets(self, outputs: Outputs) -> tuple[Secret | None, ...]: ...
     def projections(self, outputs: Outputs) -> Projections: ...
+    def member(self, outputs: Outputs) -> Bools | None: ...
+    def answers(self, outputs: Outputs, rows: np.ndarray) -> Matrix | None: ...
 
 
 class NotApplicable(AttackError):

@@ -255,6 +255,23 @@ def test_words_that_fit_nothing_or_too_much_are_one_line(
     assert "belong to a suite" in wrong
 
 
+@pytest.mark.parametrize("name", ["candidates", "flags"])
+def test_private_files_of_two_seeds_that_changed_places_are_not_attacked(
+    radpriv: Radpriv, ran: Path, tmp_path: Path, name: str
+) -> None:
+    own = [c for c in cells(tmp_path / "store", "dp_bow") if c["role"] == "cell"]
+    folders = [tmp_path / "store" / "cells" / c["cell_id"] / c["fingerprint"] for c in own]
+    one, two = (folder / "private" / f"{name}.parquet" for folder in folders)
+    one.rename(tmp_path / "aside")
+    two.rename(one)
+    (tmp_path / "aside").rename(two)
+    done = radpriv("attack", ran, "--attack", "blind", "--json")
+    assert done.code == 1
+    (line,) = json.loads(done.out)["not_attacked"]
+    assert line.startswith("blind on dp_bow") and f"{name}.parquet" in line
+    assert "those lie in" in line and "2 results of blind" in done.err
+
+
 def test_an_attack_that_is_no_attack_is_refused_before_anything_is_trained(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
