@@ -17,7 +17,7 @@ is "test".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,14 @@ from radpriv.benchmark.datasets.ctrate_scans import (
 from radpriv.benchmark.datasets.ctrate_sources import find_place, sources_sha256, split_files
 from radpriv.benchmark.datasets.hashed import hashed
 from radpriv.benchmark.datasets.published import Published
-from radpriv.benchmark.datasets.rows import Row, StreamedLoader
+from radpriv.benchmark.datasets.rows import MISSING, Row, StreamedLoader
 from radpriv.errors import DataError
 
 TEXTS = ("findings+impression", "findings", "impression")
 HOLDOUTS = ("test", "validation")
 TEST_SHARE = 0.2
+FEW = 20
+"""Scans without a counterpart that are counted and left out, however small the files are."""
 
 CARD = Card(
     title="CT-RATE: chest CT reports",
@@ -118,6 +120,8 @@ class CTRate(StreamedLoader):
                     raise DataError(
                         f"{files.labels}: none of its scans is in {files.reports}; get both again"
                     )
+                _check_whole(files.labels, reports.keys() - labels.keys(), len(reports))
+                _check_whole(files.reports, labels.keys() - reports.keys(), len(labels))
                 yield from self._joined(labels, reports, spool, counts)
 
     def _joined(
@@ -157,6 +161,15 @@ class CTRate(StreamedLoader):
         if official != "train":
             return "held back"
         return "test" if hashed(f"radpriv/ct-rate/validation/{patient}") < TEST_SHARE else "train"
+
+
+def _check_whole(path: Path, missing: Collection[str], total: int) -> None:
+    """DataError for a file that is cut short: many scans of its counterpart are not in it."""
+    if len(missing) > max(FEW, MISSING * total):
+        raise DataError(
+            f"{path}: has no row for {len(missing):,} of the {total:,} scans of its counterpart; "
+            "the file is cut short or half downloaded: get it again"
+        )
 
 
 COUNTS = (

@@ -16,6 +16,7 @@ split by a public hash of the id. `counts` says how many went which way, and add
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from radpriv.benchmark.datasets.hashed import hashed
 from radpriv.benchmark.datasets.openi_mapping import MAPPING, Mapping, read_mapping
 from radpriv.benchmark.datasets.openi_published import published_labels, published_texts
 from radpriv.benchmark.datasets.openi_sources import (
+    CSV,
     companion_sha256,
     file_sha256,
     find_source,
@@ -38,11 +40,14 @@ from radpriv.benchmark.datasets.openi_sources import (
 )
 from radpriv.benchmark.datasets.openi_xml import Report
 from radpriv.benchmark.datasets.published import Published
+from radpriv.benchmark.datasets.rows import tell_counts
 from radpriv.benchmark.datasets.texts import normalise
 
 TEXTS = ("findings+impression", "findings", "impression")
 HOLDOUTS = ("test", "validation")
 TEST_SHARE = 0.2
+XML_REPORTS, CSV_REPORTS = 3955, 3851
+"""Reports of the release, as files and as rows."""
 
 CARD = Card(
     title="Open-i: Indiana University chest X-ray reports",
@@ -110,6 +115,15 @@ class OpenI(Loader):
         reports = read_source(source)
         dataset = self.arrange(reports, read_mapping(MAPPING))
         counts = {**dataset.counts, **read_companion(source, reports)}
+        tell_counts(self.name, f"read ({source.name})", counts)
+        whole = CSV_REPORTS if source.name == CSV else XML_REPORTS
+        if len(reports) < whole:
+            print(
+                f"openi: {len(reports):,} of the {whole:,} reports of the release: is the download "
+                "complete?",
+                file=sys.stderr,
+                flush=True,
+            )
         return replace(dataset, counts=counts)
 
     def arrange(self, reports: list[Report], mapping: Mapping) -> Dataset:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from xml.etree import ElementTree
 
@@ -56,10 +56,12 @@ def parse_report(data: bytes, where: str) -> Report:
         root: ElementTree.Element = parser.close()
     except ElementTree.ParseError as error:
         line, column = error.position
-        raise DataError(f"{where}: malformed XML at line {line}, column {column}") from None
+        raise DataError(
+            f"{where}: malformed XML at line {line}, column {column}; {_AGAIN}"
+        ) from None
     except (ValueError, LookupError) as error:
         reason = error if isinstance(error, ValueError) else "unknown encoding"
-        raise DataError(f"{where}: refused, {reason}") from None
+        raise DataError(f"{where}: refused, {reason}; {_AGAIN}") from None
     if root.tag != "eCitation":
         raise DataError(f"{where}: its root element is not eCitation, so it is no Open-i report")
     sections = {a.get("Label"): _text(a) for a in root.iter("AbstractText")}
@@ -107,13 +109,18 @@ def read_file(file: Path) -> bytes:
 
 
 def report_files(folder: Path) -> list[Path]:
-    """The XML files of an unpacked archive, in order of number."""
+    """The XML files of an unpacked archive, in order of number; DataError for a pipe or folder."""
     files = [file for file in folder.glob("*.xml") if _MEMBER.search(file.name)]
+    for file in files:
+        if not file.is_file():
+            raise DataError(f"{file}: no regular file; {_AGAIN}")
     return sorted(files, key=lambda file: (int(file.stem), file.name))
 
 
 def _members(path: Path, archive: tarfile.TarFile) -> Iterator[Report]:
     for member in archive:
+        if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
+            raise DataError(f"{path}: member {member.name[:100]!r} leads out of it; {_AGAIN}")
         if not member.isreg() or not _MEMBER.search(member.name):
             continue
         where = f"{path}: {member.name}"

@@ -29,6 +29,7 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock
 
+from radpriv.benchmark.atomic import atomic_write
 from radpriv.benchmark.caches import cache_folder, make_private
 from radpriv.benchmark.cell import digest
 from radpriv.benchmark.closure import find
@@ -39,7 +40,16 @@ from radpriv.benchmark.registry import PLUGIN
 from radpriv.errors import DataError, StoreError
 
 MISSING = 0.05
-"""Share of labelled studies without a report above which a download is doubted."""
+"""Share of what lacks its counterpart above which a download is doubted."""
+
+COUNTERPARTS = (
+    "labels_without_report",
+    "without_report",
+    "report_without_labels",
+    "without_labels",
+    "report_without_split",
+)
+"""Counts of what lacks the row or the text that belongs to it."""
 
 BATCH = 2048
 """Rows of one Arrow record batch: what is held in memory while writing."""
@@ -84,14 +94,17 @@ class StreamedLoader(Loader):
                 counts: Counter[str] = Counter()
                 with _ticker(self.name) as tick:
                     write_table(path, self, self.rows(source, counts, tick), counts)
-                found = read_table(path)
-                told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-                print(f"{self.name}: read; {told}", file=sys.stderr, flush=True)
-                for line in incomplete(self.name, counts):
-                    print(line, file=sys.stderr, flush=True)
+                made, found = "read", read_table(path)
+            else:
+                made = "read before"
         if found is None:
             raise StoreError(f"{path}: cannot be read back; give RADPRIV_CACHE another folder")
+        tell_counts(self.name, f"{made}{self.told(source)}", found[1])
         return _dataset(self, path, *found)
+
+    def told(self, source: Path | None) -> str:
+        """Which of several possible files were read, for the line of counts: " (a.zip, b.csv)"."""
+        return ""
 
     def _key(self, data: Path | None) -> str:
         module = type(self).__module__
@@ -103,14 +116,22 @@ class StreamedLoader(Loader):
         return digest([FORMAT, self.labels, self.identity(data), code])[:32]
 
 
+def tell_counts(name: str, made: str, counts: Mapping[str, int]) -> None:
+    """What was kept and what was left out, each time: a table read before skips no less."""
+    told = ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
+    for line in (f"{name}: {made}; {told}", *incomplete(name, counts)):
+        print(line, file=sys.stderr, flush=True)
+
+
 def incomplete(name: str, counts: Mapping[str, int]) -> Iterator[str]:
     """What to say of counts that speak of half a download."""
-    for kind in ("labels_without_report", "without_report"):
+    for kind in COUNTERPARTS:
         count = counts.get(kind, 0)
-        if count > MISSING * counts.get("scans", count + counts.get("reports", 0)):
+        total = counts.get("scans", counts.get("reports", 0) + counts.get(COUNTERPARTS[0], 0))
+        if count > MISSING * total:
             yield (
-                f"{name}: {kind} {count:,}, more than {MISSING:.0%} of all that have labels: is "
-                "the download complete?"
+                f"{name}: {kind} {count:,}, more than {MISSING:.0%} of {total:,}: is the download "
+                "complete?"
             )
 
 
@@ -138,8 +159,7 @@ def write_table(path: Path, loader: Loader, rows: Iterator[Row], counts: Mapping
                 written += len(block)
         os.replace(temporary, path)
         facts = {"rows": written, "counts": dict(counts)}
-        Path(temporary).write_text(json.dumps(facts), encoding="utf-8")
-        os.replace(temporary, path.with_suffix(".json"))
+        atomic_write(path.with_suffix(".json"), json.dumps(facts).encode(), mode=0o600)
     except OSError as error:
         raise StoreError(
             f"{path}: the table could not be written ({error.strerror}); free space, or set "

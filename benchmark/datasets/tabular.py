@@ -90,7 +90,9 @@ class Table:
             if key:
                 first = seen.setdefault(tuple([cells[i] for i in key]), number)
                 if first != number:
-                    raise self.fault(number, ", ".join(self.key), f"repeats line {first}")
+                    raise self.fault(
+                        number, ", ".join(self.key), f"repeats line {first}; {self.advice}"
+                    )
             try:
                 states = tuple([values[row[i].strip()] for i in labels])
             except KeyError:

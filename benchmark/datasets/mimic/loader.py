@@ -26,7 +26,7 @@ from radpriv.benchmark.datasets.mimic.policy import BLANK, Policy, canonical_unc
 from radpriv.benchmark.datasets.mimic.published import published
 from radpriv.benchmark.datasets.mimic.reports import Reports, open_reports
 from radpriv.benchmark.datasets.mimic.sections import TEXTS, chosen_text, has_text
-from radpriv.benchmark.datasets.mimic.sources import Sources, find_sources
+from radpriv.benchmark.datasets.mimic.sources import LABELLERS, Sources, find_sources
 from radpriv.benchmark.datasets.mimic.tables import (
     Place,
     States,
@@ -39,7 +39,6 @@ from radpriv.benchmark.datasets.published import Published
 from radpriv.benchmark.datasets.rows import Row, StreamedLoader
 from radpriv.errors import SuiteError
 
-LABELLERS = ("chexpert", "negbio")
 TEST_LABELS = ("official", "radiologist")
 
 
@@ -102,8 +101,12 @@ class MimicCXR(StreamedLoader):
         with open_reports(sources.reports) as reports:
             check_whole(sources, places, labels, reports.patients)
             counts.update(orphans(places, labels, reports.patients))
+            counts["misnamed_file"] = reports.misnamed
             policy = Policy.of(self.uncertain, self.blank, CHEXPERT)
             yield from self._rows(reports, places, labels, gold, policy, counts, progress)
+
+    def told(self, source: Path | None) -> str:
+        return f" ({', '.join(p.name for p in self._sources(source).paths())})"
 
     def _rows(
         self,

@@ -33,6 +33,8 @@ _REPORT = re.compile(r"(?:^|/)p(\d\d)/p(\d{8})/s(\d{8})\.txt")
 _GROUP = re.compile(r"p\d\d")
 _PATIENT = re.compile(r"p\d{8}")
 _STUDY = re.compile(r"s\d{8}\.txt")
+_MISNAMED = re.compile(r"(?!s\d{8}\.txt$).*\.txt", re.IGNORECASE | re.DOTALL)
+_IN_PATIENT = re.compile(r"(?:^|/)p\d\d/p\d{8}/(?!s\d{8}\.txt$)[^/]*\.txt$", re.IGNORECASE)
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -45,10 +47,16 @@ _DAMAGE = (
 
 
 class Reports(Protocol):
-    """patients: study -> patient of each report there is."""
+    """patients: study -> patient of each report there is.
+
+    misnamed: text files beside reports that are called otherwise, and are not read.
+    """
 
     @property
     def patients(self) -> dict[int, int]: ...
+
+    @property
+    def misnamed(self) -> int: ...
 
     def text(self, study: int) -> str:
         """The report; DataError if it cannot be read or is not UTF-8."""
@@ -60,6 +68,7 @@ class Folder:
 
     path: Path
     patients: dict[int, int] = field(repr=False)
+    misnamed: int = 0
 
     def text(self, study: int) -> str:
         file = self.path / relative_path(self.patients[study], study)
@@ -79,6 +88,7 @@ class Archive:
     archive: zipfile.ZipFile = field(repr=False)
     patients: dict[int, int] = field(repr=False)
     members: dict[int, zipfile.ZipInfo] = field(repr=False)
+    misnamed: int = 0
 
     def text(self, study: int) -> str:
         member = self.members[study]
@@ -134,6 +144,8 @@ def scan(folder: Path) -> Iterator[tuple[int, os.DirEntry[str]]]:
                 if patient.name[:3] != group.name:
                     raise DataError(f"{patient.path}: belongs under {patient.name[:3]}/; {AGAIN}")
                 for study in _entries(patient, _STUDY):
+                    if not study.is_file():
+                        raise DataError(f"{study.path}: no regular file; {AGAIN}")
                     yield int(patient.name[1:]), study
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from error
@@ -146,12 +158,14 @@ def _entries(folder: os.PathLike[str], name: re.Pattern[str]) -> list[os.DirEntr
 
 def _folder(path: Path) -> Folder:
     patients: dict[int, int] = {}
+    folders: set[str] = set()
     for patient, file in scan(path):
         study = int(file.name[1:-4])
         if study in patients:
             raise DataError(f"{file.path}: this study lies under two patients; {AGAIN}")
         patients[study] = patient
-    return Folder(path, patients)
+        folders.add(os.path.dirname(file.path))
+    return Folder(path, patients, sum(len(_entries(f, _MISNAMED)) for f in folders))
 
 
 def _archive(path: Path, archive: zipfile.ZipFile) -> Archive:
@@ -172,7 +186,8 @@ def _archive(path: Path, archive: zipfile.ZipFile) -> Archive:
             members[study], patients[study] = member, patient
         if wrong:
             raise DataError(f"{path}: member {member.filename[:100]!r} {wrong}; {AGAIN}")
-    return Archive(path, archive, patients, members)
+    misnamed = sum(bool(_IN_PATIENT.search(name)) for name in archive.namelist())
+    return Archive(path, archive, patients, members, misnamed)
 
 
 def _unsafe(member: zipfile.ZipInfo) -> str:

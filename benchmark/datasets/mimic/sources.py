@@ -9,8 +9,9 @@ radiologists gave to a part of the test split.
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from radpriv.errors import DataError
 
 ZIP = "mimic-cxr-reports.zip"
 SPLIT, RADIOLOGIST = "split", "test-set-labeled"
+LABELLERS = ("chexpert", "negbio")
+PLACES = "mimic-cxr/, mimic-cxr-jpg/, physionet.org/files/ and a folder of the version in each"
 GET = (
     f"get {ZIP} (physionet.org/content/mimic-cxr) and the tables of mimic-cxr-jpg there, with your "
     "own credentials, and put them under mimic-cxr/ as they are"
@@ -42,6 +45,10 @@ class Sources:
     labels: Path
     split: Path
     radiologist: Path | None
+
+    def paths(self) -> tuple[Path, ...]:
+        """What is read, of all that may lie there."""
+        return (self.reports, self.labels, self.split, *filter(None, (self.radiologist,)))
 
     def sha256(self) -> dict[str, str]:
         """SHA-256 of each source by its part; for a folder, of its list of (path, SHA-256)."""
@@ -65,10 +72,13 @@ def find_sources(data: Path | None, labeller: str, radiologist: bool) -> Sources
     reports = _reports(data)
     missing = [f"{ZIP} (or its files/p10/ ... p19/)"] * (reports is None)
     wanted = (labeller, SPLIT, RADIOLOGIST) if radiologist else (labeller, SPLIT)
-    missing += [f"mimic-cxr-*-{part}.csv.gz" for part in wanted if parts[part] is None]
+    missing += [f"mimic-cxr-*-{part}.csv.gz (or .csv)" for part in wanted if parts[part] is None]
     labels, split = parts[labeller], parts[SPLIT]
     if missing or reports is None or labels is None or split is None:
-        raise DataError(f"MIMIC-CXR: {data} holds no {', no '.join(missing)}; {GET}")
+        raise DataError(
+            f"MIMIC-CXR: {data} holds no {', no '.join(missing)}{_instead(data, labeller, parts)}; "
+            f"looked in it and in {PLACES} there; {GET}"
+        )
     return Sources(reports, labels, split, parts[RADIOLOGIST] if radiologist else None)
 
 
@@ -76,14 +86,15 @@ def tree_sha256(folder: Path) -> str:
     """SHA-256 of the list of (path, SHA-256) of all reports below `folder`, in order of path.
 
     Reading 227,835 files takes minutes on a slow disk, so the answer is kept in RADPRIV_CACHE under
-    the hash of the list of (path, size, time of change): one file changed, and all are read again.
+    the hash of the list of (path, size, inode, times): one file changed, even with its old size and
+    time of modification set again, and all are read again.
     """
     listing = hashlib.sha256(f"{folder.resolve()}\n".encode())
     paths = []
     for _, file in scan(folder):
         with reading(file.path):
             facts = file.stat()
-        listing.update(f"{file.path} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+        listing.update(f"{file.path} {_version(facts)}\n".encode())
         paths.append(file.path)
     memo = make_private(cache_folder() / "sources") / f"{listing.hexdigest()}.sha256"
     if memo.is_file() and len(known := memo.read_text("utf-8")) == 64:
@@ -95,8 +106,18 @@ def tree_sha256(folder: Path) -> str:
         with reading(path), open(path, "rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
         contents.update(f"{Path(path).relative_to(folder).as_posix()} {sha256}\n".encode())
-    atomic_write(memo, contents.hexdigest().encode())
+    atomic_write(memo, contents.hexdigest().encode(), mode=0o600)
     return contents.hexdigest()
+
+
+def _instead(data: Path, labeller: str, parts: Mapping[str, Path | None]) -> str:
+    """The labels of the other labeller, if they lie there."""
+    if parts[labeller] is not None:
+        return ""
+    found = {name: _table(data, name) for name in LABELLERS if name != labeller}
+    return "".join(
+        f" (there is {path.name}: --option labeller={name})" for name, path in found.items() if path
+    )
 
 
 def _places(data: Path) -> Iterator[Path]:
@@ -131,6 +152,10 @@ def _reports(data: Path) -> Path | None:
 def _file_sha256(path: Path) -> str:
     with reading(path):
         return hashes.file_sha256(path)
+
+
+def _version(facts: os.stat_result) -> str:
+    return f"{facts.st_size} {facts.st_ino} {facts.st_mtime_ns} {facts.st_ctime_ns}"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -161,3 +162,29 @@ def test_any_text_survives_the_round_trip_through_xml(
     assert report.number == 7
     assert report.findings == words.strip()
     assert report.codes == ((code.strip(),) if code.strip() else ())
+
+
+def test_an_archive_whose_member_leads_out_of_it_is_refused(
+    archive: Write, report_xml: Make
+) -> None:
+    for name in ("../../evil/5.xml", "/etc/5.xml"):
+        data = archive({"ecgen-radiology/1.xml": report_xml("one"), name: report_xml("five")})
+        assert "leads out of it" in refusal(data)
+
+
+def test_a_pipe_among_the_unpacked_files_is_refused(tmp_path: Path, report_xml: Make) -> None:
+    folder = tmp_path / "openi" / "ecgen-radiology"
+    folder.mkdir(parents=True)
+    (folder / "1.xml").write_bytes(report_xml("one"))
+    os.mkfifo(folder / "2.xml")
+    assert "no regular file" in refusal(tmp_path)
+
+
+def test_a_part_of_the_release_is_told(
+    archive: Write, report_xml: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = archive({"ecgen-radiology/1.xml": report_xml("one")})
+    OpenI().load(data)
+    said = capsys.readouterr().err
+    assert "openi: read (NLMCXR_reports.tgz); reports 1" in said
+    assert "1 of the 3,955 reports of the release: is the download complete?" in said

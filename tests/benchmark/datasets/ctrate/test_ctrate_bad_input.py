@@ -111,3 +111,17 @@ def test_the_marker_that_stands_in_the_texts_is_seen_when_it_does_come_out(tree:
     data = CTRate().load(tree.fill().data)
     assert tree.marker in data.texts[0]
     assert tree.marker not in repr(data) + repr(data.texts) + repr(data.counts)
+
+
+def test_a_file_that_is_cut_short_between_rows_is_refused_by_name(tree: Any) -> None:
+    volumes = [f"train_{i}_a_1" for i in range(1, 70)]
+    for kind in ("labels", "reports"):
+        tree.fill([*volumes, "valid_1_a_1"])
+        path = tree.path("train", kind)
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:20]))
+        said = tree.refusal()
+        assert path.name in said and "no row for 50 of the 69 scans" in said
+        path.write_text("".join(lines[:60]))  # ten are counted, and told
+        counts = CTRate().load(tree.data).counts
+        assert counts["without_labels"] + counts["without_report"] == 10

@@ -56,6 +56,7 @@ def test_rows_are_studies_in_order_of_patient_with_the_official_split(
         "empty_report": 0,
         "without_section": 0,
         "kept": 6,
+        "misnamed_file": 0,
         "kept_without_any_label": 1,
     }
 
