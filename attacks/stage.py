@@ -108,7 +108,8 @@ def _attacked(
     if found is not None:
         return found
     result, rows = attack_family(name, {}, family.targets, how.digest, family.references, origins)
-    return store.finish_attack(key, lambda folder: write_result(folder, result, rows))
+    hidden = family.targets[0].record["card"]["release"] == "nothing"
+    return store.finish_attack(key, lambda folder: write_result(folder, result, rows), hidden)
 
 
 def _how(name: str) -> Fingerprint:

@@ -17,10 +17,13 @@ def cache_folder() -> Path:
 
 
 def make_private(folder: Path) -> Path:
-    """The folder, made and closed to others; StoreError that says what to do."""
+    """The folder, made and closed to others whatever the umask, as is RADPRIV_CACHE around it;
+    StoreError that says what to do."""
+    root = cache_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
+        for place in (root, folder) if root in folder.parents else (folder,):
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            place.chmod(0o700)
     except OSError as error:
         raise StoreError(
             f"{folder}: the cache folder cannot be made ({error.strerror}); "

@@ -30,6 +30,7 @@ REFERENCE = "reference"
 class Planned:
     """One job, its fingerprint and its status: planned, done, diverged, over_budget or failed.
 
+    unsaid: stands in the plan in place of a reason that may name a record of gated data.
     reference: whether it only serves attacks on the other seeds of its family. The cell itself
     does not know: its record is that of a target.
     """
@@ -38,6 +39,7 @@ class Planned:
     how: Fingerprint
     status: str = "planned"
     reason: str = ""
+    unsaid: str = ""
     reference: bool = False
 
     @property
@@ -127,6 +129,6 @@ def write_plan(
         "limited": overrides.limit,
         "note": suite.note or None,
         "datasets": sorted({p.job.axes["dataset"] for p in planned}),
-        "cells": [{**p.asked, "status": p.status, "reason": p.reason} for p in planned],
+        "cells": [{**p.asked, "status": p.status, "reason": p.unsaid or p.reason} for p in planned],
     }
     store.write_plan(name, plan)

@@ -84,7 +84,8 @@ def _attempt(job: Job, how: Fingerprint, context: Context) -> Finished:
     def goes_on(folder: Path) -> bool:
         return how.cached and resumable(folder, now)
 
-    with context.store.begin(job.cell.id, how.digest, resume=goes_on) as work:
+    gated = job.loader.card.gated
+    with context.store.begin(job.cell.id, how.digest, resume=goes_on, closed=gated) as work:
         if work.done is not None and how.cached:
             return work.done
         started = time.time()

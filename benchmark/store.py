@@ -8,7 +8,8 @@
     work/ attempts/                  running and failed runs      sources/  snapshots of plug-ins
     attacks/<attack id>/             finished attacks             secret    keys ids of gated data
 
-Every private/ folder has mode 700 and its files 600, 400 once finished.
+Every private/ folder has mode 700 and its files 600, 400 once finished; so has the whole folder of
+a cell of gated data, whose test scores and weights are about records that nobody else may see.
 """
 
 from __future__ import annotations
@@ -93,10 +94,11 @@ class Store:
         fingerprint: str,
         wait: float | None = None,
         resume: Callable[[Path], bool] | None = None,
+        closed: bool = False,
     ) -> Work[Finished]:
         """Work on a cell under its lock. wait: seconds for another process, None: to its end.
 
-        resume: see `Work`.
+        resume, closed: see `Work`.
         """
         target = self.cell_folder(cell_id, fingerprint)
         return Work(
@@ -106,6 +108,7 @@ class Store:
             cell_at(cell_id, fingerprint),
             wait,
             resume,
+            closed,
         )
 
     def cells(self) -> Iterator[Path]:
@@ -195,16 +198,20 @@ class Store:
         """The finished attack, None if there is none, StoreError if it is damaged."""
         return attack_at(attack_id)(self.attack_folder(attack_id))
 
-    def finish_attack(self, attack_id: str, write: Callable[[Path], None]) -> Finished:
+    def finish_attack(
+        self, attack_id: str, write: Callable[[Path], None], closed: bool = False
+    ) -> Finished:
         """Have `write` fill a folder (result.json at least) and rename it into place.
 
         Under a lock; an attack that is there already is returned as it is, and `write` not called.
+        closed: see `Work`.
         """
         work = Work(
             self.root / "work" / "attacks" / safe(attack_id, "attack id"),
             self.attack_folder(attack_id),
             self.root / "attempts" / "attacks" / attack_id,
             attack_at(attack_id),
+            closed=closed,
         )
         with work:
             if work.done is None:

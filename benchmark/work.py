@@ -11,6 +11,9 @@ fail     its ledger and the reason move to store/attempts/; the rest is deleted.
 killed   nothing runs any more, so the next worker finds the folder and does the same for it.
 
 The lock is the kernel's: it dies with its process, so none is ever stale.
+
+What is computed from gated data is *closed*: its folder has mode 700 and its files 400 whatever the
+umask, and a reason that may name one of its records is not kept.
 """
 
 from __future__ import annotations
@@ -30,10 +33,12 @@ from typing import Generic, Self, TypeVar
 from filelock import FileLock, Timeout
 
 from radpriv.benchmark.atomic import PRIVATE, make_folder, storing, sweep, sync_folder, write_json
-from radpriv.errors import RadprivError, StoreError, kind_and_place
+from radpriv.errors import DataError, RadprivError, StoreError, kind_and_place
 
 LEDGER = "ledger.jsonl"
 REASON = "reason.json"
+UNSAID = "its data could not be read; what names a record is printed and not kept: run it again"
+"""Kept in place of a fault in gated data."""
 _FULL = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
 
 T = TypeVar("T")
@@ -48,6 +53,7 @@ class Work(Generic[T]):
     that holds the lock; None for as long as it takes.
     resume: whether a folder that a killed process left holds a run that can go on.
     resumed: whether it did; the folder then holds its private/ and its ledger.
+    closed: whether all of it is for the owner alone, not private/ only.
     """
 
     done: T | None = None
@@ -61,8 +67,9 @@ class Work(Generic[T]):
         find: Callable[[Path], T | None],
         wait: float | None = None,
         resume: Callable[[Path], bool] | None = None,
+        closed: bool = False,
     ) -> None:
-        self._resume = resume
+        self._resume, self._closed = resume, closed
         self.folder, self.target, self.attempts = folder, target, attempts
         self._find, self._wait = find, wait
         self._lock = FileLock(folder.with_name(f"{folder.name}.lock"))
@@ -88,6 +95,8 @@ class Work(Generic[T]):
                         "the process ended before the run did; run again",
                     )
                 make_folder(self.folder / PRIVATE)
+                if self._closed:
+                    self.folder.chmod(0o700)
                 self.done = self._find(self.target)
             except BaseException:
                 self._lock.release()
@@ -112,7 +121,7 @@ class Work(Generic[T]):
                 if self._find(self.folder) is None:
                     raise StoreError(f"{self.folder}: finished without a result; write it first")
                 sweep(self.folder, recurse=True)
-                _seal(self.folder)
+                _seal(self.folder, self._closed)
                 make_folder(self.target.parent)
                 try:
                     os.rename(self.folder, self.target)
@@ -153,7 +162,7 @@ class Work(Generic[T]):
             elif not self._over and not self._goes_on(error):
                 # On a full disk this may fail too: the folder then stays for the next worker.
                 with suppress(StoreError):
-                    self.fail(*_reason(error))
+                    self.fail(*_reason(error, self._closed))
             with suppress(OSError):
                 self._holder.unlink(missing_ok=True)
         finally:
@@ -172,14 +181,14 @@ def disk_is_full(error: BaseException) -> bool:
     return any(text in str(error) for text in _FULL)
 
 
-def _reason(error: BaseException | None) -> tuple[str, str]:
+def _reason(error: BaseException | None, closed: bool) -> tuple[str, str]:
     """Kind and sentence. A foreign exception's message may quote a record, so it is not kept."""
     if error is None:
         return "failed", "the run ended without a result"
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return "interrupted", "the run was interrupted; run again"
     if isinstance(error, RadprivError):
-        return "failed", str(error)
+        return "failed", UNSAID if closed and isinstance(error, DataError) else str(error)
     if disk_is_full(error):
         return "disk full", "no space was left; free some and run again"
     return "failed", kind_and_place(error)
@@ -225,10 +234,10 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _seal(folder: Path) -> None:
-    """Everything on disk and read-only; what lies in private/ for the owner alone."""
+def _seal(folder: Path, closed: bool) -> None:
+    """Everything on disk and read-only; what lies in private/, or all, for the owner alone."""
     for base, _, names in os.walk(folder, topdown=False):
-        private = PRIVATE in Path(base).relative_to(folder).parts
+        private = closed or PRIVATE in Path(base).relative_to(folder).parts
         for name in names:
             path = Path(base, name)
             handle = os.open(path, os.O_RDONLY)

@@ -4,7 +4,8 @@
     for table in report.terminal_tables(): console.print(terminal(table))
     print(report.page)
 
-Each file is written whole or not at all, and equal results give equal bytes.
+Each file is written whole or not at all, and equal results give equal bytes. Where a dataset's
+release policy is "nothing", files have mode 600 and a folder made for them 700, whatever the umask.
 """
 
 from __future__ import annotations
@@ -122,7 +123,8 @@ def write_report(
             contents[f"epsilon{end}.png"] = png(epsilon_figure(points, r.title))
             contents[f"epsilon{end}.svg"] = svg(epsilon_figure(points, r.title)).encode()
     contents["index.html"] = page(results, reports).encode()
-    files = tuple(_write(folder / name, data) for name, data in contents.items())
+    private = any(d.record["card"]["release"] == "nothing" for d in results.done.values())
+    files = tuple(_write(folder / name, data, private) for name, data in contents.items())
     return Report(results.suite, folder, folder / "index.html", files, reports)
 
 
@@ -181,15 +183,16 @@ def _jsonable(value: Any) -> Any:
     return value
 
 
-def _write(path: Path, data: bytes) -> Path:
-    """Through a temporary file of its own name, renamed into place."""
+def _write(path: Path, data: bytes, private: bool) -> Path:
+    """Through a temporary file of its own name (mode 600), renamed into place."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            os.chmod(name, 0o644)
+            if not private:
+                os.chmod(name, 0o644)
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
