@@ -15,6 +15,7 @@ from rich.table import Table
 
 from radpriv.errors import PrivacyError, RadprivError, UnknownNameError
 
+from radpriv.interrupt import STATUS, ctrl_c, told
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -74,8 +75,8 @@ def run(
     try:
         outcome = arc.run(request, err, debug)
     except KeyboardInterrupt:  # here, since click would end the program without a word
-        err.print("[yellow]interrupted[/]; finished cells are kept, run again to go on")
-        raise typer.Exit(130) from None
+        told(err, "finished cells are kept, run again to go on")
+        raise typer.Exit(STATUS) from None
     _show(outcome, as_json)
     if outcome.failed:
         err.print(f"[red]{len(outcome.failed)} cells did not finish[/]; they are missing above")
@@ -111,8 +112,8 @@ def attack(
     try:
         outcome = arc.attack(request, name or None, err)
     except KeyboardInterrupt:
-        err.print("[yellow]interrupted[/]; finished attacks are kept, run again to go on")
-        raise typer.Exit(130) from None
+        told(err, "finished attacks are kept, run again to go on")
+        raise typer.Exit(STATUS) from None
     _show(outcome, as_json)
     if outcome.not_attacked:
         err.print(f"[red]{len(outcome.not_attacked)} attacks could not be made[/]; reasons above")
@@ -313,14 +314,15 @@ def main() -> None:
     """Entry point: one sentence and status 2 for what the user can mend; --debug for more."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    try:
-        app(standalone_mode=True)
-    except RadprivError as error:
-        if "--debug" in sys.argv:
-            raise
-        err.print("[red]radpriv:[/] ", end="")
-        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("[yellow]interrupted[/]; finished cells are kept, run again to go on")
-        sys.exit(130)
+    with ctrl_c():
+        try:
+            app(standalone_mode=True)
+        except RadprivError as error:
+            if "--debug" in sys.argv:
+                raise
+            err.print("[red]radpriv:[/] ", end="")
+            err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            told(err, "finished cells are kept, run again to go on")
+            sys.exit(STATUS)
