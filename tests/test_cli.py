@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from radpriv import cli
 from radpriv.benchmark import job as job_module
 from radpriv.errors import SuiteError
 
@@ -192,6 +196,26 @@ def test_list_knows_every_kind(radpriv: Radpriv) -> None:
     assert all(name in plain for entries in told.values() for name in entries)
     for kind in told:
         assert set(json.loads(radpriv("list", kind, "--json").out)) == {kind}
+
+
+def test_list_wraps_whole_sentences_on_a_terminal_and_cuts_none(
+    radpriv: Radpriv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = json.loads(radpriv("list", "--json").out)
+    assert (
+        told["attacks"]["lira"].startswith("Likelihood-ratio")
+        and "did not?" in (told["attacks"]["lira"])
+    )
+    assert not radpriv("list").out.count("\x1b")
+    screen = io.StringIO()
+    monkeypatch.setattr(cli, "out", Console(file=screen, width=60, force_terminal=True))
+    radpriv("list")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
+    assert max(map(len, lines)) <= 60
+    seen = " ".join(" ".join(lines).split())
+    for entries in told.values():
+        for name, line in entries.items():
+            assert f"{name} {line}" in seen
 
 
 def test_debug_shows_the_traceback(radpriv: Radpriv, write_suite: WriteSuite) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -232,10 +233,10 @@ def names() -> dict[str, dict[str, str]]:
 
     def first(item: Any) -> str:
         module = __import__("sys").modules[item.__module__]
-        return (module.__doc__ or "").strip().split("\n")[0]
+        return " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
 
     return {
-        "suites": {n: read_suite(n).note.split(".")[0] for n in shipped()},
+        "suites": {n: re.split(r"\.(?:\s|$)", read_suite(n).note)[0] for n in shipped()},
         "datasets": {n: datasets.get(n).card.title for n in datasets.names()},
         "encoders": {n: encoders.get(n).hub_id for n in encoders.names()},
         "methods": {n: first(methods.get(n)) for n in methods.names()},

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from radpriv.errors import PrivacyError, RadprivError, UnknownNameError
@@ -162,9 +163,18 @@ def list_(
     for title, entries in chosen.items():
         out.print(f"[bold]{title}[/]")
         for entry, line in entries.items():
-            out.print(f"  {entry:<18} [dim]{line}[/]", highlight=False, soft_wrap=True)
+            shown.add_row(f" {entry}", escape(line))
+        out.print(shown)
 
 
+        longest = max(map(len, entries), default=0)
+        if not out.is_terminal:  # a line each, for other programs
+            for entry, line in entries.items():
+                print(f"  {entry:<{longest}} {line}")
+            continue
+        shown = Table.grid(padding=(0, 1), pad_edge=True)
+        shown.add_column(no_wrap=True)
+        shown.add_column(style="dim")
 @app.command()
 def why(
     cell: Annotated[str, typer.Argument(help="cell id, or the start of one")],
