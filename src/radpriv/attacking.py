@@ -79,9 +79,8 @@ def _of_cell(request: Request) -> Target:
         for path in sorted((store.root / "plans").glob("[!.]*.json"))
     }
     entries = [(name, entry) for name, plan in plans.items() for entry in plan["cells"]]
-    hits = [(name, e) for name, e in entries if e["cell_id"].startswith(text)]
-    hits = [hit for hit in hits if hit[1]["cell_id"] == text] or hits
-    found = {entry["family"]: entry["cell_id"] for _, entry in hits}
+    hits = [(name, e) for name, e in entries if e in named_by(text, [e for _, e in entries])]
+    found = {entry["family"]: entry for _, entry in hits}
     if not hits:
         known = [*shipped(), *(entry["cell_id"] for _, entry in entries)]
         raise StoreError(
@@ -89,8 +88,10 @@ def _of_cell(request: Request) -> Target:
             f"{did_you_mean(text, known)}"
         )
     if len(found) > 1:
-        listed = ", ".join([*found.values()][:5]) + (", …" if len(found) > 5 else "")
-        raise StoreError(f"'{text}' fits {len(found)} families; give more of one: {listed}")
+        every = [entry for _, entry in entries]
+        listed = ", ".join(f"{shortest(e, every)} ({_axes(e)})" for e in [*found.values()][:8])
+        more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+        raise StoreError(f"'{text}' fits {len(found)} families; give one of: {listed}{more}")
     (family,) = found
 
     def finished(name: str) -> int:
@@ -107,6 +108,38 @@ def _of_cell(request: Request) -> Target:
         return Target(store, best, None, request.data, _never(error), frozenset(found))
     jobs = _jobs(asked, suite, overrides, store)
     return Target(store, best, suite, request.data, jobs, frozenset(found))
+
+
+def named_by(text: str, entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Entries of a plan whose cell id is `text`, else goes on after it where a word ends, else
+    starts with it: "lora" is no "lora_wide", nor "eps1" an "eps10"."""
+    ids = [e["cell_id"] for e in entries]
+    for fits in (
+        [i == text for i in ids],
+        [i.startswith((f"{text}.", f"{text}-")) for i in ids],
+        [i.startswith(text) for i in ids],
+    ):
+        if text and any(fits):
+            return [e for e, fit in zip(entries, fits) if fit]
+    return []
+
+
+def shortest(entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
+    """The fewest words of a cell's id by which `named_by` finds its family alone."""
+    whole = str(entry["cell_id"])
+    ends = [i for i, letter in enumerate(whole) if letter in ".-"]
+    for end in ends:
+        if {e["family"] for e in named_by(whole[:end], entries)} == {entry["family"]}:
+            return whole[:end]
+    return whole
+
+
+def _axes(entry: Mapping[str, Any]) -> str:
+    """What tells a family from another whose cells have the same words: label, budget, role."""
+    axes = entry["axes"]
+    budget = "non-private" if axes["epsilon"] == "inf" else f"ε = {axes['epsilon']:g}"
+    role = ", the control" if entry["role"] == "control" else ""
+    return f"{axes.get('label') or axes['method']}, {budget}{role}"
 
 
 def _asked(request: Request, plan: Mapping[str, Any]) -> Request:
