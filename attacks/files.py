@@ -27,6 +27,28 @@ COLUMNS = ("slot", "record", "patient", "labels", "logits", "length", "similarit
 AGAIN = "the cell is damaged: delete its folder and run it again"
 
 
+class Withheld(AttackError):
+    """The store is a copy without its private files: nothing is wrong with it, or with a cell."""
+
+
+def unreadable(path: Path, error: Exception) -> AttackError:
+    """What to do about a file that cannot be read: a copy that left it out is no damage."""
+    if isinstance(error, PermissionError):
+        return AttackError(f"{path}: only its owner may read it; attack as the user who ran it")
+    if path.parent.name == "private" and not path.parent.exists():
+        return Withheld(
+            f"{path.parent}: absent, so this store is a copy without private files, and attacks "
+            "need them: attack where the cells were run, or copy private/ too"
+        )
+    if isinstance(error, FileNotFoundError):
+        return AttackError(
+            f"{path}: absent; copy it from where the cell was run, or delete the cell's folder and "
+            "run it again"
+        )
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return AttackError(f"{path}: cannot be read ({line}); {AGAIN}")
+
+
 @dataclass(frozen=True)
 class CellFiles:
     """One finished cell: its folder and its record.json, already read."""
@@ -40,7 +62,7 @@ class CellFiles:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise AttackError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+            raise unreadable(path, error) from error
         return CellFiles(folder, record)
 
     @property
@@ -132,7 +154,7 @@ def _table(path: Path, columns: tuple[str, ...]) -> pa.Table:
     try:
         table = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowException) as error:
-        raise AttackError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+        raise unreadable(path, error) from error
     if missing := [name for name in columns if name not in table.column_names]:
         raise AttackError(f"{path}: column '{missing[0]}' is missing; {AGAIN}")
     for name in set(columns) - {"similarity"}:

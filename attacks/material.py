@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from radpriv.attacks.files import AGAIN, Outputs
+from radpriv.attacks.files import Outputs, unreadable
 from radpriv.benchmark.datasets.texts import Texts, pick
 from radpriv.benchmark.job import Job
 from radpriv.benchmark.record import hashed_id
@@ -53,7 +53,7 @@ class Material:
         try:
             tested = tuple(pq.read_table(path, columns=["record"])["record"].to_pylist())
         except (OSError, pa.ArrowException, KeyError) as error:
-            raise AttackError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+            raise unreadable(path, error) from error
         if tested != self.others:
             raise AttackError(
                 f"{path}: its records are not the test records that the data gives now; run the "

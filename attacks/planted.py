@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from radpriv.attacks.files import AGAIN, Outputs
+from radpriv.attacks.files import AGAIN, Outputs, unreadable
 from radpriv.attacks.view import Projections, Secret
 from radpriv.attacks.views import NotApplicable
 from radpriv.benchmark.datasets.audit import prf
@@ -74,7 +74,7 @@ def projections_of(outputs: Outputs) -> Projections:
         flat = values.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
         releases = read(folder / "ledger.jsonl")
     except (OSError, KeyError, pa.ArrowException) as error:
-        raise AttackError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+        raise unreadable(path, error) from error
     except PrivacyError as error:
         raise AttackError(f"{error}; {AGAIN}") from error
     if not releases and not shown:

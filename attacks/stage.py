@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from radpriv.attacks.files import CellFiles
+from radpriv.attacks.files import CellFiles, Withheld
 from radpriv.attacks.registry import attacks
 from radpriv.attacks.run import attack_family, attack_id, write_result
 from radpriv.attacks.views import NotApplicable, Origins
@@ -72,7 +72,8 @@ def attack_plan(
     and left out, and the others go on; so is one that has nothing for an attack to attack.
     """
     chosen = families(store, plan)
-    results, told = [], 0
+    results, told = list[Finished](), 0
+    withheld = dict[str, list[str]]()
     lost = [] if failed is None else failed
     for name in names:
         how, missing = _how(name), dict[str, list[str]]()
@@ -92,6 +93,8 @@ def attack_plan(
                 say(line)
             told = len(lost)
             tick(f"{name} on {family.label}")
+            except Withheld as error:
+                withheld.setdefault(name, []).append(str(error))
         for reason, labels in missing.items():
             where = "everything" if len(labels) == len(chosen) > 1 else ", ".join(labels)
             say(f"{name}: left out for {where}: {reason}")
@@ -104,6 +107,10 @@ def _attacked(
     if family.broken:
         raise AttackError(family.broken)
     key = attack_id(name, {}, how.digest, family.targets, family.references)
+    if withheld:
+        first, *_ = [line for lines in withheld.values() for line in lines]
+        lost.append(f"{', '.join(withheld)}: not made: {first}")
+        say(lost[-1])
     found = store.lookup_attack(key)
     if found is not None:
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from radpriv.attacks.files import CellFiles, load
+from radpriv.attacks.files import CellFiles, Withheld, load, unreadable
 from radpriv.attacks.run import attack_family
 from radpriv.errors import AttackError
 
@@ -68,6 +69,20 @@ def test_an_absent_or_cut_file_is_named(folder: Path, name: str, damage: str) ->
     with pytest.raises(AttackError, match=name.split("/")[-1].replace(".", r"\.")) as caught:
         load(CellFiles.open(folder))
     assert "run it again" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_to_do_is_told_by_what_is_not_there(folder: Path) -> None:
+    """A copy without private/ is whole, and nothing of it is to be deleted."""
+    private = folder / "private"
+    (private / "candidates.parquet").rename(folder / "kept")
+    with pytest.raises(AttackError, match="copy it from where the cell was run, or delete"):
+        load(CellFiles.open(folder))
+    shutil.rmtree(private)
+    with pytest.raises(Withheld, match=r"copy without private files.*copy private/ too") as caught:
+        load(CellFiles.open(folder))
+    assert "delete" not in str(caught.value) and "damaged" not in str(caught.value)
+    closed = str(unreadable(private / "flags.parquet", PermissionError(13, "Permission denied")))
+    assert "only its owner may read it" in closed and "delete" not in closed
 
 
 def test_a_missing_column_an_empty_entry_and_a_short_row_are_named(folder: Path) -> None:
