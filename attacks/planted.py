@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from radpriv.attacks.files import AGAIN, Outputs, unreadable
 from radpriv.attacks.view import Projections, Secret
-from radpriv.attacks.views import NotApplicable
+from radpriv.attacks.views import NotApplicable, NothingPlanted
 from radpriv.benchmark.datasets.audit import prf
 from radpriv.benchmark.datasets.canaries import planted, secret_of, secret_text
 from radpriv.benchmark.job import Job
@@ -64,7 +64,7 @@ def projections_of(outputs: Outputs) -> Projections:
     """
     columns = np.flatnonzero(np.array(outputs.kind) == GRADIENT)
     if not columns.size:
-        raise NotApplicable("no gradient canaries among the candidates; plant some in the suite")
+        raise NothingPlanted("no gradient canaries among the candidates; plant some in the suite")
     folder = outputs.cell.folder
     path = folder / "private" / "projections.parquet"
     try:

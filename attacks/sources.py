@@ -25,7 +25,7 @@ from radpriv.attacks.planted import projections_of, secrets_of
 from radpriv.attacks.registry import NEEDS
 from radpriv.attacks.saved import Saved
 from radpriv.attacks.view import Matrix, Projections, Secret
-from radpriv.attacks.views import NotApplicable
+from radpriv.attacks.views import NotApplicable, NothingPlanted
 from radpriv.benchmark.cell import digest
 from radpriv.benchmark.classifier import Pooled
 from radpriv.benchmark.datasets.texts import pick
@@ -135,7 +135,7 @@ class Sources:
     def secrets(self, outputs: Outputs) -> tuple[Secret | None, ...]:
         """m; None for a candidate that carries no secret."""
         if not any(kind.partition("*")[0] == "secret" for kind in outputs.kind):
-            raise NotApplicable("no secret canaries among the candidates; plant some in the suite")
+            raise NothingPlanted("no secret canaries among the candidates; plant some in the suite")
         return secrets_of(self._job(outputs), self._key(outputs), outputs)
 
     def projections(self, outputs: Outputs) -> Projections:

@@ -11,7 +11,8 @@ from typing import Any
 from radpriv.attacks.files import CellFiles, Withheld
 from radpriv.attacks.registry import attacks
 from radpriv.attacks.run import attack_family, attack_id, write_result
-from radpriv.attacks.views import NotApplicable, Origins
+from radpriv.attacks.views import NotApplicable, NothingPlanted, Origins
+from radpriv.benchmark.atomic import make_folder, storing
 from radpriv.benchmark.fingerprint import Fingerprint, fingerprint
 from radpriv.benchmark.registry import PLUGIN
 from radpriv.benchmark.results import Finished
@@ -64,10 +65,13 @@ def attack_plan(
     failed: list[str] | None = None,
 ) -> list[Finished]:
     """One result per family and attack, served from the store where nothing that it depends on
+    asked: Collection[str] | None = None,
     changed.
 
     origins: where an attack finds what it declares beside stored scores. only: these families.
-    failed: is given a line for each attack that could not be made.
+    failed: is given a line for each attack that could not be made, and one for all those that a
+    store without private files does not allow. asked: names that somebody wrote, None for all: of
+    the others it is not said that nothing was planted for them.
     A family that cannot be attacked (a handful of candidates whose coins all fell alike) is said
     and left out, and the others go on; so is one that has nothing for an attack to attack.
     """
@@ -84,6 +88,9 @@ def attack_plan(
                 results.append(_attacked(store, name, how, family, origins))
             except NotApplicable as error:
                 missing.setdefault(str(error), []).append(family.label)
+            except NothingPlanted as error:
+                if asked is None or name in asked:
+                    missing.setdefault(str(error), []).append(family.label)
             except RadprivError as error:
                 lost.append(f"{name} on {family.label}: not attacked: {error}")
             except (Exception, SystemExit) as error:  # a plug-in's; its words may quote a report

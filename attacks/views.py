@@ -45,6 +45,10 @@ class NotApplicable(AttackError):
     """This attack has nothing to attack here; not an error of anybody."""
 
 
+class NothingPlanted(NotApplicable):
+    """The suite planted no canaries of the kind that it attacks."""
+
+
 def rows_of(outputs: Outputs, on: str) -> np.ndarray:
     """int64 (shown,): the rows that an attack on `on` is shown; NotApplicable if there is none."""
     if on not in ON:
@@ -58,7 +62,7 @@ def rows_of(outputs: Outputs, on: str) -> np.ndarray:
         rows = [i for i, kind in enumerate(kinds) if kind.partition("*")[0] == "secret"]
     if not rows:
         what = {"gradients": "gradient canaries", "secrets": "secret canaries"}.get(on, "records")
-        raise NotApplicable(f"no {what} among the candidates; plant some in the suite")
+        raise NothingPlanted(f"no {what} among the candidates; plant some in the suite")
     return np.array(rows, np.int64)
 
 

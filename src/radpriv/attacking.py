@@ -6,7 +6,7 @@ attack_target(target, names, console)           # what is finished is served fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,10 +191,39 @@ def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def attack_target(target: Target, names: Sequence[str], console: Console) -> list[str]:
+def known_names(words: Sequence[str] | None, store: Store, plan: str) -> set[str]:
+    """Names of attacks that words ask a report for; a result in the plan makes its name known."""
+    made = {attack_of(store, i) for i in listed(store, plan)}
+    given = [w for w in words or () if w in made]
+    rest = None if words is None else [w for w in words if w not in made]
+    return {*given, *attack_names(rest, store)}
+
+
+def listed(store: Store, plan: str) -> list[str]:
+    """Ids of the attack results that a plan lists; all that lie there if it lists none yet."""
+    found = store.read_plan(plan).get("attacks")
+    if found is None:
+        found = [path.parent.name for path in (store.root / "attacks").glob("*/result.json")]
+    return sorted(found)
+
+
+def attack_of(store: Store, attack_id: str) -> str:
+    """The name of the attack that a result is of; ids begin with it, should it be damaged."""
+    try:
+        found = store.lookup_attack(attack_id)
+    except StoreError:
+        found = None
+    named = attack_id.partition(".")[0]
+    return named if found is None else str(found.record.get("attack", named))
+
+
+def attack_target(
+    target: Target, names: Sequence[str], console: Console, asked: Collection[str] | None = None
+) -> list[str]:
     """Attack every family, say what is left out and why, and list the results in the plan.
 
-    What could not be attacked, a line each.
+    asked: the names that a user or a suite wrote, None for all. What could not be attacked, a line
+    each.
     """
     from radpriv.attacks.sources import Sources
     from radpriv.attacks.stage import attack_plan, families
@@ -206,7 +235,7 @@ def attack_target(target: Target, names: Sequence[str], console: Console) -> lis
     with Tally(len(there) * len(names), console) as tally:
         failed: list[str] = []
         results = attack_plan(
-            store, plan, names, sources, tally.say, tally.tick, target.only, failed
+            store, plan, names, sources, tally.say, tally.tick, target.only, failed, asked
         )
     made = {result.folder.name for result in results}
     kept = [old for old in plan.get("attacks", ()) if _stays(store, old, names, target.only)]
