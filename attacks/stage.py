@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ from radpriv.benchmark.fingerprint import Fingerprint, fingerprint
 from radpriv.benchmark.registry import PLUGIN
 from radpriv.benchmark.results import Finished
 from radpriv.benchmark.store import Store
-from radpriv.errors import AttackError, RadprivError, kind_and_place
+from radpriv.errors import AttackError, RadprivError, StoreError, kind_and_place
 
 DEFAULT = ("loss", "reference", "lira", "rmia", "blind", "white_box", "attribute", "exposure")
 """What a suite makes if it names none."""
@@ -63,9 +65,9 @@ def attack_plan(
     tick: Callable[[str], None] = lambda label: None,
     only: Collection[str] | None = None,
     failed: list[str] | None = None,
+    asked: Collection[str] | None = None,
 ) -> list[Finished]:
     """One result per family and attack, served from the store where nothing that it depends on
-    asked: Collection[str] | None = None,
     changed.
 
     origins: where an attack finds what it declares beside stored scores. only: these families.
@@ -86,11 +88,13 @@ def attack_plan(
                 continue
             try:
                 results.append(_attacked(store, name, how, family, origins))
-            except NotApplicable as error:
-                missing.setdefault(str(error), []).append(family.label)
             except NothingPlanted as error:
                 if asked is None or name in asked:
                     missing.setdefault(str(error), []).append(family.label)
+            except NotApplicable as error:
+                missing.setdefault(str(error), []).append(family.label)
+            except Withheld as error:
+                withheld.setdefault(name, []).append(str(error))
             except RadprivError as error:
                 lost.append(f"{name} on {family.label}: not attacked: {error}")
             except (Exception, SystemExit) as error:  # a plug-in's; its words may quote a report
@@ -100,11 +104,13 @@ def attack_plan(
                 say(line)
             told = len(lost)
             tick(f"{name} on {family.label}")
-            except Withheld as error:
-                withheld.setdefault(name, []).append(str(error))
         for reason, labels in missing.items():
             where = "everything" if len(labels) == len(chosen) > 1 else ", ".join(labels)
             say(f"{name}: left out for {where}: {reason}")
+    if withheld:
+        first, *_ = [line for lines in withheld.values() for line in lines]
+        lost.append(f"{', '.join(withheld)}: not made: {first}")
+        say(lost[-1])
     return results
 
 
@@ -114,16 +120,26 @@ def _attacked(
     if family.broken:
         raise AttackError(family.broken)
     key = attack_id(name, {}, how.digest, family.targets, family.references)
-    if withheld:
-        first, *_ = [line for lines in withheld.values() for line in lines]
-        lost.append(f"{', '.join(withheld)}: not made: {first}")
-        say(lost[-1])
-    found = store.lookup_attack(key)
+    found, damaged = None, False
+    try:
+        found = store.lookup_attack(key)
+    except StoreError:
+        damaged = True
     if found is not None:
         return found
     result, rows = attack_family(name, {}, family.targets, how.digest, family.references, origins)
+    if damaged:
+        _set_aside(store, key)
     hidden = family.targets[0].record["card"]["release"] == "nothing"
     return store.finish_attack(key, lambda folder: write_result(folder, result, rows), hidden)
+
+
+def _set_aside(store: Store, key: str) -> None:
+    """A result that cannot be read makes room for the one that was made anew."""
+    place = store.root / "attempts" / "attacks" / key
+    with storing(place):
+        make_folder(place)
+        os.rename(store.attack_folder(key), place / f"damaged-{secrets.token_hex(4)}")
 
 
 def _how(name: str) -> Fingerprint:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from radpriv.reports.attacked import attack_names
@@ -23,6 +23,7 @@ from radpriv.reports.overview import overview_table
 from radpriv.reports.scores import DatasetScores, best, score
 from radpriv.reports.strata import strata_table
 from radpriv.reports.tables import (
+    Cell,
     Table,
     delta_name,
     differences_table,
@@ -105,7 +106,7 @@ def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dic
     made += [leakage_table(results, dataset, name, said) for name in attack_names(results, dataset)]
     leaks |= {t.key: t for t in made if t.rows}
     if scores is None:
-        return leaks
+        return leaks | _missing(results, dataset, None)
     seeds = ", ".join(str(k) for k in sorted({len(r.seeds) for r in scores.rows}))
     planted = _planted(results, dataset)
     notes = [
@@ -137,10 +138,34 @@ def _tables(results: Results, dataset: str, scores: DatasetScores | None) -> dic
         "differences": differences_table(scores),
         "privacy": privacy_table(scores),
         "labels": labels_table(scores),
-        **leaks,
     }
     missing = missing_table(scores)
-    return tables | ({"missing": missing} if missing.rows else {})
+    return {**tables, **leaks, **_missing(results, dataset, missing)}
+
+
+def _missing(results: Results, dataset: str, cells: Table | None) -> dict[str, Table]:
+    """Cells without a result, and below them attack results that cannot be read."""
+    heads = {
+        f".{e.cell_id.rpartition('-')[0].removesuffix(f'.s{e.seed}')}.k": e
+        for e in results.entries
+        if e.dataset == dataset
+    }
+    rows = [
+        (
+            Cell(attack_id, "name"),
+            Cell(e.label),
+            Cell(epsilon_name(e.epsilon), "label"),
+            Cell(reason, "missing"),
+        )
+        for attack_id, reason in results.unread
+        for e in [next((e for head, e in heads.items() if head in attack_id), None)]
+        if e is not None
+    ]
+    made = cells or Table("missing", "Missing", ("cell", "method", "budget", "reason"), (), ())
+    if rows:
+        title, columns = "Missing cells and attacks", ("cell or attack", *made.columns[1:])
+        made = replace(made, title=title, columns=columns, rows=(*made.rows, *rows))
+    return {"missing": made} if made.rows else {}
 
 
 def _planted(results: Results, dataset: str) -> str:
@@ -293,5 +318,9 @@ def _provenance(results: Results, done: Sequence[Done]) -> tuple[tuple[str, str]
         ("attack", f"{a.attack} version {a.version}: {a.attack_id}")
         for a in results.attacks
         if a.family in families
+    ]
+    lines += [
+        ("attack not shown", f"{name}: {count} results, not asked for here")
+        for name, count in results.apart.items()
     ]
     return tuple(lines)

@@ -9,7 +9,7 @@ not `done` keeps its place and its reason; it is never averaged around.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,7 +102,11 @@ class AttackResult:
 
 @dataclass(frozen=True)
 class Results:
-    """What a report is made of. `mixed`: sentences about what was allowed to differ."""
+    """What a report is made of. `mixed`: sentences about what was allowed to differ.
+
+    unread: attack id and reason of results that are asked for and cannot be read. apart: how many
+    results the plan lists of attacks that are not asked for, by name.
+    """
 
     suite: str
     short_recipe: bool
@@ -113,6 +117,8 @@ class Results:
     done: Mapping[str, Done]
     attacks: tuple[AttackResult, ...]
     mixed: tuple[str, ...]
+    unread: tuple[tuple[str, str], ...] = ()
+    apart: Mapping[str, int] = field(default_factory=dict)
 
 
 def load(
@@ -135,9 +141,10 @@ def load(
     done = {e.cell_id: _done(store, e) for e in entries if e.done}
     _refuse_limited(done.values(), limited, suite)
     mixed = [*_mixed_families(entries), *_mixed_tables(done.values(), datasets)]
-    attacks, doubles = _attacks(
-        store, entries, plan.get("attacks") if attack_ids is None else attack_ids
-    )
+    listed = plan.get("attacks")
+    wanted = listed if attack_ids is None else attack_ids
+    attacks, doubles, unread = _attacks(store, entries, wanted)
+    counts = Counter(i.partition(".")[0] for i in set(listed or ()) - set(wanted or ()))
     mixed += doubles
     if mixed and not allow_mixed:
         raise ReportError(f"{mixed[0]}; run the suite again, or allow mixed results")
@@ -151,6 +158,8 @@ def load(
         done,
         attacks,
         tuple(mixed),
+        unread,
+        dict(sorted(counts.items())),
     )
 
 
@@ -266,21 +275,22 @@ def _mixed_tables(done: Iterable[Done], datasets: Iterable[str]) -> list[str]:
 
 def _attacks(
     store: Path, entries: Iterable[Entry], wanted: Collection[str] | None
-) -> tuple[tuple[AttackResult, ...], list[str]]:
-    """Results whose input cells are exactly the finished cells of a family, as computed now."""
+) -> tuple[tuple[AttackResult, ...], list[str], tuple[tuple[str, str], ...]]:
+    """Results whose input cells are exactly the finished cells of a family, as computed now; what
+    is there twice; and what cannot be read: that costs a report one result, not all."""
     families: dict[str, dict[str, str]] = defaultdict(dict)
     for e in entries:
         if e.done:
             families[e.family][e.cell_id] = e.fingerprint
     chosen: dict[tuple[str, str, str], AttackResult] = {}
-    doubles = []
-    for path in sorted((store / "attacks").glob("*/result.json")):
-        if wanted is not None and path.parent.name not in wanted:
-            continue
-        data = _json(path)
-        if isinstance(data, dict) and data.get("counting", 1) != COUNTING:
-            continue
+    doubles, unread = [], []
+    folder = store / "attacks"
+    names = [p.parent.name for p in folder.glob("*/result.json")] if wanted is None else wanted
+    for path in (folder / name / "result.json" for name in sorted(names)):
         try:
+            data = _json(path)
+            if "attack_id" in data and data.get("counting", 1) != COUNTING:
+                continue
             result = AttackResult(
                 data["attack_id"],
                 data["attack"],
@@ -299,10 +309,10 @@ def _attacks(
                 data.get("chance"),
                 data.get("remarks") or {},
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ReportError(
-                f"{path}: not an attack result (field {error}); run the attack again"
-            ) from error
+        except (ReportError, AttributeError, KeyError, TypeError, ValueError):
+            what = "cannot be read" if path.exists() else "is gone"
+            unread.append((path.parent.name, f"{path.name} {what}; run the attack again"))
+            continue
         now = families.get(result.family, {})
         if not now or sorted(now) != sorted(result.cells):
             continue
@@ -318,4 +328,4 @@ def _attacks(
             if old.version > result.version:
                 continue
         chosen[key] = result
-    return tuple(chosen[key] for key in sorted(chosen)), doubles
+    return tuple(chosen[key] for key in sorted(chosen)), doubles, tuple(unread)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,16 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from radpriv.attacking import Target, attack_names, attack_target, plan_of, target_of
+from radpriv.attacking import (
+    Target,
+    attack_names,
+    attack_of,
+    attack_target,
+    known_names,
+    listed,
+    plan_of,
+    target_of,
+)
 from radpriv.benchmark.caches import cache_folder
 from radpriv.benchmark.expansion import expand
 from radpriv.benchmark.plan import Planned, make_plan, plan_name
@@ -60,12 +70,15 @@ class Request:
 class Outcome:
     """Tables and paths of a report, and what failed on the way.
 
-    not_attacked: a line for each attack that could not be made.
+    not_attacked: a line for each attack that could not be made. unread: one for each attack result
+    that the report has to do without. apart: one on attacks that were made and not asked for.
     """
 
     report: Any
     failed: list[Planned] = field(default_factory=list)
     not_attacked: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    apart: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         failures = {p.job.cell.id: f"{p.status}: {p.reason}" for p in self.failed}
@@ -73,6 +86,7 @@ class Outcome:
             **self.report.as_dict(),
             "failed": failures,
             "not_attacked": self.not_attacked,
+            "unread": self.unread,
         }
 
     def print(self, console: Console) -> None:
@@ -83,6 +97,8 @@ class Outcome:
             console.width = 120  # a pipe has no width of its own, and rich would take 80
         for table in self.report.terminal_tables():
             console.print(terminal(table), "")
+        for line in filter(None, (*self.unread, self.apart)):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         console.print(f"report: {self.report.page}", highlight=False, soft_wrap=True)
 
 
@@ -102,6 +118,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     jobs = expand(suite, request.data, overrides, store.secret)
     device = choose_device(request.device)
     planned = make_plan(suite, jobs, device.type, plugins)
+    _refuse_withheld(store, planned)
     for path in plugins:
         store.keep_source(path)
     name = plan_name(suite, overrides)
@@ -138,8 +155,10 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
         raise StoreError(f"no cell finished; the first: {failed[0].reason or failed[0].status}")
     by_id = {p.job.cell.id: p.job for p in planned}
     target = Target(store, name, suite, request.data, by_id, cache=context.cache)
-    attack_target(target, chosen, console)
-    return Outcome(_report(store, name, allow_mixed=False), failed)
+    attack_target(target, chosen, console, () if suite.attacks is None else None)
+    outcome = _report(store, name, False, chosen)
+    outcome.failed = failed
+    return outcome
 
 
 def attack(request: Request, words: Sequence[str] | None, console: Console) -> Outcome:
@@ -148,24 +167,59 @@ def attack(request: Request, words: Sequence[str] | None, console: Console) -> O
     words: names of attacks and plug-in files; None: those of the suite.
     """
     target = target_of(request)
-    if words is None and target.suite is not None:
-        words = target.suite.attacks
-    lost = attack_target(target, attack_names(words, target.store), console)
-    return Outcome(_report(target.store, target.plan, allow_mixed=False), not_attacked=lost)
+    store, suite = target.store, target.suite
+    if words is None and suite is not None:
+        words = suite.attacks
+    names = attack_names(words, store)
+    lost = attack_target(target, names, console, () if words is None else None)
+    shown = None if suite is None else {*names, *known_names(suite.attacks, store, target.plan)}
+    outcome = _report(store, target.plan, False, shown)
+    outcome.not_attacked = lost
+    return outcome
 
 
-def report(request: Request, allow_mixed: bool) -> Outcome:
-    """The report alone."""
+def report(request: Request, allow_mixed: bool, words: Sequence[str] = ()) -> Outcome:
+    """The report alone. words: attacks to show beside the suite's."""
     suite, overrides, _ = request.load()
     store, plan = plan_of(request, suite, overrides)
-    return Outcome(_report(store, plan, allow_mixed))
+    names = known_names(suite.attacks, store, plan) | known_names(words, store, plan)
+    return _report(store, plan, allow_mixed, names)
 
 
-def _report(store: Store, plan: str, allow_mixed: bool) -> Any:
+def _report(store: Store, plan: str, allow_mixed: bool, names: Collection[str] | None) -> Outcome:
+    """names: attacks to show, None for all that the plan lists; of others it is said that they are
+    there, and how to see them."""
     from radpriv.reports.write import write_report
 
-    store.read_plan(plan)
-    return write_report(store.root, plan, allow_mixed=allow_mixed)
+    made = {i: attack_of(store, i) for i in listed(store, plan)}
+    shown = [i for i, name in made.items() if names is None or name in names]
+    unread = []
+    for attack_id in shown:
+        try:
+            if store.lookup_attack(attack_id) is None:
+                unread.append(f"attack result {attack_id} is gone; run the attack again")
+        except StoreError:
+            path = store.attack_folder(attack_id) / "result.json"
+            unread.append(f"{path}: cannot be read, and is left out; run the attack again")
+    counts = Counter(name for i, name in made.items() if i not in shown)
+    others = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+    ask = " ".join(f"--attack {name}" for name in sorted(counts))
+    apart = f"made, but not asked for here: {others}; `radpriv report` shows it with {ask}"
+    written = write_report(store.root, plan, allow_mixed=allow_mixed, attack_ids=shown)
+    return Outcome(written, unread=unread, apart=apart if counts else "")
+
+
+def _refuse_withheld(store: Store, planned: Sequence[Planned]) -> None:
+    """A finished cell without its private/ is whole: it lies in a copy that was made to be shown,
+    and cannot be gone on with."""
+    for p in planned:
+        folder = store.cell_folder(p.job.cell.id, p.how.digest)
+        if (folder / "record.json").is_file() and not (folder / "private").exists():
+            raise StoreError(
+                f"{folder}: without private/, so this store is a copy to be read: "
+                "`radpriv report` works on it; run where its cells were run, copy private/ too, or "
+                "give another --store"
+            )
 
 
 def _instead(suite: Suite, used: Sequence[str], data: Path | None) -> list[str]:

@@ -238,7 +238,7 @@ def attack_target(
             store, plan, names, sources, tally.say, tally.tick, target.only, failed, asked
         )
     made = {result.folder.name for result in results}
-    kept = [old for old in plan.get("attacks", ()) if _stays(store, old, names, target.only)]
+    kept = [old for old in plan.get("attacks", ()) if _stays(store, old, made, names, target.only)]
     store.write_plan(target.plan, {**plan, "attacks": sorted(made.union(kept))})
     console.print(
         f"{len(results)} results of {', '.join(names) or 'no attack'} on {len(there)} families",
@@ -248,12 +248,18 @@ def attack_target(
     return failed
 
 
-def _stays(store: Store, old: str, names: Sequence[str], only: frozenset[str] | None) -> bool:
+def _stays(
+    store: Store,
+    old: str,
+    made: Iterable[str],
+    names: Sequence[str],
+    only: frozenset[str] | None,
+) -> bool:
     """Whether a result that the plan lists is of another attack, or family, than was just made."""
     try:
         found = store.lookup_attack(old)
-    except StoreError:  # damaged, or of another version: the report would not show it either
-        return False
+    except StoreError:  # it stays until it is made anew, so that reports say that it is damaged
+        return old.rpartition("-")[0] not in {new.rpartition("-")[0] for new in made}
     if found is None:
         return False
     attacked = found.record.get("attack") in names

@@ -15,8 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from radpriv.errors import PrivacyError, RadprivError, UnknownNameError
-
 from radpriv.interrupt import STATUS, ctrl_c, told
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -129,6 +129,10 @@ def report(
     encoder: EncoderOption = "",
     pretrained_on: PretrainedOption = "",
     limit: LimitOption = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--attack", help="show this one too; the suite's attacks if not given"),
+    ] = None,
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="accept results of several versions in a table")
     ] = False,
@@ -139,7 +143,7 @@ def report(
     from radpriv import arc
 
     request = arc.Request(suite, None, store, method or [], encoder, pretrained_on, limit)
-    _show(arc.report(request, allow_mixed), as_json)
+    _show(arc.report(request, allow_mixed, name or []), as_json)
 
 
 @app.command(name="list")
@@ -162,11 +166,6 @@ def list_(
         return
     for title, entries in chosen.items():
         out.print(f"[bold]{title}[/]")
-        for entry, line in entries.items():
-            shown.add_row(f" {entry}", escape(line))
-        out.print(shown)
-
-
         longest = max(map(len, entries), default=0)
         if not out.is_terminal:  # a line each, for other programs
             for entry, line in entries.items():
@@ -175,6 +174,11 @@ def list_(
         shown = Table.grid(padding=(0, 1), pad_edge=True)
         shown.add_column(no_wrap=True)
         shown.add_column(style="dim")
+        for entry, line in entries.items():
+            shown.add_row(f" {entry}", escape(line))
+        out.print(shown)
+
+
 @app.command()
 def why(
     cell: Annotated[str, typer.Argument(help="cell id, or the start of one")],

@@ -107,6 +107,30 @@ def test_an_attack_on_other_cells_than_the_finished_ones_is_left_out(fake) -> No
     assert len(load(root, "demo").attacks) == 10
 
 
+@pytest.mark.parametrize("damage", [b"", b'{"attack_id": "lo', b"[]", b"{}", b"\xff\xfe", None])
+def test_an_attack_result_that_cannot_be_read_costs_a_report_that_one(fake, damage) -> None:
+    root = fake.write()
+    path = sorted(root.glob("attacks/*/result.json"))[0]
+    listed = [p.parent.name for p in root.glob("attacks/*/result.json")]
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage)
+    edit_plan(root, lambda plan: plan.update(attacks=listed))
+    found = load(root, "demo")
+    assert len(found.attacks) == 10 and not found.apart
+    ((name, reason),) = found.unread
+    assert name == path.parent.name and "run the attack again" in reason
+
+
+def test_results_that_a_plan_lists_and_nobody_asks_for_are_counted_apart(fake) -> None:
+    root = fake.write()
+    listed = sorted(p.parent.name for p in root.glob("attacks/*/result.json"))
+    edit_plan(root, lambda plan: plan.update(attacks=[*listed, "mine.a.k2-00", "mine.b.k2-01"]))
+    found = load(root, "demo", attack_ids=listed)
+    assert len(found.attacks) == 11 and found.apart == {"mine": 2} and not found.unread
+
+
 def test_two_results_of_one_attack_are_refused_unless_one_is_chosen(fake) -> None:
     root = fake.write()
     path = sorted(root.glob("attacks/*/result.json"))[0]
