@@ -3,7 +3,8 @@
 Looked for in `data/ct-rate/`, `data/CT-RATE/` and `data/` itself, and there in
 `dataset/<folder>/`, `<folder>/` and the place itself. The repository calls the second split
 "validation" in one file name and "valid" in the other; either spelling is taken for either file,
-and the one in the repository is what an error asks for. The images are not needed.
+and the one in the repository is what an error asks for. The images are not needed. Each of the four
+is looked for by its name, so it may be a link, as all files in Hugging Face's cache are.
 """
 
 from __future__ import annotations

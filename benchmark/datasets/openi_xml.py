@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from xml.etree import ElementTree
 
+from radpriv.benchmark.datasets.links import inside
 from radpriv.errors import DataError
 
 _MEMBER = re.compile(r"(?:^|/)(\d{1,9})\.xml$")
@@ -109,9 +110,12 @@ def read_file(file: Path) -> bytes:
 
 
 def report_files(folder: Path) -> list[Path]:
-    """The XML files of an unpacked archive, in order of number; DataError for a pipe or folder."""
+    """The XML files of an unpacked archive, in order of number; DataError for a pipe or folder, or
+    for a link that leads out of `folder`."""
     files = [file for file in folder.glob("*.xml") if _MEMBER.search(file.name)]
     for file in files:
+        if file.is_symlink():
+            inside(file, folder)
         if not file.is_file():
             raise DataError(f"{file}: no regular file; {_AGAIN}")
     return sorted(files, key=lambda file: (int(file.stem), file.name))

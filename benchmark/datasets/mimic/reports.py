@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from radpriv.benchmark.datasets.links import inside
 from radpriv.errors import DataError
 
 LARGEST = 1 << 20
@@ -136,14 +137,17 @@ def scan(folder: Path) -> Iterator[tuple[int, os.DirEntry[str]]]:
     """(patient, file) of each report below p10/ ... p19/, in order of path.
 
     What else lies there (images, study folders, index files) is passed over; a patient's folder in
-    the group of another is refused.
+    the group of another is refused, and so is a link that leads out of `folder`.
     """
     try:
         for group in _entries(folder, _GROUP):
+            _refuse_link_out(group, folder)
             for patient in _entries(group, _PATIENT):
+                _refuse_link_out(patient, folder)
                 if patient.name[:3] != group.name:
                     raise DataError(f"{patient.path}: belongs under {patient.name[:3]}/; {AGAIN}")
                 for study in _entries(patient, _STUDY):
+                    _refuse_link_out(study, folder)
                     if not study.is_file():
                         raise DataError(f"{study.path}: no regular file; {AGAIN}")
                     yield int(patient.name[1:]), study
@@ -151,7 +155,12 @@ def scan(folder: Path) -> Iterator[tuple[int, os.DirEntry[str]]]:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
 
-def _entries(folder: os.PathLike[str], name: re.Pattern[str]) -> list[os.DirEntry[str]]:
+def _refuse_link_out(entry: os.DirEntry[str], folder: Path) -> None:
+    if entry.is_symlink():
+        inside(entry, folder)
+
+
+def _entries(folder: str | os.PathLike[str], name: re.Pattern[str]) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as found:
         return sorted((e for e in found if name.fullmatch(e.name)), key=lambda e: e.name)
 

@@ -36,6 +36,24 @@ def test_the_download_is_found_where_it_lies_and_gives_the_same_identity(
     assert len(CTRate().load(data)) == 2
 
 
+def test_hugging_faces_cache_is_read_where_it_lies_though_its_files_are_links(
+    tree: Any, tmp_path: Path
+) -> None:
+    tree.fill()
+    expected = CTRate().identity(tree.data)
+    hub = tmp_path / "hub" / "datasets--ibrahimhamamci--CT-RATE"
+    (hub / "blobs").mkdir(parents=True)
+    for number, (split, kind) in enumerate(ALL):
+        path = tree.path(split, kind)
+        linked = hub / "snapshots" / "c0ffee" / path.relative_to(tree.root.parent)
+        linked.parent.mkdir(parents=True, exist_ok=True)
+        linked.symlink_to(path.rename(hub / "blobs" / f"{number}"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "ct-rate").symlink_to(hub / "snapshots" / "c0ffee")
+    assert CTRate().identity(tmp_path / "mine") == expected
+    assert len(CTRate().load(tmp_path / "mine")) == 2
+
+
 def test_valid_and_validation_are_taken_for_either_file(tree: Any) -> None:
     tree.fill()
     expected = CTRate().identity(tree.data)
