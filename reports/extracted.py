@@ -21,21 +21,21 @@ NOTES = (
 
 def extracted_table(results: Results, dataset: str, marks: str = "") -> Table:
     """Families × extraction attacks × kinds of candidates; no rows where none was made."""
-    rows, said = [], dict[str, None]()
+    rows, said, amounts = [], dict[str, None](), dict[str, None]()
     for entries, found in own_results(results, dataset, "extraction"):
         e = entries[0]
         role = "control" if e.role == "control" else "attack"
         nulls = {n["kind"]: n for n in found.summary["null"]["kinds"]}
         name = f"{e.label} ({e.encoder})" if e.encoder else e.label
+        amounts |= dict.fromkeys([f"{found.attack}: {found.quantity}."])
         said |= dict.fromkeys(f"{found.attack}: {k}: {v}." for k, v in found.remarks.items())
         for line in found.summary[role]["kinds"]:
             rows.append(
                 (
                     Cell(("positive control: " if role == "control" else "") + name, "name"),
                     Cell(epsilon_name(e.epsilon), "label"),
-                    Cell(found.attack, "label"),
+                    Cell(found.attack, "label", found.quantity),
                     Cell(line["kind"], "label"),
-                    Cell(found.quantity, "text"),
                     *_cells(line, nulls.get(line["kind"])),
                 )
             )
@@ -47,7 +47,6 @@ def extracted_table(results: Results, dataset: str, marks: str = "") -> Table:
             "budget",
             "attack",
             "candidates",
-            "amount",
             "members",
             "others",
             "difference",
@@ -55,7 +54,7 @@ def extracted_table(results: Results, dataset: str, marks: str = "") -> Table:
             "asked",
         ),
         tuple(rows),
-        NOTES if rows else (),
+        (*amounts, *NOTES) if rows else (),
         tuple(said),
     )
 

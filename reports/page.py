@@ -41,6 +41,7 @@ def fill(template: str, **values: Any) -> str:
         loader=FunctionLoader(_template),
     )
     environment.filters["soft"] = soft
+    environment.filters["interval"] = interval
     return environment.get_template(template).render(numeric=NUMERIC, **values)
 
 
@@ -51,6 +52,14 @@ def _template(name: str) -> str:
 def soft(text: str) -> Markup:
     """Escaped, with leave to break the line after an underscore."""
     return Markup(str(escape(text)).replace("_", "_<wbr>"))
+
+
+def interval(text: str) -> Markup:
+    """Escaped; the interval behind a figure is an element of its own, for a line of its own."""
+    value, bracket, rest = text.partition(" [")
+    if not (bracket and rest.endswith("]")):
+        return escape(text)
+    return Markup('{} <span class="interval">[{}</span>').format(value, rest)
 
 
 def _figures(number: int, report: DatasetReport) -> dict[str, Markup]:

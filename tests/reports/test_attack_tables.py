@@ -157,9 +157,10 @@ def test_what_was_extracted_stands_beside_its_null(several: Path) -> None:
     made = tables(several)
     rows = [[c.text for c in r] for r in made["extracted"].rows if r[0].text == "tfidf"]
     assert rows[1][3:] == [
-        "secret*16", "exposure, bits", "9.5", "1.4", "+8.1 [+7, +9.2]", "−0.1 [−0.5, +0.4]", "12",
+        "secret*16", "9.5", "1.4", "+8.1 [+7, +9.2]", "−0.1 [−0.5, +0.4]", "12",
     ]  # fmt: skip
-    assert rows[0][5] == "not resolvable"
+    assert rows[0][4] == "not resolvable"
+    assert made["extracted"].notes[0] == "exposure: exposure, bits."
     assert made["extracted"].findings == ("exposure: head: trained on synthetic-plain.",)
     assert "exposure, AUC" not in made["leakage"].columns
 
