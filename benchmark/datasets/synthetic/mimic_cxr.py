@@ -71,7 +71,7 @@ class SyntheticMimicCXR(Twin):
             "Open-i's lengths are met where findings and impression are both there (52.8% of "
             "reports; an impression has 11 words in the median, Open-i's 7, or 13 without copies)",
             "reports repeat less than Open-i's: of 3,927 findings with impression 96% are unique, "
-            "not 80%, and 41% of sentences, not 35%; of as many labelled sections 87% and 49%",
+            "not 80%, and 43% of sentences, not 37%; of as many labelled sections 87% and 52%",
             "wordings were chosen by word frequencies of Open-i's training part, so a transfer "
             "between the two is no test on an unseen hospital",
             "rankings carry over in part (docs/twins.md): LoRA beats tfidf here and on Open-i, by "

@@ -37,10 +37,14 @@ def phi(figures: Calibration, source: str) -> tuple[Published, ...]:
 
 
 def repetition() -> tuple[Published, ...]:
-    """Open-i's, which a twin should reach: its share of unique reports and of unique sentences."""
+    """Open-i's, which a twin should reach: its share of unique reports and of unique sentences.
+
+    By the definitions of describe_values.py, since they stand beside what it measures. Split after
+    every full stop, question or exclamation mark, 35.2% of sentences are unique.
+    """
     return (
         Published("unique_reports/at/3927", 0.797, None, f"{OPENI}; to be reached"),
-        Published("unique_sentences/at/3927", 0.352, None, f"{OPENI}; to be reached"),
+        Published("unique_sentences/at/3927", 0.372, None, f"{OPENI}; to be reached"),
     )
 
 

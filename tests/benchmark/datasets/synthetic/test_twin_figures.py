@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
+from radpriv.benchmark.datasets.describe_values import OPENI, OPENI_VALUES
 from radpriv.benchmark.datasets.synthetic.calibration import Calibration
 from radpriv.benchmark.datasets.synthetic.ct_rate import SyntheticCTRate
 from radpriv.benchmark.datasets.synthetic.draws import SCALE
@@ -179,6 +180,14 @@ def uniqueness(texts: Texts) -> tuple[float, float]:
     return len({normal(t) for t in texts}) / len(texts), len(set(sentences)) / len(sentences)
 
 
+def test_open_is_repetition_stands_beside_a_twins_by_the_same_definitions() -> None:
+    published = {
+        p.figure: p.value for p in SyntheticMimicCXR(text="findings+impression").published()
+    }
+    for name in ("unique_reports", "unique_sentences"):
+        assert published[f"{name}/at/{OPENI}"] == round(OPENI_VALUES[name], 3)
+
+
 def test_as_many_reports_and_sentences_are_unique_as_in_open_i(cxr: list[Report]) -> None:
     """Of 3,927 reports of Open-i 80.4% are unique, and of their sentences 35.2% (measured)."""
     reports, sentences = uniqueness(open_i_view(cxr))
@@ -245,7 +254,7 @@ def test_keywords_find_as_many_positives_of_the_ct_twin_as_published(ct: list[Re
 
 
 def test_the_figures_beside_a_description_are_those_of_the_calibration() -> None:
-    by_name = {p.figure: p for p in SyntheticMimicCXR().published()}
+    by_name = {p.figure: p for p in SyntheticMimicCXR(text="findings+impression").published()}
     assert by_name["positive/Edema"].value == 0.1147 and by_name["positive/Edema"].tolerance == 0.01
     assert by_name["unobserved/Pneumonia"].value == 0.0777 and "tokens/p50" not in by_name
     other = SyntheticMimicCXR(uncertain="negative", text="findings+impression").published()
