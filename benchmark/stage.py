@@ -44,7 +44,9 @@ def run_plan(
         except Exception as error:
             if debug:
                 raise
-            reason = f"{kind_and_place(error)}; --debug shows the traceback"
+            reason = (
+                f"{kind_and_place(error)}; --debug shows the traceback, which may quote a report"
+            )
             cell.status, cell.reason = "failed", reason
         after(cell)
         write_plan(context.store, name, suite, overrides, planned)

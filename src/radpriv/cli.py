@@ -36,7 +36,9 @@ StoreOption = Annotated[
     Path, typer.Option("--store", envvar="RADPRIV_STORE", help="folder for results")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON on stdout")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+DebugOption = Annotated[
+    bool, typer.Option("--debug", help="show the traceback of an error, which may quote a report")
+]
 MethodOption = Annotated[
     list[str] | None,
     typer.Option("--method", help="name or plug-in file; replaces that axis"),
