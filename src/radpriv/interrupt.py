@@ -14,6 +14,7 @@ had been killed, which the store survives (benchmark/work.py).
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -37,6 +38,8 @@ def ctrl_c() -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
     ours = threading.current_thread() is threading.main_thread() and before != signal.SIG_IGN
     if ours:
+        atexit.unregister(_last)
+        atexit.register(_last)
         signal.signal(signal.SIGINT, _first)
     try:
         yield
@@ -56,6 +59,12 @@ def told(console: Console, kept: str) -> None:
 def _first(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGINT, _second)
     raise KeyboardInterrupt
+
+
+def _last() -> None:
+    """Python puts the default back when it ends, by which a late interrupt changes the status."""
+    if signal.getsignal(signal.SIGINT) is _second:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _second(number: int, frame: FrameType | None) -> None:
