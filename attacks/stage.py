@@ -94,7 +94,8 @@ def attack_plan(
             except NotApplicable as error:
                 missing.setdefault(str(error), []).append(family.label)
             except Withheld as error:
-                withheld.setdefault(name, []).append(str(error))
+                if asked is None or name in asked or _something(name, family):
+                    withheld.setdefault(name, []).append(str(error))
             except RadprivError as error:
                 lost.append(f"{name} on {family.label}: not attacked: {error}")
             except (Exception, SystemExit) as error:  # a plug-in's; its words may quote a report
@@ -132,6 +133,12 @@ def _attacked(
         _set_aside(store, key)
     hidden = family.targets[0].record["card"]["release"] == "nothing"
     return store.finish_attack(key, lambda folder: write_result(folder, result, rows), hidden)
+
+
+def _something(name: str, family: Family) -> bool:
+    """Whether a family has what an attack is on, by its public records alone."""
+    planted = any(c.record["cell"]["audit"].get("planted") for c in family.targets)
+    return bool(planted or attacks.get(name).on == "records")
 
 
 def _set_aside(store: Store, key: str) -> None:

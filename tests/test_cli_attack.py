@@ -422,13 +422,20 @@ def test_a_damaged_result_costs_the_report_one_attack_and_the_next_attack_makes_
 
 
 def test_a_copy_without_private_files_is_no_damage(
-    radpriv: Radpriv, ran: Path, tmp_path: Path
+    radpriv: Radpriv, ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in [*tmp_path.glob("store/**/private")]:
         shutil.rmtree(folder)
     assert radpriv("report", ran).code == 0
     served = radpriv("attack", ran)
     assert served.code == 0 and "3 results of loss" in served.err
+    ran.write_text(ran.read_text().replace('attacks = ["loss"]', 'attacks = ["loss", "white_box"]'))
+    asked = radpriv("attack", ran)
+    assert asked.code == 1 and "white_box: not made" in asked.err
+    monkeypatch.setattr(stage_module, "DEFAULT", ("loss", "white_box"))
+    ran.write_text(ran.read_text().replace('attacks = ["loss", "white_box"]', ""))
+    unasked = radpriv("attack", ran)  # nothing was planted for it, as public records say
+    assert unasked.code == 0 and "3 results of loss, white_box" in unasked.err, unasked.err
     done = radpriv("attack", ran, "--attack", "blind", "--json")
     (line,) = json.loads(done.out)["not_attacked"]  # once, and not for each family
     assert done.code == 1 and "copy without private files" in line and "delete" not in line
