@@ -1,8 +1,8 @@
 """The import rules between the folders, checked on the syntax tree of every module.
 
 baselines → benchmark; attacks → benchmark; reports → benchmark.{store,cell,registry} and
-attacks.metrics; benchmark → none of the others; the command line (cli, and arc, attacking and
-progress behind it) → all. A folder may always import from itself, `radpriv.errors` and the version.
+attacks.metrics; benchmark → none of the others; the command line (cli, and arc, attacking,
+reporting and progress behind it) → all. A folder may always import from itself, `radpriv.errors` and the version.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ ALLOWED = {
     "radpriv.cli": ("radpriv",),
     "radpriv.arc": ("radpriv",),
     "radpriv.attacking": ("radpriv",),
+    "radpriv.reporting": ("radpriv",),
     "radpriv.progress": ("radpriv",),
     "radpriv.benchmark": (),
     "radpriv.baselines": ("radpriv.benchmark",),

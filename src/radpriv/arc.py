@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,22 +12,14 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from radpriv.attacking import (
-    Target,
-    attack_names,
-    attack_of,
-    attack_target,
-    known_names,
-    listed,
-    plan_of,
-    target_of,
-)
+from radpriv.attacking import Target, attack_names, attack_target, plan_of, target_of
 from radpriv.benchmark.caches import cache_folder
 from radpriv.benchmark.expansion import expand
 from radpriv.benchmark.plan import Planned, make_plan, plan_name
 from radpriv.benchmark.store import Store
 from radpriv.benchmark.suite import Overrides, Suite, read_suite
 from radpriv.errors import DataError, RadprivError, StoreError, SuiteError, kind_and_place
+from radpriv.reporting import Outcome, known_names, report_of
 
 
 @dataclass
@@ -64,42 +54,6 @@ class Request:
         }
         overrides = Overrides(tuple(names), self.encoder, self.pretrained_on, self.limit, asked)
         return overrides.apply(read_suite(self.suite)), overrides, plugins
-
-
-@dataclass
-class Outcome:
-    """Tables and paths of a report, and what failed on the way.
-
-    not_attacked: a line for each attack that could not be made. unread: one for each attack result
-    that the report has to do without. apart: one on attacks that were made and not asked for.
-    """
-
-    report: Any
-    failed: list[Planned] = field(default_factory=list)
-    not_attacked: list[str] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
-    apart: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        failures = {p.job.cell.id: f"{p.status}: {p.reason}" for p in self.failed}
-        return {
-            **self.report.as_dict(),
-            "failed": failures,
-            "not_attacked": self.not_attacked,
-            "unread": self.unread,
-        }
-
-    def print(self, console: Console) -> None:
-        """Tables of F1 and leakage, then where the page lies."""
-        from radpriv.reports.render import terminal
-
-        if not console.is_terminal and not os.environ.get("COLUMNS"):
-            console.width = 120  # a pipe has no width of its own, and rich would take 80
-        for table in self.report.terminal_tables():
-            console.print(terminal(table), "")
-        for line in filter(None, (*self.unread, self.apart)):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        console.print(f"report: {self.report.page}", highlight=False, soft_wrap=True)
 
 
 def run(request: Request, console: Console, debug: bool = False) -> Outcome:
@@ -156,7 +110,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     by_id = {p.job.cell.id: p.job for p in planned}
     target = Target(store, name, suite, request.data, by_id, cache=context.cache)
     attack_target(target, chosen, console, () if suite.attacks is None else None)
-    outcome = _report(store, name, False, chosen)
+    outcome = report_of(store, name, False, chosen)
     outcome.failed = failed
     return outcome
 
@@ -173,7 +127,7 @@ def attack(request: Request, words: Sequence[str] | None, console: Console) -> O
     names = attack_names(words, store)
     lost = attack_target(target, names, console, () if words is None else None)
     shown = None if suite is None else {*names, *known_names(suite.attacks, store, target.plan)}
-    outcome = _report(store, target.plan, False, shown)
+    outcome = report_of(store, target.plan, False, shown)
     outcome.not_attacked = lost
     return outcome
 
@@ -183,30 +137,7 @@ def report(request: Request, allow_mixed: bool, words: Sequence[str] = ()) -> Ou
     suite, overrides, _ = request.load()
     store, plan = plan_of(request, suite, overrides)
     names = known_names(suite.attacks, store, plan) | known_names(words, store, plan)
-    return _report(store, plan, allow_mixed, names)
-
-
-def _report(store: Store, plan: str, allow_mixed: bool, names: Collection[str] | None) -> Outcome:
-    """names: attacks to show, None for all that the plan lists; of others it is said that they are
-    there, and how to see them."""
-    from radpriv.reports.write import write_report
-
-    made = {i: attack_of(store, i) for i in listed(store, plan)}
-    shown = [i for i, name in made.items() if names is None or name in names]
-    unread = []
-    for attack_id in shown:
-        try:
-            if store.lookup_attack(attack_id) is None:
-                unread.append(f"attack result {attack_id} is gone; run the attack again")
-        except StoreError:
-            path = store.attack_folder(attack_id) / "result.json"
-            unread.append(f"{path}: cannot be read, and is left out; run the attack again")
-    counts = Counter(name for i, name in made.items() if i not in shown)
-    others = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
-    ask = " ".join(f"--attack {name}" for name in sorted(counts))
-    apart = f"made, but not asked for here: {others}; `radpriv report` shows it with {ask}"
-    written = write_report(store.root, plan, allow_mixed=allow_mixed, attack_ids=shown)
-    return Outcome(written, unread=unread, apart=apart if counts else "")
+    return report_of(store, plan, allow_mixed, names)
 
 
 def _refuse_withheld(store: Store, planned: Sequence[Planned]) -> None:
