@@ -16,7 +16,6 @@ split by a public hash of the id. `counts` says how many went which way, and add
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,15 +114,13 @@ class OpenI(Loader):
         reports = read_source(source)
         dataset = self.arrange(reports, read_mapping(MAPPING))
         counts = {**dataset.counts, **read_companion(source, reports)}
-        tell_counts(self.name, f"read ({source.name})", counts)
         whole = CSV_REPORTS if source.name == CSV else XML_REPORTS
-        if len(reports) < whole:
-            print(
-                f"openi: {len(reports):,} of the {whole:,} reports of the release: is the download "
-                "complete?",
-                file=sys.stderr,
-                flush=True,
-            )
+        part = (
+            ""
+            if len(reports) >= whole
+            else f", of a release of {whole:,}: is the download complete?"
+        )
+        tell_counts(self.name, f"read ({source.name}{part})", counts, source)
         return replace(dataset, counts=counts)
 
     def arrange(self, reports: list[Report], mapping: Mapping) -> Dataset:

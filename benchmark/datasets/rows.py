@@ -51,6 +51,9 @@ COUNTERPARTS = (
 )
 """Counts of what lacks the row or the text that belongs to it."""
 
+_TOLD: set[tuple[str, Path]] = set()
+"""Datasets of which this process has told the counts, and the file that they are of."""
+
 BATCH = 2048
 """Rows of one Arrow record batch: what is held in memory while writing."""
 
@@ -99,7 +102,7 @@ class StreamedLoader(Loader):
                 made = "read before"
         if found is None:
             raise StoreError(f"{path}: cannot be read back; give RADPRIV_CACHE another folder")
-        tell_counts(self.name, f"{made}{self.told(source)}", found[1])
+        tell_counts(self.name, f"{made}{self.told(source)}", found[1], path)
         return _dataset(self, path, *found)
 
     def told(self, source: Path | None) -> str:
@@ -116,8 +119,11 @@ class StreamedLoader(Loader):
         return digest([FORMAT, self.labels, self.identity(data), code])[:32]
 
 
-def tell_counts(name: str, made: str, counts: Mapping[str, int]) -> None:
-    """What was kept and what was left out, each time: a table read before skips no less."""
+def tell_counts(name: str, made: str, counts: Mapping[str, int], where: Path) -> None:
+    """What was kept and what was left out, once in each run: a table read before skips no less."""
+    if (name, where) in _TOLD:
+        return
+    _TOLD.add((name, where))
     told = ", ".join(f"{kind} {count:,}" for kind, count in counts.items())
     for line in (f"{name}: {made}; {told}", *incomplete(name, counts)):
         print(line, file=sys.stderr, flush=True)

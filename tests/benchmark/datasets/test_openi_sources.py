@@ -186,5 +186,6 @@ def test_a_part_of_the_release_is_told(
     data = archive({"ecgen-radiology/1.xml": report_xml("one")})
     OpenI().load(data)
     said = capsys.readouterr().err
-    assert "openi: read (NLMCXR_reports.tgz); reports 1" in said
-    assert "1 of the 3,955 reports of the release: is the download complete?" in said
+    assert (
+        "NLMCXR_reports.tgz, of a release of 3,955: is the download complete?); reports 1," in said
+    )

@@ -95,11 +95,14 @@ def test_a_damaged_table_is_made_again(cache: Path, damage: str) -> None:
     assert Numbered.passes == ["report", "report"]
 
 
-def test_what_was_read_and_left_out_is_told_each_time(
-    capsys: pytest.CaptureFixture[str],
+def test_what_was_read_and_left_out_is_told_once_in_every_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Numbered().load(None)
     assert f"numbered: read; kept {N:,}" in capsys.readouterr().err
+    Numbered().load(None)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(rows, "_TOLD", set())  # another run
     Numbered().load(None)
     assert f"numbered: read before; kept {N:,}" in capsys.readouterr().err
 

@@ -22,10 +22,9 @@ def test_the_files_that_were_chosen_are_named(
     release.write()  # the zip beside the files
     newer = release.folder / "mimic-cxr-2.1.0-chexpert.csv.gz"
     shutil.copy(release.folder / "mimic-cxr-2.0.0-chexpert.csv.gz", newer)
-    for _ in range(2):
-        MimicCXR().load(data)
-        said = capsys.readouterr().err
-        assert "mimic-cxr-reports.zip" in said and newer.name in said and "2.0.0-split" in said
+    MimicCXR().load(data)
+    said = capsys.readouterr().err
+    assert "mimic-cxr-reports.zip" in said and newer.name in said and "2.0.0-split" in said
 
 
 def test_a_report_edited_under_its_old_size_and_time_is_read_again(release: Any) -> None:
