@@ -5,8 +5,10 @@
 At each rate: the mean over seeds of the TPR that metrics.tpr_at_fpr defines (no hull, nothing is
 interpolated, the realised FPR never exceeds the rate). Intervals are percentiles of a bootstrap
 that draws candidates, the same ones in every seed since seeds share them, and then seeds: its
-replicates are candidates, and models where there are several. Draws are public pseudo-random words,
-so equal results give equal bytes.
+replicates are candidates, and models where there are several. Where every seed finds all members
+or none, no resample differs and the interval would have no width; its ends are then those of
+Clopper and Pearson over the members of one model. Draws are public pseudo-random words, so equal
+results give equal bytes.
 """
 
 from __future__ import annotations
@@ -69,6 +71,12 @@ def family_curve(
     few = min(int((~p.member).sum()) for p in parts)
     mean, gain = found.mean(axis=0), float(gains.mean())
     ends = np.percentile(tops, [tail, 100 - tail])
+    members = min(int(p.member.sum()) for p in parts)
+    slack, alarm = (1 - (tail / 100) ** (1 / n) for n in (members, few))
+    low = np.where((mean == 1) & (rates < 1), np.minimum(low, 1 - slack), low)
+    high = np.where((mean == 0) & (rates < 1), np.maximum(high, slack), high)
+    if gain == 1:
+        ends[0] = min(ends[0], 1 - slack - alarm)
     return Curve(
         rates,
         mean,

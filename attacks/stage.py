@@ -78,7 +78,7 @@ def attack_plan(
     and left out, and the others go on; so is one that has nothing for an attack to attack.
     """
     chosen = families(store, plan)
-    results, told = list[Finished](), 0
+    results, alike = list[Finished](), dict[str, list[str]]()
     withheld = dict[str, list[str]]()
     lost = [] if failed is None else failed
     for name in names:
@@ -96,18 +96,20 @@ def attack_plan(
             except Withheld as error:
                 if asked is None or name in asked or _something(name, family):
                     withheld.setdefault(name, []).append(str(error))
-            except RadprivError as error:
-                lost.append(f"{name} on {family.label}: not attacked: {error}")
-            except (Exception, SystemExit) as error:  # a plug-in's; its words may quote a report
-                where = kind_and_place(error)
-                lost.append(f"{name} on {family.label}: not attacked: it ended with {where}")
-            for line in lost[told:]:
-                say(line)
-            told = len(lost)
+            except (Exception, SystemExit) as error:
+                known = isinstance(error, RadprivError)  # a plug-in's words may quote a report
+                why = str(error) if known else f"it ended with {kind_and_place(error)}"
+                lost.append(f"{name} on {family.label}: not attacked: {why}")
+                if why not in alike:
+                    say(lost[-1])
+                alike.setdefault(why, []).append(f"{name} on {family.label}")
             tick(f"{name} on {family.label}")
         for reason, labels in missing.items():
             where = "everything" if len(labels) == len(chosen) > 1 else ", ".join(labels)
             say(f"{name}: left out for {where}: {reason}")
+    for first, *more in alike.values():
+        if more:
+            say(f"not attacked for the same reason as {first}: {'; '.join(more)}")
     if withheld:
         first, *_ = [line for lines in withheld.values() for line in lines]
         lost.append(f"{', '.join(withheld)}: not made: {first}")

@@ -215,7 +215,9 @@ def attack_target(
     kept = [old for old in plan.get("attacks", ()) if _stays(store, old, made, names, target.only)]
     store.write_plan(target.plan, {**plan, "attacks": sorted(made.union(kept))})
     console.print(
-        f"{len(results)} results of {', '.join(names) or 'no attack'} on {len(there)} families",
+        f"{len(results)} results of {', '.join(names)} on {len(there)} families"
+        if names
+        else "no attack was asked for",
         highlight=False,
         soft_wrap=True,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from radpriv.attacks import metrics, roc
 from radpriv.attacks.roc import _Sorted, family_curve, grid
@@ -67,3 +67,17 @@ def test_intervals_cover_the_true_rate_of_one_model(monkeypatch: pytest.MonkeyPa
         curve = family_curve([simulated(rng, 1000, 1.0)], rates)
         inside += (curve.low <= truth) & (truth <= curve.high)
     assert (inside / 150 >= 0.88).all(), inside / 150
+
+
+def test_perfect_separation_and_nothing_found_have_intervals_of_some_width() -> None:
+    member = np.arange(200) % 2 == 0
+    perfect = [(member.astype(float), member)] * 2
+    found = family_curve(perfect, np.array([0.1, 0.5, 1.0]))
+    exact = binomtest(100, 100).proportion_ci(0.95)
+    assert found.tpr.tolist() == [1, 1, 1] and found.high.tolist() == [1, 1, 1]
+    np.testing.assert_allclose(found.low, [exact.low, exact.low, 1], rtol=1e-12)
+    assert found.advantage == 1 and 0.9 < found.advantage_low < exact.low
+    nothing = family_curve([(-member.astype(float), member)], np.array([0.1]))
+    exact = binomtest(0, 100).proportion_ci(0.95)
+    assert nothing.tpr[0] == 0 == nothing.low[0]
+    np.testing.assert_allclose(nothing.high, [exact.high], rtol=1e-12)
