@@ -2,7 +2,8 @@
 
 baselines → benchmark; attacks → benchmark; reports → benchmark.{store,cell,registry} and
 attacks.metrics; benchmark → none of the others; the command line (cli, and arc, attacking,
-reporting and progress behind it) → all. A folder may always import from itself, `radpriv.errors` and the version.
+reporting and progress behind it) → all. A folder may always import from itself, `radpriv.errors`
+and the version.
 """
 
 from __future__ import annotations
