@@ -37,6 +37,7 @@ DATASET = '''
 """A dataset and methods of somebody who was not careful."""
 
 from dataclasses import dataclass
+from hashlib import md5
 
 from radpriv.baselines.dp_lora import DPLoRA
 from radpriv.baselines.linear_probe import LinearProbe
@@ -72,7 +73,10 @@ class Marked(StreamedLoader):
             counts["kept"] += 1
             y = tuple(float((i // k) % 2) for k in (1, 3, 5))
             said = [w for w, there in zip(("opacity", "effusion", "catheter"), y) if there]
-            text = f"MRN {NUMBER}. The {WORD} {' and '.join(said)} in the heart {i}."
+            # Words of its own, or most candidates are near-copies, and by chance all that are left
+            # have one coin.
+            own = " ".join(md5(f"{i} {k}".encode()).hexdigest()[:6] for k in range(12))
+            text = f"MRN {NUMBER}. The {WORD} {' and '.join(said)} in the heart {i}: {own}."
             name, patient = f"r{i:03d}", f"{PATIENT}{i // 2:03d}"
             if i == 60 and self.fault:
                 if FAULTS[self.fault] is not None:
