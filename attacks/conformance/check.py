@@ -154,8 +154,8 @@ def checks(setting: Setting, world: World, debug: bool = False) -> Iterator[Verd
     except RadprivError as error:
         yield verdict("runs", False, f"{type(error).__name__}: {error}")
         return
-    except Exception as error:
-        if debug:
+    except (Exception, SystemExit) as error:
+        if debug and isinstance(error, Exception):
             raise
         yield verdict("runs", False, f"{kind_and_place(error)}; --debug shows more")
         return
@@ -208,7 +208,7 @@ def _replayed(setting: Setting, pair: Pair, made: list[Made], outcome: Outcome) 
     if not pair.whole:
         try:
             made, outcome = record(setting, pair.data)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Replayed((), f"{type(error).__name__} on this data alone")
     return play(setting, pair.neighbour, made, outcome)
 

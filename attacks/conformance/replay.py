@@ -247,7 +247,7 @@ def play(
     player = Player(recording)
     try:
         heard = execute(setting, neighbour, player)
-    except Exception as error:  # the method's own: it must not depend on one unit either
+    except (Exception, SystemExit) as error:  # its own: it must not depend on one unit either
         departed = player.departed or f"{type(error).__name__} on the neighbour alone"
         return Replayed(tuple(player.differences), departed)
     missing = len(recording) - len(player.differences)

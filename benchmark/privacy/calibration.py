@@ -50,6 +50,12 @@ def certify(groups: tuple[Group, ...], delta: float, interval: float = 1e-3) -> 
         return pld.epsilon(groups, delta, interval) if groups else 0.0
     except pld.NoAnswer as reason:
         raise type(reason)(f"PLD has no answer: {reason}{_instead(groups, delta)}") from None
+    except OverflowError:
+        least = min(g.noise_multiplier for g in groups)
+        raise pld.NoAnswer(
+            f"PLD has no answer: at noise multiplier {least:.3g} the privacy loss leaves the range "
+            "of float64; give more noise, or a smaller epsilon"
+        ) from None
 
 
 @lru_cache(maxsize=256)

@@ -168,6 +168,25 @@ def test_an_error_that_depends_on_one_unit_is_found(
     assert not told.passed and "ValueError on the neighbour alone" in told.detail
 
 
+def test_a_method_that_ends_the_process_is_told_and_ends_no_check(
+    sound: Of, verdicts: Verdicts, world: World
+) -> None:
+    class Always:
+        def count(self, train: Any) -> int:
+            raise SystemExit(0)
+
+    class OnOne:
+        def count(self, train: Any) -> int:
+            if train._universe.member.sum() < len(world.texts):
+                raise SystemExit(0)
+            return self.steps
+
+    told = verdicts(sound(Always), last="runs")["runs"]
+    assert not told.passed and told.detail.startswith("SystemExit at ")
+    told = verdicts(sound(OnOne), last="nothing else")["nothing else"]
+    assert not told.passed and "SystemExit on the neighbour alone" in told.detail
+
+
 class ReportsNotPatients:
     """Claims patients, clips reports: it reaches into the sample to have every report its own."""
 

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from radpriv.benchmark.privacy import pld
+from radpriv.benchmark.privacy.calibration import certify
 from radpriv.benchmark.privacy.ledger import Group
 
 DELTA = 1e-5
@@ -70,3 +71,12 @@ def test_the_grid_of_a_step_begins_where_its_losses_do() -> None:
     for pmf, first, last in ((made._pmf_remove, low, high), (made._pmf_add, -high, -low)):
         assert pmf._lower_loss == pytest.approx(first / interval, abs=2)
         assert pmf._lower_loss + pmf.size == pytest.approx(last / interval, abs=3)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_loss_beyond_float64_has_no_answer_in_one_line() -> None:
+    with pytest.raises(
+        pld.NoAnswer, match="noise multiplier 1e-06 the privacy loss leaves"
+    ) as told:
+        certify((Group(0.2, 1e-6, 1),), 1e-5, 1e9)
+    assert "\n" not in str(told.value)
