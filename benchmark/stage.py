@@ -8,8 +8,8 @@ from concurrent.futures import Executor
 from radpriv.benchmark.plan import Planned, write_plan
 from radpriv.benchmark.runner import Context, run_cell
 from radpriv.benchmark.suite import Overrides, Suite
-from radpriv.benchmark.work import UNSAID
-from radpriv.errors import DataError, RadprivError, StoreError, kind_and_place
+from radpriv.benchmark.work import kept_words
+from radpriv.errors import RadprivError, StoreError, kind_and_place
 
 Watch = Callable[[Planned], None]
 
@@ -39,8 +39,7 @@ def run_plan(
             raise
         except RadprivError as error:
             cell.status, cell.reason = "failed", str(error)
-            if cell.job.loader.card.gated and isinstance(error, DataError):
-                cell.unsaid = UNSAID
+            cell.unsaid = kept_words(error, cell.job.loader.card.gated)
         except Exception as error:
             if debug:
                 raise

@@ -188,7 +188,7 @@ def _reason(error: BaseException | None, closed: bool) -> tuple[str, str]:
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return "interrupted", "the run was interrupted; run again"
     if isinstance(error, RadprivError):
-        return "failed", UNSAID if closed and isinstance(error, DataError) else str(error)
+        return "failed", kept_words(error, closed)
     if disk_is_full(error):
         return "disk full", "no space was left; free some and run again"
     return "failed", kind_and_place(error)
@@ -232,6 +232,11 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def kept_words(error: RadprivError, gated: bool) -> str:
+    """What of a fault is kept in the store: it may name a record, which gated data forbids."""
+    return UNSAID if gated and isinstance(error, DataError) else str(error)
 
 
 def _seal(folder: Path, closed: bool) -> None:

@@ -32,6 +32,11 @@ def bound_cells(epsilon: float | None, ceiling: float | None, how: str = "") -> 
     return Cell(f"{epsilon:.2f}", "number", how), Cell(f"{ceiling:.2f}", "number")
 
 
+def guessed(right: int, asked: int) -> str:
+    """ "57 of 60 guesses right" """
+    return f"{right} of {asked} guesses right"
+
+
 def range_cells(found: Iterable[tuple[float | None, float | None]]) -> tuple[Cell, Cell]:
     """The ranges of (bound, ceiling) over several families; audits that were not made are apart."""
     made = [(e, c) for e, c in found if e is not None and c is not None]

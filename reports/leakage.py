@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from radpriv.reports.attacked import BLIND, Family, families, told
-from radpriv.reports.bounds import HOW, bound_cells, range_cells, range_of
+from radpriv.reports.bounds import HOW, bound_cells, guessed, range_cells, range_of
 from radpriv.reports.load import Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
 
@@ -105,16 +105,15 @@ def _row(family: Family, role: str) -> tuple[Cell, ...]:
         auc_cell(summary),
         *(_rate([summary], rate) for rate in RATES),
         Cell(between(summary, "advantage"), "number"),
-        *bound_cells(summary["epsilon_lower"], summary["ceiling"], guesses(summary)),
+        *bound_cells(
+            summary["epsilon_lower"],
+            summary["ceiling"],
+            guessed(summary["correct"], summary["guesses"]),
+        ),
         _candidates(summary),
         Cell(str(summary["k"]), "number"),
         Cell(str(summary["references"]), "number"),
     )
-
-
-def guesses(summary: Mapping[str, Any]) -> str:
-    """ "57 of 60 guesses right" """
-    return f"{summary['correct']} of {summary['guesses']} guesses right"
 
 
 def _candidates(summary: Mapping[str, Any]) -> Cell:

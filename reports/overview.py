@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from radpriv.reports.attacked import BLIND, Family, attack_names, attacks_on, families, told
-from radpriv.reports.bounds import HOW, bound_cells, corrected_for, range_cells, range_of
+from radpriv.reports.bounds import HOW, bound_cells, corrected_for, guessed, range_cells, range_of
 from radpriv.reports.leakage import FEWEST, auc_cell, findings, left_out, range_auc
 from radpriv.reports.load import AttackResult, Results
 from radpriv.reports.tables import NOT_ASKED, Cell, Table, epsilon_name
@@ -146,7 +146,7 @@ def _bound(found: Mapping[str, Any] | None) -> tuple[Cell, Cell]:
     if found is None:
         return bound_cells(None, None)
     best = found["one_run"]
-    how = f"{best['chosen']['v']} of {best['chosen']['r']} guesses right"
+    how = guessed(best["chosen"]["v"], best["chosen"]["r"])
     return bound_cells(best["epsilon"], best["ceiling"], how)
 
 
