@@ -16,6 +16,7 @@ from radpriv.attacks.run import attack_family, attack_id, write_result
 from radpriv.attacks.views import NotApplicable, NothingPlanted, Origins
 from radpriv.benchmark.atomic import make_folder, storing
 from radpriv.benchmark.fingerprint import Fingerprint, fingerprint
+from radpriv.benchmark.foreign import staying
 from radpriv.benchmark.registry import PLUGIN
 from radpriv.benchmark.results import Finished
 from radpriv.benchmark.store import Store
@@ -87,7 +88,8 @@ def attack_plan(
             if only is not None and key not in only:
                 continue
             try:
-                results.append(_attacked(store, name, how, family, origins))
+                with staying():
+                    results.append(_attacked(store, name, how, family, origins))
             except NothingPlanted as error:
                 if asked is None or name in asked:
                     missing.setdefault(str(error), []).append(family.label)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpriv.benchmark.caches import make_private
-from radpriv.errors import StoreError
+from radpriv.errors import CellFailed, StoreError
 
 Progress = Callable[[int], None]
 
@@ -109,6 +109,11 @@ class FeatureCache:
     def map(
         self, f: RecordFunction, texts: Sequence[str], progress: Progress | None = None
     ) -> Features:
+        if not (callable(f) and hasattr(f, "key") and hasattr(f, "ragged")):
+            raise CellFailed(
+                f"{type(f).__name__} cannot map reports: give an object with `key`, `ragged` and "
+                "__call__(text), such as radpriv.benchmark.hashing.HashedWords"
+            )
         if not f.key:
             return evaluate(f, texts, progress)
         kind = type(f)  # the module of a plug-in is named by its content

@@ -28,6 +28,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Generic, TypeVar
 
+from radpriv.benchmark.foreign import staying
 from radpriv.errors import PluginError, UnknownNameError
 
 T = TypeVar("T")
@@ -62,7 +63,8 @@ class Registry(Generic[T]):
         if name not in self._known() and name in (declared := self._declared()):
             module = declared[name]
             try:
-                importlib.import_module(module)
+                with staying():
+                    importlib.import_module(module)
             except (Exception, SystemExit) as error:
                 raise PluginError(
                     f"{self.kind} '{name}': its module {module} {_raised(error)}"
@@ -153,7 +155,8 @@ def import_file(path: Path) -> str:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        loader.exec_module(module)
+        with staying():
+            loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         clash = isinstance(error, PluginError)

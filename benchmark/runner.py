@@ -27,6 +27,7 @@ from radpriv.benchmark.datasets.base import Dataset, make_loader
 from radpriv.benchmark.datasets.near import similarities
 from radpriv.benchmark.datasets.texts import pick
 from radpriv.benchmark.features import FeatureCache
+from radpriv.benchmark.foreign import staying
 from radpriv.benchmark.job import Job
 from radpriv.benchmark.method import Fitted
 from radpriv.benchmark.privacy.checkpoint import Checkpoints, conditions
@@ -45,6 +46,7 @@ from radpriv.errors import (
     PrivacyError,
     RadprivError,
     StoreError,
+    kind_and_place,
 )
 
 if TYPE_CHECKING:
@@ -93,11 +95,16 @@ def _attempt(job: Job, how: Fingerprint, context: Context) -> Finished:
             work.folder / "private" if how.cached else None, context.checkpoint_every, now
         )
         try:
-            _train_and_score(job, how, context, work.folder, work.resumed, checkpoints)
+            with staying():
+                _train_and_score(job, how, context, work.folder, work.resumed, checkpoints)
         except RadprivError as error:
             if _is_ours(error):
                 raise
             raise CellFailed(f"{type(error).__name__} raised by the plug-in itself") from None
+        except SystemExit as error:
+            raise CellFailed(
+                f"its method would end the process ({kind_and_place(error)}): it must return"
+            ) from None
         write_json(work.folder / "provenance.json", record.provenance(started, context.device))
         checkpoints.discard()
         return work.finish()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from typing import Any
 
 from radpriv.benchmark.plan import Planned, write_plan
 from radpriv.benchmark.runner import Context, run_cell
@@ -34,7 +35,7 @@ def run_plan(
         before(cell)
         try:
             found = executor.submit(run_cell, cell.job, cell.how, context).result()
-            cell.status, cell.reason = str(found.record["status"]), ""
+            cell.status, cell.reason = str(found.record["status"]), ending(found.record)
         except StoreError:
             raise
         except RadprivError as error:
@@ -49,6 +50,21 @@ def run_plan(
             cell.status, cell.reason = "failed", reason
         after(cell)
         write_plan(context.store, name, suite, overrides, planned)
+
+
+def ending(record: Mapping[str, Any]) -> str:
+    """What a status other than done comes from, out of a record; "" for done."""
+    if record["status"] == "diverged":
+        return "its weights became non-finite"
+    if record["status"] != "over_budget":
+        return ""
+    if record["certificate"] is None:
+        return (
+            "it has no certificate, for it took the records themselves (train.raw), or a step "
+            "released nothing; a method without a claim has private = False"
+        )
+    spent, budget = record["certificate"]["epsilon"], record["cell"]["budget"]["epsilon"]
+    return f"its releases are certified at ε = {spent:.4g}, above its budget of {budget:g}"
 
 
 def cheapest_first(planned: Sequence[Planned]) -> list[Planned]:

@@ -1,6 +1,6 @@
 """Check a method: what a reader must know before believing its claim, one verdict per line.
 
-    for verdict in check(method, "report", epsilon=8.0): print(verdict)
+    for verdict in check_method("mine", method).verdicts: print(verdict)
 
 Passing means that on these neighbours nothing passed the noise and every bound held. It proves
 nothing about other neighbours; a failure, though, is a counterexample.
@@ -12,23 +12,25 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from radpriv.attacks.conformance.neighbours import Pair, pairs
+from radpriv.attacks.conformance.neighbours import Pair, few, pairs
 from radpriv.attacks.conformance.replay import (
     ROUNDING,
+    Difference,
     Made,
     Outcome,
     Replayed,
     Setting,
     execute,
+    in_words,
     play,
     record,
 )
+from radpriv.attacks.conformance.verdicts import WAIST, Report, Verdict
 from radpriv.attacks.conformance.world import World
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.datasets.audit import Universe
@@ -36,72 +38,14 @@ from radpriv.benchmark.method import Method
 from radpriv.benchmark.privacy.calibration import certificate
 from radpriv.benchmark.privacy.checkpoint import Checkpoints, conditions
 from radpriv.benchmark.privacy.ledger import Ledger, groups
-from radpriv.errors import AttackError, RadprivError, kind_and_place
+from radpriv.errors import AttackError, RadprivError
 
 STEPS = 6
+"""Steps that are replayed on every neighbour."""
+LONGEST = 2000
+"""Steps that are replayed on a few, where a method takes more than STEPS."""
 EPSILONS = (8.0, 0.1)
-WAIST = "through the waist"
 CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One line: which check, of which unit and ε, whether it holds, and what was seen."""
-
-    unit: str
-    epsilon: float
-    check: str
-    passed: bool
-    detail: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """All verdicts on one method. standing: what its claim may be called."""
-
-    method: str
-    verdicts: tuple[Verdict, ...] = field(repr=False)
-
-    @property
-    def passed(self) -> bool:
-        return all(v.passed for v in self.verdicts)
-
-    @property
-    def standing(self) -> str:
-        """What the claim may be called; a failed check is a counterexample, or bars replay."""
-        if self.passed:
-            return "by construction"
-        raw = [v for v in self.verdicts if v.check == WAIST and not v.passed]
-        return "declared at best" if raw else "none"
-
-    @property
-    def sentence(self) -> str:
-        if self.passed:
-            return (
-                f"{self.method}: every check holds. Its claim stands by construction, as far as "
-                "these neighbours show."
-            )
-        failed = list(dict.fromkeys(v.check for v in self.verdicts if not v.passed))
-        return f"{self.method}: {', '.join(failed)} failed. Standing of its claim: {self.standing}."
-
-    def as_dict(self) -> dict[str, Any]:
-        verdicts = [asdict(v) for v in self.verdicts]
-        return {"method": self.method, "standing": self.standing, "verdicts": verdicts}
-
-    def table(self) -> Any:
-        """The verdicts as a table for the terminal."""
-        from rich.markup import escape
-        from rich.table import Table
-
-        table = Table("unit", "ε", "check", "", "what was seen", title=self.method)
-        last: tuple[str, float] | None = None
-        for v in self.verdicts:
-            if last is not None and last != (v.unit, v.epsilon):
-                table.add_section()
-            last = (v.unit, v.epsilon)
-            mark = "[green]ok[/]" if v.passed else "[red]fails[/]"
-            table.add_row(v.unit, f"{v.epsilon:g}", v.check, mark, escape(v.detail))
-        return table
 
 
 def check_method(
@@ -130,38 +74,40 @@ def check_method(
     world, verdicts = World.small(), []
     with world.encoder(encoder) if method.uses_encoder else nullcontext() as found:
         for unit in units or sorted(method.units, reverse=True):
-            for epsilon in epsilons or EPSILONS:
+            for turn, epsilon in enumerate(epsilons or EPSILONS):
                 n = world.n_public(unit)
-                setting = Setting(
-                    method.limited(STEPS), found, Budget.of(epsilon, n, unit=unit), world.labels, n
-                )
-                for verdict in checks(setting, world, debug):
+                budget = Budget.of(epsilon, n, unit=unit)
+                setting = Setting(method.limited(STEPS), found, budget, world.labels, n)
+                for verdict in checks(setting, world, debug, whole=None if turn else method):
                     verdicts.append(verdict)
                     told(verdict)
     return Report(name, tuple(verdicts))
 
 
-def checks(setting: Setting, world: World, debug: bool = False) -> Iterator[Verdict]:
-    """The verdicts for one unit and budget; one that stands in the way of the others ends them."""
+def checks(
+    setting: Setting, world: World, debug: bool = False, whole: Method | None = None
+) -> Iterator[Verdict]:
+    """The verdicts for one unit and budget; one that stands in the way of the others ends them.
+
+    whole: the method with all its steps, where these are to be replayed too.
+    """
     unit, epsilon = setting.budget.unit, setting.budget.epsilon
 
     def verdict(check: str, passed: bool, detail: str) -> Verdict:
         return Verdict(unit, epsilon, check, passed, detail)
 
-    whole = world.universe(unit)
+    everyone = world.universe(unit)
     try:
-        made, outcome = record(setting, whole)
-    except RadprivError as error:
-        yield verdict("runs", False, f"{type(error).__name__}: {error}")
-        return
+        made, outcome = record(setting, everyone)
     except (Exception, SystemExit) as error:
-        if debug and isinstance(error, Exception):
+        if debug and not isinstance(error, RadprivError | SystemExit):
             raise
-        yield verdict("runs", False, f"{kind_and_place(error)}; --debug shows more")
+        more = "" if isinstance(error, RadprivError) else "; --debug shows more"
+        yield verdict("runs", False, in_words(error) + more)
         return
     yield verdict(WAIST, *_waist(outcome, made))
     yield verdict("certificate", *_certificate(setting, outcome, made))
-    again = play(setting, whole, made, outcome)
+    again = play(setting, everyone, made, outcome)
     calm = not again.departed and all(d.ratio <= ROUNDING for d in again.differences)
     yield verdict("reproducible", calm, _reproducible(again, calm))
     if not calm:
@@ -171,8 +117,11 @@ def checks(setting: Setting, world: World, debug: bool = False) -> Iterator[Verd
         for pair in pairs(world, unit, made, setting.key)
     ]
     yield verdict("sensitivity", *_sensitivity(results))
-    yield verdict("nothing else", *_nothing_else(results))
+    printed = outcome.printed if again.printed == outcome.printed else None
+    yield verdict("nothing else", *_nothing_else(results, printed))
     yield verdict("goes on after a stop", *_resumes(setting, world))
+    if whole is not None and whole != setting.method:
+        yield verdict("at whole length", *_at_length(setting, whole, world, printed is not None))
 
 
 def _waist(outcome: Outcome, made: list[Made]) -> tuple[bool, str]:
@@ -209,8 +158,8 @@ def _replayed(setting: Setting, pair: Pair, made: list[Made], outcome: Outcome) 
         try:
             made, outcome = record(setting, pair.data)
         except (Exception, SystemExit) as error:
-            return Replayed((), f"{type(error).__name__} on this data alone")
-    return play(setting, pair.neighbour, made, outcome)
+            return Replayed((), f"{in_words(error)}, on this data alone")
+    return play(setting, pair.neighbour, made, outcome, len(pair.units))
 
 
 Results = list[tuple[Pair, Replayed]]
@@ -221,22 +170,74 @@ def _sensitivity(results: Results) -> tuple[bool, str]:
     if not seen:
         return False, "no release could be compared"
     pair, worst = max(seen, key=lambda s: s[1].ratio)
-    bounded = all(r.bounded for _, r in results)
-    return bounded, (
-        f"one unit moves a value by {worst.ratio:.4g} of the declared bound at most "
-        f"({pair.name}, {worst.made})"
+    if all(r.bounded for _, r in results):
+        return True, (
+            f"one unit moves a value by {worst.ratio:.4g} of the declared bound at most "
+            f"({pair.name}, {worst.made})"
+        )
+    pair, first = min(
+        ((p, d) for p, r in results for d in r.differences if not d.bounded),
+        key=lambda s: s[1].made.place.step,
+    )
+    return False, f"{_exceeds(first)} ({pair.name}, {first.made}); {_blame(first)}"
+
+
+def _exceeds(found: Difference) -> str:
+    beyond = found.ratio - 1
+    much = f"{found.ratio:.4g} times" if beyond >= 1e-3 else f"1 + {beyond:.2g} times"
+    return f"one unit moves a value by {much} the declared bound"
+
+
+def _blame(found: Difference) -> str:
+    """Whose fault it is that a bound does not hold."""
+    if found.made.declared:
+        return "the declared sensitivity is too small, or what it was taken of had come to differ"
+    return (
+        "a clip of whole units holds for one and the same model, so units were split, or the model "
+        "or the mapped records had come to differ before"
     )
 
 
-def _nothing_else(results: Results) -> tuple[bool, str]:
+def _nothing_else(results: Results, printed: str | None) -> tuple[bool, str]:
+    """printed: what the runs print on D, None where that differs from run to run."""
     first: dict[str, str] = {}
     for pair, replayed in results:
-        if replayed.departed:
-            first.setdefault(replayed.departed, pair.name)
-    if not first:
-        return True, f"releases, thresholds and saved model equal on {len(results)} neighbours"
-    told = [f"{how} ({name})" for how, name in first.items()]
-    return False, "; ".join(told[:3]) + (f"; {len(told) - 3} more" if len(told) > 3 else "")
+        told = replayed.departed
+        if not told and pair.whole and printed is not None and replayed.printed != printed:
+            told = "what it prints differs"
+        if told:
+            first.setdefault(told, pair.name)
+    if first:
+        found = [f"{how} ({name})" for how, name in first.items()]
+        more = f"; {len(found) - 3} more" if len(found) > 3 else ""
+        return False, "; ".join(found[:3]) + more
+    what = "releases, thresholds and saved model equal"
+    if printed is None:
+        what += " (not compared: what it prints, which differs from run to run)"
+    return True, f"{what} on {len(results)} neighbours"
+
+
+def _at_length(setting: Setting, method: Method, world: World, quiet: bool) -> tuple[bool, str]:
+    """All steps, on a few neighbours. quiet: whether what is printed can be compared."""
+    of, asked = "", int(getattr(method, "steps", 0))
+    if asked > LONGEST:
+        of, method = f" of {asked:,}", method.limited(LONGEST)
+    setting = replace(setting, method=method)
+    unit = setting.budget.unit
+    try:
+        made, outcome = record(setting, world.universe(unit))
+    except (Exception, SystemExit) as error:
+        return False, in_words(error)
+    results = [(pair, _replayed(setting, pair, made, outcome)) for pair in few(world, unit)]
+    steps = f"{1 + max((m.place.step for m in made), default=-1):,}{of} steps"
+    for holds, why in (
+        _certificate(setting, outcome, made),
+        _sensitivity(results),
+        _nothing_else(results, outcome.printed if quiet else None),
+    ):
+        if not holds:
+            return False, f"{steps}: {why}"
+    return True, f"{steps} on {len(results)} neighbours: bounds hold, nothing else differs"
 
 
 class _Stop(Exception):

@@ -29,27 +29,40 @@ class Pair:
 
     name: str
     data: Universe = field(repr=False)
-    unit: int
+    units: tuple[int, ...]
     whole: bool = True
 
     @property
     def neighbour(self) -> Universe:
-        return without(self.data, self.unit)
+        return without(self.data, self.units)
 
 
 def pairs(world: World, unit: str, recording: Sequence[Made], key: bytes) -> Iterator[Pair]:
     """The pairs for one unit. recording: of a run on the whole world, for its sampled steps."""
     whole = world.universe(unit)
     for name, chosen in _telling(world, whole).items():
-        yield Pair(name, whole, chosen)
+        yield Pair(name, whole, (chosen,))
     lonely = _alone_in_a_step(whole, recording, key)
     if lonely is not None:
         step, one, members = lonely
         data = only(whole, members)
-        yield Pair(f"the only record of step {step}", data, one, whole=False)
+        yield Pair(f"the only record of step {step}", data, (one,), whole=False)
     yield _planted(whole, unit)
     last = int(whole.unit[0])
-    yield Pair("none left", only(whole, np.array([last])), last, whole=False)
+    yield Pair("none left", only(whole, np.array([last])), (last,), whole=False)
+
+
+def few(world: World, unit: str) -> Iterator[Pair]:
+    """Two pairs for a long run: one unit of weight, and half of them.
+
+    Data that differ in k units are k neighbours apart, so a value moves by k bounds at most and
+    nothing else differs. With half of the units gone, no step is like the recorded one.
+    """
+    whole = world.universe(unit)
+    name = "the longest report, badly labelled"
+    yield Pair(name, whole, (_telling(world, whole)[name],))
+    half = range(0, whole.units, 2)
+    yield Pair("every second unit gone", whole, tuple(half))
 
 
 def _telling(world: World, universe: Universe) -> dict[str, int]:
@@ -78,7 +91,7 @@ def _planted(universe: Universe, unit: str) -> Pair:
     labels = (1.0,) * universe.y.shape[1]
     canary = Canary(f"{MARK}{GRADIENT}", GRADIENT, 1, "", labels, point=0.5)
     data = plant(universe, [canary], lambda name: True, unit)
-    return Pair("a gradient canary", data, int(data.unit[data.gradient][0]), whole=False)
+    return Pair("a gradient canary", data, (int(data.unit[data.gradient][0]),), whole=False)
 
 
 def _alone_in_a_step(

@@ -23,20 +23,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from radpriv.attacks.conformance.heard import heard
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.datasets.audit import Universe
 from radpriv.benchmark.datasets.base import Dataset, make_loader
 from radpriv.benchmark.encoders import Encoder
 from radpriv.benchmark.features import FeatureCache
+from radpriv.benchmark.foreign import staying
 from radpriv.benchmark.method import Method
-from radpriv.benchmark.privacy.bounded import Bounded
+from radpriv.benchmark.privacy.bounded import Bounded, Declared
 from radpriv.benchmark.privacy.checkpoint import Checkpoints
 from radpriv.benchmark.privacy.ledger import Ledger, Release
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.release import Noised, Place, Releaser, live
 from radpriv.benchmark.privacy.run import Diverged, Run
 from radpriv.benchmark.public import PUBLIC_SENTENCES
-from radpriv.errors import AttackError
+from radpriv.errors import AttackError, RadprivError, kind_and_place
 
 ROUNDING = 1e-9
 """Relative; what float64 adds to a distance that equals the bound exactly."""
@@ -46,13 +48,17 @@ KEY = hashlib.sha256(b"radpriv/check").digest()
 
 @dataclass(frozen=True)
 class Made:
-    """One release as it was made. value: exact, float64 tensors by name."""
+    """One release as it was made. value: exact, float64 tensors by name.
+
+    declared: whether a theorem gives its bound; otherwise it is a clipped sum.
+    """
 
     place: Place
     sensitivity: float
     noise_multiplier: float
     value: Mapping[str, Tensor] = field(repr=False)
     noised: Noised = field(repr=False)
+    declared: bool = False
 
     def __str__(self) -> str:
         return f"'{self.place.name}' of step {self.place.step}"
@@ -60,10 +66,14 @@ class Made:
 
 @dataclass(frozen=True)
 class Difference:
-    """What the neighbour showed at one release: distance / declared sensitivity."""
+    """What the neighbour showed at one release: distance / declared sensitivity, a unit."""
 
     made: Made
     ratio: float
+
+    @property
+    def bounded(self) -> bool:
+        return self.ratio <= 1 + ROUNDING
 
 
 class Departed(Exception):
@@ -80,15 +90,19 @@ class Recorder:
     def __call__(self, place: Place, value: Bounded, sigma: float) -> Noised:
         noised = self._live(place, value, sigma)
         kept = Noised(_copy(noised.tensors))  # a method may change what it was given in place
-        self.made.append(Made(place, value.sensitivity, sigma, _copy(value.tensors), kept))
+        exact, declared = _copy(value.tensors), isinstance(value, Declared)
+        self.made.append(Made(place, value.sensitivity, sigma, exact, kept, declared))
         return noised
 
 
 class Player:
-    """A releaser that measures the distance to a recording, and answers with its outputs."""
+    """A releaser that measures the distance to a recording, and answers with its outputs.
 
-    def __init__(self, recording: Sequence[Made]) -> None:
-        self._recording = recording
+    units: how many make the difference; each may move a value by the declared sensitivity.
+    """
+
+    def __init__(self, recording: Sequence[Made], units: int = 1) -> None:
+        self._recording, self._units = recording, units
         self.differences: list[Difference] = []
         self.departed = ""
 
@@ -108,7 +122,7 @@ class Player:
             if here != there:
                 self._depart(f"another {what} at release {made}: {here}, not {there}")
         square = sum(float((value.tensors[n] - t).square().sum()) for n, t in made.value.items())
-        ratio = math.sqrt(square) / made.sensitivity
+        ratio = math.sqrt(square) / made.sensitivity / self._units
         self.differences.append(Difference(made, ratio))
         return Noised(_copy(made.noised.tensors))
 
@@ -140,6 +154,7 @@ class Outcome:
     logits: bytes = field(default=b"", repr=False)
     raw: bool = False
     silent: bool = False
+    printed: str = field(default="", repr=False)
 
     def differs(self, other: Outcome) -> str:
         """The first field that differs, in words; "" if none does."""
@@ -195,7 +210,7 @@ def execute(
         progress=progress,
     )
     fitted, ended = None, "done"
-    with float64():
+    with float64(), staying(), heard() as said:
         try:
             fitted = setting.method.fit(train, setting.encoder, setting.budget, run)
         except Diverged:
@@ -214,6 +229,7 @@ def execute(
         logits=logits,
         raw=train.left_waist,
         silent=run.silent,
+        printed=said(),
     )
 
 
@@ -226,10 +242,14 @@ def record(setting: Setting, universe: Universe) -> tuple[list[Made], Outcome]:
 
 @dataclass(frozen=True)
 class Replayed:
-    """differences: one per release that was compared. departed: (ii) in words, "" if it holds."""
+    """differences: one per release that was compared. departed: (ii) in words, "" if it holds.
+
+    printed: as by the run on the neighbour, None where it did not come to its end.
+    """
 
     differences: tuple[Difference, ...]
     departed: str
+    printed: str | None = None
 
     @property
     def worst(self) -> Difference | None:
@@ -237,22 +257,34 @@ class Replayed:
 
     @property
     def bounded(self) -> bool:
-        return all(d.ratio <= 1 + ROUNDING for d in self.differences)
+        return all(d.bounded for d in self.differences)
 
 
 def play(
-    setting: Setting, neighbour: Universe, recording: Sequence[Made], outcome: Outcome
+    setting: Setting,
+    neighbour: Universe,
+    recording: Sequence[Made],
+    outcome: Outcome,
+    units: int = 1,
 ) -> Replayed:
-    """Run on D′ with D's key and D's noised outputs, and compare."""
-    player = Player(recording)
+    """Run on D′ with D's key and D's noised outputs, and compare. units: D and D′ differ in."""
+    player = Player(recording, units)
     try:
-        heard = execute(setting, neighbour, player)
+        found = execute(setting, neighbour, player)
     except (Exception, SystemExit) as error:  # its own: it must not depend on one unit either
-        departed = player.departed or f"{type(error).__name__} on the neighbour alone"
+        departed = player.departed or f"{in_words(error)}, on the neighbour alone"
         return Replayed(tuple(player.differences), departed)
     missing = len(recording) - len(player.differences)
     departed = player.departed or (f"{missing} releases fewer" if missing else "")
-    return Replayed(tuple(player.differences), departed or outcome.differs(heard))
+    departed = departed or outcome.differs(found)
+    return Replayed(tuple(player.differences), departed, found.printed)
+
+
+def in_words(error: BaseException) -> str:
+    """Kind and sentence of an error of ours; kind and place of another. The data are public."""
+    if isinstance(error, RadprivError):
+        return f"{type(error).__name__}: {error}"
+    return kind_and_place(error)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
@@ -124,9 +124,9 @@ class World:
             yield Float64Encoder(**{f.name: getattr(found, f.name) for f in fields(Encoder)})
 
 
-def without(universe: Universe, unit: int) -> Universe:
-    """The neighbour: one unit is gone, and with it every word and label in its slots."""
-    gone = universe.unit == unit
+def without(universe: Universe, units: Sequence[int]) -> Universe:
+    """The neighbour: these units are gone, and with them every word and label in their slots."""
+    gone = np.isin(universe.unit, units)
     y = universe.y.copy()
     y[gone] = np.nan
     texts = tuple("" if g else t for g, t in zip(gone, universe.texts))

@@ -9,6 +9,7 @@ absolute tolerance of 0.01 and returns ten times too much noise at ε = 0.01; it
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -23,6 +24,8 @@ FLOOR = 1e-2
 """Smallest noise multiplier that is searched; at less, sampling alone reaches the budget."""
 NOISE = (1e-6, 1e12)
 """Noise multipliers that are evaluated, beside 0."""
+SECONDS = 60.0
+"""Longest search for one noise multiplier; most take less than one second."""
 
 
 def discretization(epsilon: float, delta: float, steps: int) -> float:
@@ -124,18 +127,29 @@ def calibrate(epsilon: float, delta: float, rate: float, steps: int) -> float:
     """The smallest noise multiplier, to TOLERANCE in ε, whose certificate is at most ε.
 
     Searched downwards from the Gaussian mechanism's guess sqrt(2 steps ln(1.25/δ)) · rate / ε + 1:
-    a default bracket can exhaust memory at small ε. ε = inf gives 0.
+    a default bracket can exhaust memory at small ε. ε = inf gives 0. NoAnswer after SECONDS: the
+    clock decides whether there is an answer, never which.
     """
     if math.isinf(epsilon) and epsilon > 0:
         return 0.0
     if not (epsilon > 0 and 0 < rate <= 1 and steps >= 1):
         raise PrivacyError(f"cannot calibrate: epsilon {epsilon}, rate {rate}, steps {steps}")
     check((), delta)
+    ends = time.monotonic() + SECONDS
+
+    def in_time() -> None:
+        if time.monotonic() > ends:
+            raise pld.NoAnswer(
+                f"no noise multiplier for epsilon {epsilon:g}, delta {delta:g}, rate {rate:g} and "
+                f"{steps} steps was found in {SECONDS:g} s; take fewer steps, or a larger epsilon"
+            )
 
     def spent(sigma: float) -> float:
+        in_time()
         return certificate((Group(rate, sigma, steps),), delta, epsilon)[0]
 
     def coarse(sigma: float) -> float:
+        in_time()
         group = (Group(rate, sigma, steps),)
         interval = discretization(epsilon, delta, pld.depth(group))
         return certify(group, delta, max(8 * interval, pld.widest(group, delta) / pld.POINTS * 1.1))

@@ -18,12 +18,17 @@ from radpriv.errors import PrivacyError
 
 @dataclass(frozen=True)
 class Noised:
-    """What the waist lets out: float64 tensors by name. Division is post-processing."""
+    """What the waist lets out: float64 tensors by name. Scaling is post-processing."""
 
     tensors: dict[str, Tensor] = field(repr=False)
 
     def __truediv__(self, divisor: float) -> Noised:
         return Noised({n: t / divisor for n, t in self.tensors.items()})
+
+    def __mul__(self, factor: float) -> Noised:
+        return Noised({n: t * factor for n, t in self.tensors.items()})
+
+    __rmul__ = __mul__
 
     @property
     def sha256(self) -> str:

@@ -135,6 +135,12 @@ class Run:
         For one query with k releases of equal worth: run.calibrate(1.0, 1) · sqrt(k) for each.
         """
         b = self._budget
+        if b.private and 0 < rate * steps <= b.delta:
+            raise PrivacyError(
+                f"rate {rate:g} times {steps} steps is {rate * steps:.2g}, no more than delta "
+                f"{b.delta:.2g}: such a budget lets every record that is drawn be published; take "
+                "a higher rate"
+            )
         sigma = calibration.calibrate(b.epsilon, b.delta, rate, steps) if b.private else 0.0
         self._calibrations.append({"rate": rate, "steps": steps, "noise_multiplier": sigma})
         return sigma

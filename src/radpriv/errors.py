@@ -57,6 +57,6 @@ class NotReproduced(CellFailed):
 
 def kind_and_place(error: BaseException) -> str:
     """What may be kept of a foreign exception: its text may quote a record, so it stays out."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.name != "_ends"]
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"

@@ -28,6 +28,7 @@ from rich.console import Console
 STATUS = 130
 SHOW_CURSOR = "\x1b[?25h"
 _said = False
+_exit = os._exit
 
 
 @contextmanager
@@ -72,4 +73,4 @@ def _second(number: int, frame: FrameType | None) -> None:
         os.write(2, SHOW_CURSOR.encode())
     if not _said:
         os.write(2, b"interrupted; what had finished is kept, run again to go on\n")
-    os._exit(STATUS)
+    _exit(STATUS)

@@ -16,7 +16,7 @@ import torch
 
 from radpriv.benchmark.classifier import OnePerThread
 from radpriv.benchmark.features import FeatureCache, Features, evaluate
-from radpriv.errors import StoreError
+from radpriv.errors import CellFailed, StoreError
 
 TEXTS = [f"report {'x' * (i % 7)} {i}" for i in range(60)]
 
@@ -186,3 +186,11 @@ def test_what_is_kept_is_made_once_for_one_key_and_one_order_of_texts(tmp_path: 
     assert made == ["a"]
     assert keep(cache, "b", TEXTS) != first and keep(cache, "a", TEXTS[::-1]) != first
     assert made == ["a", "b", "a"]
+
+
+def test_a_plain_function_is_refused_by_what_it_lacks() -> None:
+    def plain(text: str) -> np.ndarray:
+        return np.zeros(1)
+
+    with pytest.raises(CellFailed, match="function cannot map reports: give an object with `key`"):
+        FeatureCache(None).map(plain, ["a"])  # type: ignore[arg-type]

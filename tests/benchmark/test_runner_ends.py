@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,6 +31,7 @@ from radpriv.benchmark.privacy.clipping import clipped_sum
 from radpriv.benchmark.privacy.ledger import read
 from radpriv.benchmark.privacy.release import apply
 from radpriv.benchmark.runner import Context, run_cell
+from radpriv.benchmark.stage import ending
 from radpriv.benchmark.store import Finished
 from radpriv.errors import CellFailed
 
@@ -123,6 +126,7 @@ def test_a_private_method_that_leaves_the_waist_ends_over_budget_without_scores(
 ) -> None:
     record = over_budget(run_cell(job_with(Peeks(size=64, steps=3)), how, context))
     assert record["certificate"] is None and record["claim"] is None
+    assert "train.raw" in ending(record)
 
 
 def test_steps_beyond_the_calibrated_ones_are_booked_and_end_over_budget(
@@ -131,7 +135,8 @@ def test_steps_beyond_the_calibrated_ones_are_booked_and_end_over_budget(
     assert run_cell(job_with(Loop(steps=10)), how, context).record["status"] == "done"
     record = over_budget(run_cell(job_with(Loop(steps=10, more=1.2)), how, context))
     assert record["ledger"]["releases"] == 12 > record["calibration"][0]["steps"]
-    assert record["certificate"]["epsilon"] > 1.0
+    spent = record["certificate"]["epsilon"]
+    assert spent > 1.0 and f"ε = {spent:.4g}, above its budget of 1" in ending(record)
 
 
 def test_a_stale_optimizer_fails_is_not_cached_and_its_attempt_is_kept(
@@ -156,6 +161,23 @@ def test_noised_weights_that_are_not_finite_end_as_diverged_with_the_ledger_kept
     assert len(read(found.folder / "ledger.jsonl")) == 1
     assert found.record["certificate"]["epsilon"] <= 1.0
     assert not (found.folder / "test.parquet").exists()
+    assert ending(found.record) == "its weights became non-finite"
+
+
+@pytest.mark.parametrize(("module", "name"), [(sys, "exit"), (os, "_exit")])
+def test_a_method_that_would_end_the_process_fails_its_cell_alone(
+    job_with: JobWith, how: Fingerprint, context: Context, module: Any, name: str
+) -> None:
+    class Leaves(Loop):
+        def fitted(self, labels: tuple[str, ...]) -> Any:
+            getattr(module, name)(0)
+
+    job = job_with(Leaves())
+    with pytest.raises(CellFailed, match=r"would end the process \(SystemExit at test_runner_ends"):
+        run_cell(job, how, context)
+    (attempt,) = context.store.attempts(job.cell.id)
+    assert attempt.releases == 5 and "would end the process" in attempt.sentence
+    assert ending(run_cell(job_with(Loop()), how, context).record) == ""
 
 
 def test_logits_that_are_not_finite_fail_with_their_count(

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from radpriv.attacks.conformance.check import Verdict, checks
+from radpriv.attacks.conformance.check import checks
 from radpriv.attacks.conformance.replay import Setting
+from radpriv.attacks.conformance.verdicts import Verdict
 from radpriv.attacks.conformance.world import World
 from radpriv.baselines.linear import LinearModel
 from radpriv.benchmark.cell import Budget
@@ -106,13 +107,18 @@ def sound() -> Callable[..., Method]:
 
 @pytest.fixture(scope="session")
 def verdicts(world: World) -> Callable[..., dict[str, Verdict]]:
-    """The verdicts on a method by check; those after the check `last` are not asked for."""
+    """The verdicts on a method by check; those after the check `last` are not asked for.
 
-    def found(method: Method, unit: str = "report", last: str = "") -> dict[str, Verdict]:
+    whole: the method at its whole length, where `method` is a shorter one.
+    """
+
+    def found(
+        method: Method, unit: str = "report", last: str = "", whole: Method | None = None
+    ) -> dict[str, Verdict]:
         n = world.n_public(unit)
         setting = Setting(method, None, Budget.of(8.0, n, unit=unit), world.labels, n)
         seen: dict[str, Verdict] = {}
-        for verdict in checks(setting, world):
+        for verdict in checks(setting, world, whole=whole):
             seen[verdict.check] = verdict
             if verdict.check == last:
                 break

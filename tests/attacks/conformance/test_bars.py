@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from radpriv.attacks.conformance.check import Verdict
+from radpriv.attacks.conformance.verdicts import Verdict
 from radpriv.baselines.linear import LinearModel
 from radpriv.benchmark.fitted import LinearFitted
 from radpriv.benchmark.hashing import HashedWords

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from radpriv.attacks.conformance.neighbours import pairs
+from radpriv.attacks.conformance.neighbours import few, pairs
 from radpriv.attacks.conformance.replay import KEY, Made, Player, Setting, play, record
 from radpriv.attacks.conformance.world import World
 from radpriv.benchmark.cell import Budget
@@ -40,13 +40,27 @@ def test_neighbours_differ_in_one_unit_and_hold_nothing_of_it(sound: Of, world: 
     assert len(seen) == 9 and seen[-1].neighbour.member.sum() == 0
     for pair in seen:
         data, neighbour = pair.data, pair.neighbour
-        gone = data.unit == pair.unit
+        gone = data.unit == pair.units[0]
         assert data.member[gone].all() and not neighbour.member[gone].any()
         assert (data.member[~gone] == neighbour.member[~gone]).all()
         assert {t for t, g in zip(neighbour.texts, gone) if g} == {""}
         assert np.isnan(neighbour.y[gone]).all()
     many = next(p for p in seen if p.name == "a patient with many reports")
-    assert (many.data.unit == many.unit).sum() == 7
+    assert (many.data.unit == many.units[0]).sum() == 7
+
+
+def test_half_of_the_units_move_a_value_by_a_bound_each_at_most(sound: Of, world: World) -> None:
+    setting = Setting(sound(), None, Budget.of(8.0, 65), world.labels, 65)
+    made, outcome = record(setting, world.universe("report"))
+    one, half = few(world, "report")
+    assert len(one.units) == 1 and len(half.units) == 33
+    assert half.neighbour.member.sum() == 32
+    heard = play(setting, half.neighbour, made, outcome, 33)
+    assert heard.bounded and not heard.departed and len(heard.differences) == len(made)
+    alone = play(setting, half.neighbour, made, outcome)
+    assert not alone.bounded  # as if all were one unit
+    assert heard.worst is not None and alone.worst is not None
+    assert heard.worst.ratio == pytest.approx(alone.worst.ratio / 33)
 
 
 def test_the_only_record_of_a_step_is_that(sound: Of, world: World) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from radpriv.attacks.conformance.check import Verdict
+from radpriv.attacks.conformance.verdicts import Verdict
 from radpriv.attacks.conformance.world import World
 from radpriv.baselines.linear import LinearModel
 from radpriv.benchmark.fitted import LinearFitted
@@ -165,7 +165,8 @@ def test_an_error_that_depends_on_one_unit_is_found(
             return self.steps
 
     told = verdicts(sound(Counts), last="nothing else")["nothing else"]
-    assert not told.passed and "ValueError on the neighbour alone" in told.detail
+    assert not told.passed and "ValueError at test_replay.py:" in told.detail
+    assert ", on the neighbour alone" in told.detail and "too few records" not in told.detail
 
 
 def test_a_method_that_ends_the_process_is_told_and_ends_no_check(
@@ -184,7 +185,7 @@ def test_a_method_that_ends_the_process_is_told_and_ends_no_check(
     told = verdicts(sound(Always), last="runs")["runs"]
     assert not told.passed and told.detail.startswith("SystemExit at ")
     told = verdicts(sound(OnOne), last="nothing else")["nothing else"]
-    assert not told.passed and "SystemExit on the neighbour alone" in told.detail
+    assert not told.passed and told.detail.startswith("SystemExit at test_replay.py:")
 
 
 class ReportsNotPatients:
@@ -203,6 +204,7 @@ def test_clipping_reports_under_a_claim_for_patients_is_found(
     told = verdicts(flaw, "patient", last="nothing else")
     assert not told["sensitivity"].passed and told["nothing else"].passed
     assert "a patient with many reports" in told["sensitivity"].detail
+    assert "units were split" in told["sensitivity"].detail
 
 
 @dataclass(frozen=True)
@@ -233,4 +235,8 @@ def test_a_declared_sensitivity_is_measured(verdicts: Verdicts) -> None:
     told = verdicts(Output())
     assert all(v.passed for v in told.values()), [v for v in told.values() if not v.passed]
     told = verdicts(Output(bound=0.05), last="sensitivity")["sensitivity"]
-    assert not told.passed and "of the declared bound" in told.detail
+    assert not told.passed and " times the declared bound" in told.detail
+    assert "the declared sensitivity is too small" in told.detail
+    slightly = float(verdicts(Output(), last="sensitivity")["sensitivity"].detail.split()[6])
+    told = verdicts(Output(bound=slightly * (1 - 2e-4)), last="sensitivity")["sensitivity"]
+    assert not told.passed and "by 1 + 0.0" in told.detail

@@ -316,3 +316,13 @@ def test_rdp_is_asked_once_where_pld_has_no_answer(monkeypatch: pytest.MonkeyPat
         with pytest.raises(pld.NoAnswer, match=r"RDP bounds epsilon by 1\.5"):
             calibration.certify(groups, 3e-6)
     assert asked == [3e-6]
+
+
+def test_a_search_for_noise_ends_at_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 1000, 25))
+    monkeypatch.setattr(calibration.time, "monotonic", lambda: next(now))
+    calibrate.cache_clear()
+    with pytest.raises(pld.NoAnswer, match="and 77 steps was found in 60 s; take fewer steps"):
+        calibrate(1.0, 1e-5, 0.07, 77)
+    monkeypatch.undo()
+    assert calibrate(1.0, 1e-5, 0.07, 77) > 0.5

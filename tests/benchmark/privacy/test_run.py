@@ -17,10 +17,11 @@ from radpriv.benchmark.datasets.audit import Universe
 from radpriv.benchmark.hashing import HashedWords
 from radpriv.benchmark.privacy import checks
 from radpriv.benchmark.privacy.bounded import ClippedSum
+from radpriv.benchmark.privacy.calibration import FLOOR, calibrate
 from radpriv.benchmark.privacy.clipping import clipped_sum
 from radpriv.benchmark.privacy.ledger import read
 from radpriv.benchmark.privacy.records import PrivateRecords
-from radpriv.benchmark.privacy.release import Place, add_noise, apply
+from radpriv.benchmark.privacy.release import Noised, Place, add_noise, apply
 from radpriv.benchmark.privacy.run import Diverged
 from radpriv.benchmark.privacy.streams import gaussians
 from radpriv.errors import CellFailed, PrivacyError
@@ -201,6 +202,25 @@ def test_weights_per_record_are_no_sampling_rate(make_run: Any, train: PrivateRe
     for weights in (np.full(30, 0.1), torch.full((30,), 0.1), [0.1] * 30, True):
         with pytest.raises(PrivacyError, match="one sampling probability"):
             drive(make_run(), train, weights, 2)  # type: ignore[arg-type]
+
+
+def test_a_budget_that_lets_drawn_records_be_published_is_refused(make_run: Any) -> None:
+    """With rate · steps ≤ δ no noise is needed: whoever is drawn is lost, as the δ allows."""
+    run = make_run()
+    delta = run.budget.delta
+    assert calibrate(run.budget.epsilon, delta, delta / 2, 2) <= FLOOR
+    for rate, steps in ((delta / 2, 1), (delta / 2, 2)):
+        with pytest.raises(PrivacyError, match="lets every record that is drawn be published"):
+            run.calibrate(rate, steps)
+    assert not run.calibrations
+    assert run.calibrate(delta, 3) >= FLOOR
+
+
+def test_what_is_scaled_stays_one_release() -> None:
+    noised = Noised({"a": torch.tensor([3.0, -1.0], dtype=torch.float64)})
+    for scaled in (noised * 2, 2 * noised, noised / 0.5):
+        assert scaled.tensors["a"].tolist() == [6.0, -2.0]
+    assert noised.tensors["a"].tolist() == [3.0, -1.0]
 
 
 def test_extra_steps_are_certified_above_the_budget(make_run: Any, train: PrivateRecords) -> None:

@@ -1,0 +1,68 @@
+"""What a check says: one verdict a line, and what they make of a method's claim together."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+WAIST = "through the waist"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line: which check, of which unit and ε, whether it holds, and what was seen."""
+
+    unit: str
+    epsilon: float
+    check: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All verdicts on one method. standing: what its claim may be called."""
+
+    method: str
+    verdicts: tuple[Verdict, ...] = field(repr=False)
+
+    @property
+    def passed(self) -> bool:
+        return all(v.passed for v in self.verdicts)
+
+    @property
+    def standing(self) -> str:
+        """What the claim may be called; a failed check is a counterexample, or bars replay."""
+        if self.passed:
+            return "by construction"
+        raw = [v for v in self.verdicts if v.check == WAIST and not v.passed]
+        return "declared at best" if raw else "none"
+
+    @property
+    def sentence(self) -> str:
+        if self.passed:
+            return (
+                f"{self.method}: every check holds. Its claim stands by construction, as far as "
+                "these neighbours show."
+            )
+        failed = list(dict.fromkeys(v.check for v in self.verdicts if not v.passed))
+        return f"{self.method}: {', '.join(failed)} failed. Standing of its claim: {self.standing}."
+
+    def as_dict(self) -> dict[str, Any]:
+        verdicts = [asdict(v) for v in self.verdicts]
+        return {"method": self.method, "standing": self.standing, "verdicts": verdicts}
+
+    def table(self) -> Any:
+        """The verdicts as a table for the terminal."""
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table("unit", "ε", "check", "", "what was seen", title=self.method)
+        last: tuple[str, float] | None = None
+        for v in self.verdicts:
+            if last is not None and last != (v.unit, v.epsilon):
+                table.add_section()
+            last = (v.unit, v.epsilon)
+            mark = "[green]ok[/]" if v.passed else "[red]fails[/]"
+            table.add_row(v.unit, f"{v.epsilon:g}", v.check, mark, escape(v.detail))
+        return table

@@ -1,0 +1,143 @@
+"""Ways out that no release shows: late steps, what is printed, and the end of the process."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from radpriv.attacks.conformance import check
+from radpriv.attacks.conformance.heard import heard
+from radpriv.attacks.conformance.verdicts import Verdict
+from radpriv.benchmark.foreign import staying
+from radpriv.benchmark.method import Method
+
+Verdicts = Callable[..., dict[str, Verdict]]
+Of = Callable[..., Method]
+
+
+class LateBias:
+    """Behaves until step 8, then adds the label rates of a batch to its bias."""
+
+    def before(self, model: Any, step: Any) -> None:
+        if step.index == 8:
+            with torch.no_grad():
+                model.head.bias += torch.nan_to_num(step.records.labels).mean(0)
+
+
+class LatePrint:
+    def before(self, model: Any, step: Any) -> None:
+        if step.index == 8:
+            print("records in this step:", step.records.size)
+
+
+class LateEnd:
+    def over(self, model: Any, step: Any) -> bool:
+        if step.index == 8 and step.records.size % 2:
+            os._exit(0)
+        return False
+
+
+@pytest.mark.parametrize(
+    ("flaw", "words"),
+    [
+        (LateBias, "head.safetensors differs"),
+        (LatePrint, "what it prints differs"),
+        (LateEnd, "SystemExit at test_ways_out.py:"),
+    ],
+)
+def test_a_flaw_of_late_steps_is_found_at_whole_length_alone(
+    flaw: type, words: str, sound: Of, verdicts: Verdicts
+) -> None:
+    method = sound(flaw)
+    found = verdicts(method, whole=replace(method, **{"steps": 12}))
+    assert [c for c, v in found.items() if not v.passed] == ["at whole length"], found
+    assert words in found["at whole length"].detail
+
+
+def test_a_sound_method_is_sound_at_whole_length(sound: Of, verdicts: Verdicts) -> None:
+    found = verdicts(sound(), whole=replace(sound(), **{"steps": 12}))
+    assert all(v.passed for v in found.values()), found
+    assert found["at whole length"].detail.startswith("12 steps on 2 neighbours")
+
+
+def test_a_method_of_few_steps_is_replayed_once(sound: Of, verdicts: Verdicts) -> None:
+    assert "at whole length" not in verdicts(sound(), whole=sound())
+
+
+def test_a_method_of_too_many_steps_is_cut_and_says_so(
+    sound: Of, verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "LONGEST", 9)
+    found = verdicts(sound(), whole=replace(sound(), **{"steps": 12}))
+    assert found["at whole length"].passed
+    assert found["at whole length"].detail.startswith("9 of 12 steps")
+
+
+class Prints:
+    def before(self, model: Any, step: Any) -> None:
+        print("labels:", step.records.labels.nansum().item(), file=sys.stderr)
+
+
+class PrintsPublic:
+    def before(self, model: Any, step: Any) -> None:
+        print("step", step.index)
+
+
+class PrintsTime:
+    def before(self, model: Any, step: Any) -> None:
+        print(time.perf_counter_ns())
+
+
+def test_labels_that_are_printed_are_found(
+    sound: Of, verdicts: Verdicts, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = verdicts(sound(Prints), last="nothing else")["nothing else"]
+    assert not told.passed and told.detail.startswith("what it prints differs (")
+    assert capfd.readouterr() == ("", "")
+    assert verdicts(sound(PrintsPublic), last="nothing else")["nothing else"].passed
+
+
+def test_a_clock_that_is_printed_is_no_leak_and_is_told(sound: Of, verdicts: Verdicts) -> None:
+    told = verdicts(sound(PrintsTime), last="nothing else")["nothing else"]
+    assert told.passed and "not compared: what it prints" in told.detail
+
+
+def test_a_process_that_would_end_is_told(sound: Of, verdicts: Verdicts) -> None:
+    class Ends:
+        def count(self, train: Any) -> int:
+            os._exit(0)
+
+    found = verdicts(sound(Ends))
+    assert list(found) == ["runs"] and not found["runs"].passed
+    assert found["runs"].detail.startswith("SystemExit at test_ways_out.py:")
+
+
+def test_only_the_thread_inside_the_block_stays() -> None:
+    real = os._exit
+    with staying(), staying():
+        with pytest.raises(SystemExit) as ended:
+            os._exit(3)
+        assert ended.value.code == 3
+    assert os._exit is real
+    with staying():
+        child = os.fork()
+        if child == 0:
+            os._exit(7)  # a process of its own ends as it likes
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_other_threads_write_as_before(capsys: pytest.CaptureFixture[str]) -> None:
+    with heard() as said:
+        print("mine")
+        other = threading.Thread(target=lambda: print("theirs"))
+        other.start()
+        other.join()
+    assert said() == "mine\n" and capsys.readouterr().out == "theirs\n"
