@@ -89,7 +89,7 @@ def checks(
 ) -> Iterator[Verdict]:
     """The verdicts for one unit and budget; one that stands in the way of the others ends them.
 
-    whole: the method with all its steps, where these are to be replayed too.
+    whole: the method with all its steps, where these are to be replayed too, if nothing is found.
     """
     unit, epsilon = setting.budget.unit, setting.budget.epsilon
 
@@ -116,11 +116,13 @@ def checks(
         (pair, _replayed(setting, pair, made, outcome))
         for pair in pairs(world, unit, made, setting.key)
     ]
-    yield verdict("sensitivity", *_sensitivity(results))
     printed = outcome.printed if again.printed == outcome.printed else None
-    yield verdict("nothing else", *_nothing_else(results, printed))
+    bounded, seen = _sensitivity(results)
+    yield verdict("sensitivity", bounded, seen)
+    closed, seen = _nothing_else(results, printed)
+    yield verdict("nothing else", closed, seen)
     yield verdict("goes on after a stop", *_resumes(setting, world))
-    if whole is not None and whole != setting.method:
+    if whole is not None and whole != setting.method and bounded and closed:
         yield verdict("at whole length", *_at_length(setting, whole, world, printed is not None))
 
 
