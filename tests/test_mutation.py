@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from .mutation.project import RADPRIV, Project, Refused, drawn, equivalents
+from .mutation.touched import plain
 from .mutation.tree import Mutant, mutants
 
 ROOT = Path(__file__).parents[1]
@@ -265,15 +266,48 @@ def test_nothing_is_measured_where_a_test_fails_without_mutation(toy: Path) -> N
     assert refused.returncode == 2 and "without any mutation the test run fails" in refused.stderr
 
 
-def test_a_test_that_fails_without_mutation_beside_others_kills_nothing_and_is_told(
-    toy: Path,
-) -> None:
-    """One that passes the first time only, as if it bore no other test before it."""
+def test_a_test_that_fails_alone_without_mutation_kills_nothing_and_is_told(toy: Path) -> None:
+    """One that leans on another that went before."""
     with (toy / "tests/test_sums.py").open("a") as file:
-        file.write("\ndef test_first():\n")
-        file.write("    from pathlib import Path\n    seen = Path(__file__).with_name('seen')\n")
-        file.write("    known = seen.exists()\n    seen.touch()\n    assert not known\n")
+        file.write("\n\ndef test_z_sets():\n    sums.total.seen = sums.total([])\n")
+        file.write("\n\ndef test_z_uses():\n    sums.unused(0)\n    assert sums.total.seen == 0\n")
     mutant = next(m for m in toy_mutants(toy) if m.function == "unused")
     done = mutate(toy, "--id", mutant.id)
-    assert "left out, for it fails without mutation: tests/test_sums.py::test_first" in done.stdout
-    assert "survived" in done.stdout.split("mutants run")[0] and done.returncode == 1
+    told = "left out, for it fails without mutation: tests/test_sums.py::test_z_uses"
+    assert told in done.stdout and done.returncode == 1, done.stdout + done.stderr
+    assert f"survived    0.0 s  {mutant.id}  no test calls it" in done.stdout
+
+
+def test_only_tests_that_call_a_function_meet_its_mutants(toy: Path) -> None:
+    """By a fixture's calls too, and by those that a cache would spare it."""
+    source = TOY + "\n\nimport functools\n\n\n@functools.cache\ndef kept(a):\n    return a * 3\n"
+    (toy / "src/sums.py").write_text(source + "\n\nLIMIT = 7\n")
+    (toy / "tests/test_sums.py").write_text(
+        "import pytest\nfrom toy import sums\n\n"
+        "@pytest.fixture(scope='module')\ndef six():\n    return sums.unused(2)\n\n"
+        "def test_first(six):\n    pass\n\n"
+        "def test_second(six):\n    assert six == 6 and sums.LIMIT == 7\n\n"
+        "def test_third():\n    assert sums.kept(1) > 0\n\n"
+        "def test_fourth():\n    assert sums.kept(1) == 3\n"
+    )
+    done = mutate(toy, "--all")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    assert lines and all("killed" in x for x in lines if ":unused:" in x or ":<module>:" in x)
+    assert all("test_second" in x for x in lines if ":unused:" in x), done.stdout
+    assert any("test_fourth" in x for x in lines if ":kept:" in x), done.stdout
+    assert all("no test calls it" in x for x in lines if ":total:" in x or ":add:" in x)
+
+
+@pytest.mark.parametrize(
+    ("qualname", "name"),
+    [
+        ("f", "f"),
+        ("A.b", "A.b"),
+        ("f.<locals>.g.<locals>.<lambda>", "f.g"),
+        ("A.b.<locals>.<listcomp>", "A.b"),
+        ("<module>", "<module>"),
+        ("<lambda>", "<module>"),
+    ],
+)
+def test_a_called_function_has_the_name_of_its_mutants(qualname: str, name: str) -> None:
+    assert plain(qualname) == name

@@ -99,27 +99,30 @@ def _run(options: argparse.Namespace, project: Project, given: list[str] | None)
         and not keep.settled(m, runner.source_digest(project, m.module), tree)
     ]
     print(f"{len(found)} mutants, {len(chosen)} chosen ({how}), {len(todo)} to run", flush=True)
+    whole, left_out = 0.0, list[str]()
     with tempfile.TemporaryDirectory(prefix="mutation-") as scratch:
         pool = runner.Pool(project, options.jobs, Path(scratch))
-        whole = runner.baseline(pool, sorted({m.module for m in todo})) if todo else 0.0
-        pool.silence = options.timeout or max(
-            runner.SLACK, 6 * max(pool.lasts.values(), default=0.0)
-        )
-        left_out = sorted({t for tests in pool.without.values() for t in tests})
-        for test in left_out:
-            print(f"left out, for it fails without mutation: {test}", flush=True)
+        begun_with = len(todo)
+        if not todo:
+            todo = runner.confirm(pool, chosen, keep)
         if todo:
+            whole = runner.baseline(pool)
             print(f"the tests pass without mutation, in {whole:.0f} s", flush=True)
-        control = runner.measure(pool, todo, project, keep, lambda line: print(line, flush=True))
+            pool.silence = options.timeout or pool.silence
+        while todo:
+            runner.measure(pool, todo, project, keep, lambda line: print(line, flush=True))
+            todo = runner.confirm(pool, chosen, keep)
+            left_out = sorted({t for tests in pool.without.values() for t in tests})
+            for test in left_out if todo else ():
+                print(f"left out, for it fails without mutation: {test}", flush=True)
     report = Report(
         chosen,
         len(found),
         how,
         keep.by_id,
         equivalent,
-        control,
         time.monotonic() - begun,
-        len(todo),
+        begun_with,
         whole,
         left_out,
     )

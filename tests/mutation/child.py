@@ -74,24 +74,20 @@ class Verdict:
     """By test, of all its phases."""
     libraries: list[str] = field(default_factory=list)
     """Modules that are no part of the project, in order of import."""
+    touched: dict[str, list[str]] = field(default_factory=dict)
+    """By test that passed, the functions that it calls (touched.py)."""
 
 
 class _Watch:
     """Selects the tests, tells the parent of each, and notes what fails first."""
 
-    def __init__(
-        self, project: Project, module: str, beat: int, verdict: Verdict, without: frozenset[str]
-    ) -> None:
-        self._project, self._module, self._without = project, module, without
-        self._beat, self._verdict = beat, verdict
+    def __init__(self, beat: int, verdict: Verdict, only: frozenset[str] | None) -> None:
+        self._beat, self._verdict, self._only = beat, verdict, only
 
     def pytest_collection_modifyitems(self, items: list) -> None:
         """Only what is wanted; the order stays, as files were given nearest first."""
-        items[:] = [
-            i
-            for i in items
-            if i.nodeid not in self._without and self._project.wanted(i.nodeid, self._module)
-        ]
+        if self._only is not None:
+            items[:] = [i for i in items if i.nodeid in self._only]
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         os.write(self._beat, b".")
@@ -122,12 +118,14 @@ def run(
     beat: int,
     folder: Path,
     whole: bool,
-    without: frozenset[str],
+    only: frozenset[str] | None,
+    traced: bool,
 ) -> NoReturn:
     """Runs the tests in this forked process and ends it; folder/verdict.json says what came out.
 
     module: as in a mutant's id; source: mutated, or empty for the unmutated tree. beat: where a
-    byte is written at each test. whole: go on after a failure. without: tests that are left out.
+    byte is written at each test. whole: go on after a failure. only: these tests, None for all.
+    traced: note what each test calls.
     """
     try:
         os.setsid()
@@ -143,7 +141,7 @@ def run(
         sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != project.root]
         mutated = project.import_name(module.replace(".", "/") + ".py") if source else ""
         sys.meta_path.insert(0, TreeFinder(project, mutated, source))
-        verdict = _tested(project, module, beat, folder, whole, without)
+        verdict = _tested(project, module, beat, folder, whole, only, traced)
         (folder / "verdict.json").write_text(json.dumps(asdict(verdict)), encoding="utf-8")
         sys.stdout.flush()
         os._exit(0)
@@ -157,13 +155,15 @@ def _tested(
     beat: int,
     folder: Path,
     whole: bool,
-    without: frozenset[str],
+    only: frozenset[str] | None,
+    traced: bool,
 ) -> Verdict:
     import pytest
 
     verdict = Verdict()
+    wanted = None if only is None else {test.partition("::")[0] for test in only}
     arguments = [
-        *project.test_files(module),
+        *(f for f in project.test_files(module) if wanted is None or f in wanted),
         *([] if whole else ["-x"]),
         "-q",
         "-p",
@@ -172,8 +172,17 @@ def _tested(
         "--hypothesis-seed=0",
         f"--rootdir={project.root}",
     ]
-    watch = _Watch(project, module, beat, verdict, without)
-    verdict.code = int(pytest.main(arguments, plugins=[watch]))
+    plugins: list[object] = [_Watch(beat, verdict, only)]
+    if traced:
+        from .touched import Tracer
+
+        tracer = Tracer(project)
+        plugins.append(tracer)
+        tracer.start()
+    verdict.code = int(pytest.main(arguments, plugins=plugins))
+    if traced:
+        failed = set(verdict.failed)
+        verdict.touched = {t: f for t, f in tracer.by_test.items() if t not in failed}
     if whole:
         own = {*project.places, "tests", "conftest", "__main__"}
         verdict.libraries = [

@@ -7,7 +7,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .tree import Mutant, mutants, variadic
@@ -20,16 +20,14 @@ class Refused(Exception):
 @dataclass(frozen=True)
 class Project:
     """places: folder by import name. targets: globs of mutated modules. tests: folders and globs of
-    test files, in the order in which they are tried. only: by test file, the word that a test's
-    name must hold, unless the file imports the mutated module. settings: folders whose class
-    constants are settings of a method, any value of which is right.
+    test files, in the order in which they are tried. settings: folders whose class constants are
+    settings of a method, any value of which is right.
     """
 
     root: Path
     places: Mapping[str, str]
     targets: tuple[str, ...]
     tests: tuple[str, ...]
-    only: Mapping[str, str] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
 
     def modules(self) -> list[str]:
@@ -82,12 +80,6 @@ class Project:
         )
         return 1 if re.search(imports, (self.root / test_file).read_text(encoding="utf-8")) else 2
 
-    def wanted(self, nodeid: str, module: str) -> bool:
-        """Whether a test is run against mutants of the module."""
-        file, _, name = nodeid.partition("::")
-        word = self.only.get(file, "")
-        return word in name or (bool(module) and self.distance(file, module) < 2)
-
     def digest(self) -> str:
         """SHA-256 over all sources and tests but those of this tool."""
         h = hashlib.sha256()
@@ -116,7 +108,6 @@ RADPRIV = Project(
         "tests/benchmark/test_runner*.py",
         "tests/attacks/conformance",
     ),
-    only={"tests/baselines/test_baselines.py": "dp"},
     settings=("baselines/",),
 )
 

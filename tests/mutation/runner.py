@@ -1,4 +1,9 @@
-"""Forks one process per mutant, two at once, and keeps each verdict as soon as it is known."""
+"""Forks one process per mutant, two at once, and keeps each verdict as soon as it is known.
+
+Each mutant meets the tests that call its function (touched.py), nearest first, until one fails. A
+test that kills must pass without mutation: all of them in one run at the start, and at the end the
+killers of each module once more, alone and in the order in which they were tried.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +17,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
 from . import child
 from .project import Project, Refused
+from .touched import selection
 from .tree import Mutant
+
+PLAIN, TRACED = "", "*"
+"""Runs of all tests without mutation; the second notes what each of them calls."""
 
 SLACK = 20.0
 """Seconds that any one test may take, however quick it is without mutation."""
@@ -31,7 +40,7 @@ FEW = 5
 class Result:
     """verdict: killed, timeout or survived. by: the first test that failed. phase: `import` where
     a test file could not even be loaded. source, tree: SHA-256 of the module before mutation and of
-    all sources and tests.
+    all sources and tests. confirmed: `by` was seen to pass without the mutant.
     """
 
     id: str
@@ -41,10 +50,15 @@ class Result:
     seconds: float
     source: str
     tree: str
+    confirmed: bool = False
 
     @property
     def killed(self) -> bool:
         return self.verdict != "survived"
+
+    @property
+    def unconfirmed(self) -> bool:
+        return self.verdict == "killed" and "::" in self.by and not self.confirmed
 
 
 class Results:
@@ -73,7 +87,7 @@ class Results:
 
 @dataclass
 class Process:
-    """One forked child. what: a mutant, or a module whose tests run without mutation."""
+    """One forked child. what: a mutant, or a module whose killers run without mutation."""
 
     pid: int
     what: Mutant | str
@@ -103,11 +117,23 @@ class Pool:
 
     def __init__(self, project: Project, jobs: int, scratch: Path) -> None:
         self._project, self._jobs, self._scratch = project, jobs, scratch
-        self.lasts: dict[str, float] = {}
+        self.every: frozenset[str] = frozenset()
+        """All tests."""
+        self.touched: dict[str, list[str]] = {}
+        """By test, the functions that it calls."""
         self.without: dict[str, frozenset[str]] = {}
         """By module, tests that fail there without any mutation: they show nothing."""
+        self.killers: dict[str, frozenset[str]] = {}
+        """By module, the tests that are to be confirmed."""
         self.silence = 600.0
         """Seconds without a new test after which a child is stopped."""
+
+    def tests(self, what: Mutant | str) -> frozenset[str] | None:
+        """Those to run; None: all."""
+        if isinstance(what, Mutant):
+            chosen = selection(self.touched, self.every, what)
+            return chosen - self.without.get(what.module, frozenset())
+        return None if what in (PLAIN, TRACED) else self.killers[what]
 
     def run(self, work: Iterable[Mutant | str], whole: bool = False) -> Iterator[Ended]:
         waiting = iter(work)
@@ -132,16 +158,17 @@ class Pool:
 
     def _fork(self, what: Mutant | str, whole: bool) -> Process:
         folder = Path(tempfile.mkdtemp(dir=self._scratch))
-        source, module = "", what
+        source, module = "", "" if what in (PLAIN, TRACED) else str(what)
         if isinstance(what, Mutant):
             source, module = what.source(), what.module
-        without = self.without.get(str(module), frozenset())
+        only = self.tests(what)
         ours, theirs = os.pipe()
         os.set_blocking(ours, False)
         pid = os.fork()
         if pid == 0:
             os.close(ours)
-            child.run(self._project, str(module), source, theirs, folder, whole, without)
+            traced = what == TRACED
+            child.run(self._project, module, source, theirs, folder, whole, only, traced)
         os.close(theirs)
         now = time.monotonic()
         return Process(pid, what, ours, folder, now, now)
@@ -187,36 +214,31 @@ def preload(names: Iterable[str]) -> None:
     gc.freeze()
 
 
-def baseline(pool: Pool, modules: list[str]) -> float:
-    """Runs the tests without mutation; seconds of one run. Refused if a test fails.
+def baseline(pool: Pool) -> float:
+    """Runs all tests without mutation, and once more to see what they call; seconds of the first.
 
-    Once to learn which libraries are needed. After these are loaded, once for each module, its
-    tests in their order: what then fails for the order, the load or the loaded libraries would fail
-    for each mutant too, so it is left out and told. Refused if that is more than a few.
+    The first also says which libraries are needed; they are loaded, so that no child has to.
+    Refused if a test fails in it. One that fails when it is watched may be slow, so it is kept, and
+    met by every mutant.
     """
-    first = next(iter(pool.run([""], whole=True)))
+    ends = {str(ended.what): ended for ended in pool.run([PLAIN, TRACED], whole=True)}
+    first = ends[PLAIN]
     if not first.passed:
         why = "takes too long" if first.status is None else "fails"
         raise Refused(f"without any mutation the test run {why}:\n{first.log[-3000:]}")
     if not first.verdict.tests:
         raise Refused("there is no test to run")
     preload(first.verdict.libraries)
-    longest = first.seconds
-    for ended in pool.run(modules, whole=True):
-        failed = frozenset(ended.verdict.failed)
-        if ended.status != 0 or len(failed) > FEW:
-            raise Refused(f"{ended.what}, not mutated: tests fail:\n{ended.log[-3000:]}")
-        pool.without[str(ended.what)] = failed
-        longest = max(longest, ended.seconds)
-        for test, seconds in ended.verdict.seconds.items():
-            pool.lasts[test] = max(seconds, pool.lasts.get(test, 0.0))
-    return longest
+    pool.every = frozenset(first.verdict.seconds)
+    pool.touched = ends[TRACED].verdict.touched
+    pool.silence = max(SLACK, 6 * max(first.verdict.seconds.values()))
+    return first.seconds
 
 
 def measure(
     pool: Pool, todo: list[Mutant], project: Project, keep: Results, tell: Callable[[str], None]
-) -> bool:
-    """Runs the tests against each mutant; whether the unmutated tree still passes at the end.
+) -> None:
+    """Runs the tests against each mutant.
 
     Refused if a source or test is edited meanwhile: verdicts would not be about one tree.
     """
@@ -227,21 +249,52 @@ def measure(
         for mutant in todo:
             if _stamp(project) != stamp and project.digest() != tree:
                 raise Refused("a source or a test was edited during the run; start again to go on")
-            yield mutant
+            if pool.tests(mutant):
+                yield mutant
+            else:
+                decided(mutant, "survived", "no test calls it", "", 0.0)
 
-    for n, ended in enumerate(pool.run(work()), 1):
-        assert isinstance(ended.what, Mutant)
-        mutant, verdict = ended.what, ended.verdict
+    def decided(mutant: Mutant, name: str, by: str, phase: str, seconds: float) -> None:
         source = source_digest(project, mutant.module)
+        keep.add(Result(mutant.id, name, by, phase, round(seconds, 2), source, tree))
+        done.append(mutant)
+        tell(f"[{len(done)}/{len(todo)}] {name:8} {seconds:6.1f} s  {mutant.id}  {by}")
+
+    done: list[Mutant] = []
+    for ended in pool.run(work()):
+        assert isinstance(ended.what, Mutant)
         name = "timeout" if ended.status is None else "survived" if ended.passed else "killed"
-        by, phase = verdict.by, verdict.phase
+        by, phase = ended.verdict.by, ended.verdict.phase
         if name == "killed" and not by:
-            by, phase = f"exit status {ended.status}, pytest {verdict.code}", "import"
-        result = Result(mutant.id, name, by, phase, round(ended.seconds, 2), source, tree)
-        keep.add(result)
-        tell(f"[{n}/{len(todo)}] {name:8} {ended.seconds:6.1f} s  {mutant.id}  {by}")
-    again = [todo[-1].module] if todo else []
-    return all(ended.passed for ended in pool.run(again))
+            by, phase = f"exit status {ended.status}, pytest {ended.verdict.code}", "import"
+        decided(ended.what, name, by, phase, ended.seconds)
+
+
+def confirm(pool: Pool, chosen: list[Mutant], keep: Results) -> list[Mutant]:
+    """Runs each module's killers without mutation. Mutants whose killer fails: to be run again.
+
+    Refused if more than a few fail in one module. What was confirmed before is not run again.
+    """
+    killers: dict[str, set[str]] = {}
+    for m in chosen:
+        found = keep.by_id.get(m.id)
+        if found and found.unconfirmed:
+            killers.setdefault(m.module, set()).add(found.by)
+    pool.killers = {module: frozenset(tests) for module, tests in killers.items()}
+    for ended in pool.run(sorted(killers), whole=True):
+        module, failed = str(ended.what), frozenset(ended.verdict.failed)
+        pool.without[module] = pool.without.get(module, frozenset()) | failed
+        if ended.status != 0 or len(pool.without[module]) > FEW:
+            raise Refused(f"{module}, not mutated: tests fail:\n{ended.log[-3000:]}")
+    in_vain = []
+    for m in chosen:
+        found = keep.by_id.get(m.id)
+        if found and found.unconfirmed:
+            if found.by in pool.without[m.module]:
+                in_vain.append(m)
+            else:
+                keep.add(replace(found, confirmed=True))
+    return in_vain
 
 
 def source_digest(project: Project, module: str) -> str:

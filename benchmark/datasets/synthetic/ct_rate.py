@@ -54,8 +54,8 @@ class SyntheticCTRate(Twin):
             "CT-RATE is said to have (259), and fewer than CT-CLIP's 1,000 manual reports (369)",
             "rankings carry over in part (docs/twins.md): tfidf ties with a LoRA that reads 384 "
             "tokens, where LoRA is 0.08 weighted F1 above it on Open-i, and beats a linear probe "
-            "by 0.12, where they tie on Open-i; at 128 tokens LoRA sees a third of a report and falls "
-            "behind a labeller by keywords (at 2,400 reports)",
+            "by 0.12, where they tie on Open-i; at 128 tokens LoRA sees a third of a report and "
+            "falls behind a labeller by keywords (at 2,400 reports)",
             "silver: one label of 4.31% of reports, the share that differs when the published "
             "classifier is run again; how often it errs was not published per label",
             "which findings a model misses depends on wordings that were written by hand: the twin "
