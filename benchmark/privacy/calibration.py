@@ -52,7 +52,8 @@ def certify(groups: tuple[Group, ...], delta: float, interval: float = 1e-3) -> 
     try:
         return pld.epsilon(groups, delta, interval) if groups else 0.0
     except pld.NoAnswer as reason:
-        raise type(reason)(f"PLD has no answer: {reason}{_instead(groups, delta)}") from None
+        said = f"PLD has no answer: {reason}"
+        raise type(reason)(said + _instead(groups, delta), said) from None
     except OverflowError:
         least = min(g.noise_multiplier for g in groups)
         raise pld.NoAnswer(
@@ -140,8 +141,7 @@ def calibrate(epsilon: float, delta: float, rate: float, steps: int) -> float:
     def in_time() -> None:
         if time.monotonic() > ends:
             raise pld.NoAnswer(
-                f"no noise multiplier for epsilon {epsilon:g}, delta {delta:g}, rate {rate:g} and "
-                f"{steps} steps was found in {SECONDS:g} s; take fewer steps, or a larger epsilon"
+                f"none was found in {SECONDS:g} s; take fewer steps, or a larger epsilon"
             )
 
     def spent(sigma: float) -> float:
@@ -155,8 +155,14 @@ def calibrate(epsilon: float, delta: float, rate: float, steps: int) -> float:
         return certify(group, delta, max(8 * interval, pld.widest(group, delta) / pld.POINTS * 1.1))
 
     guess = 1 + rate * math.sqrt(2 * steps * math.log(1.25 / delta)) / epsilon
-    start = search(coarse, epsilon, guess, 1.3, 0.02)
-    return search(spent, epsilon, start, 1.05, TOLERANCE)
+    try:
+        start = search(coarse, epsilon, guess, 1.3, 0.02)
+        return search(spent, epsilon, start, 1.05, TOLERANCE)
+    except pld.NoAnswer as reason:  # what RDP says of one guess says nothing here
+        raise pld.NoAnswer(
+            f"no noise multiplier for epsilon {epsilon:g}, delta {delta:g}, rate {rate:g} and "
+            f"{steps:,} steps: {reason.alone}"
+        ) from None
 
 
 def search(

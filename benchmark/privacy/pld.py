@@ -45,7 +45,14 @@ ROUNDING = 1e-15
 
 
 class NoAnswer(PrivacyError):
-    """These steps cannot be certified by PLD within the bounds; the sentence says why."""
+    """These steps cannot be certified by PLD within the bounds; the sentence says why.
+
+    alone: the sentence without what another accountant says of the same steps.
+    """
+
+    def __init__(self, sentence: str, alone: str = "") -> None:
+        super().__init__(sentence)
+        self.alone = alone or sentence
 
 
 class TooFine(NoAnswer):
@@ -96,7 +103,8 @@ def epsilon(
     lost = ROUNDING * (depth(groups) + len(work))
     if lost > 1e-3 * delta:
         raise NoAnswer(
-            f"{depth(groups)} steps at delta {delta:g}: rounding alone reaches {lost:.0e} of delta"
+            f"{depth(groups):,} steps lose {lost:.0e} to rounding, more than a thousandth of delta "
+            f"{delta:g}; take a larger delta"
         )
     length = widest(groups, delta, k)
     if not length / interval <= POINTS:

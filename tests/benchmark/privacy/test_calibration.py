@@ -322,7 +322,16 @@ def test_a_search_for_noise_ends_at_its_limit(monkeypatch: pytest.MonkeyPatch) -
     now = iter(range(0, 1000, 25))
     monkeypatch.setattr(calibration.time, "monotonic", lambda: next(now))
     calibrate.cache_clear()
-    with pytest.raises(pld.NoAnswer, match="and 77 steps was found in 60 s; take fewer steps"):
+    with pytest.raises(pld.NoAnswer, match="and 77 steps: none was found in 60 s; take fewer steps"):
         calibrate(1.0, 1e-5, 0.07, 77)
     monkeypatch.undo()
     assert calibrate(1.0, 1e-5, 0.07, 77) > 0.5
+
+
+def test_what_another_accountant_says_of_a_guess_is_not_said_of_a_search() -> None:
+    with pytest.raises(pld.NoAnswer) as told:
+        calibrate(100.0, 1e-12, 0.5, 1)
+    assert "no noise multiplier for epsilon 100, delta 1e-12" in str(told.value)
+    assert "more than a thousandth of delta" in str(told.value) and "RDP" not in str(told.value)
+    with pytest.raises(pld.NoAnswer, match="; RDP bounds epsilon by"):
+        certify((Group(0.5, 1.0, 1),), 1e-12)
