@@ -102,7 +102,7 @@ def checks(
     except (Exception, SystemExit) as error:
         if debug and not isinstance(error, RadprivError | SystemExit):
             raise
-        more = "" if isinstance(error, RadprivError) else "; --debug shows more"
+        more = "" if isinstance(error, RadprivError | SystemExit) else "; --debug shows more"
         yield verdict("runs", False, in_words(error) + more)
         return
     yield verdict(WAIST, *_waist(outcome, made))
