@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 from radpriv.benchmark.privacy.accountants import Accountants, Figure, Figures
 from radpriv.benchmark.privacy.ledger import Group
 from radpriv.benchmark.privacy.oracles import answer
+from radpriv.errors import PrivacyError
 
 Q = 512 / 20_000
 
@@ -141,6 +143,29 @@ def test_an_accountant_that_hangs_is_killed_and_the_next_is_asked() -> None:
         found = ask.figures((Group(0.1, 1.0, 1),), 1e-5)
     assert found.rdp.why == "more than 0.5 s" and found.pld.epsilon == 1.0
     assert time.monotonic() - began < 8
+
+
+def test_a_process_that_works_is_ended_at_once() -> None:
+    class Busy(Accountants):
+        command = (sys.executable, "-c", "import time; print('{}', flush=True); time.sleep(60)")
+
+    ask = Busy()
+    process = ask._start()
+    began = time.monotonic()
+    ask.close()
+    assert time.monotonic() - began < 30 and process.returncode == -signal.SIGKILL
+
+
+def test_nonsense_starts_no_process() -> None:
+    class Nobody(Accountants):
+        command = ("no-such-program",)
+
+    with pytest.raises(PrivacyError, match="no sampled Gaussian: rate 2"):
+        Nobody().figures((Group(2.0, 1.0, 1),), 1e-5)
+
+
+def test_a_figure_that_was_not_computed_took_no_time() -> None:
+    assert (Figure("PLD", None).seconds, Figure("PLD", None).error) == (0.0, 0.0)
 
 
 def test_a_process_that_dies_is_no_answer() -> None:

@@ -194,6 +194,7 @@ def test_the_bounded_engine_says_what_the_librarys_accountant_says(
         (Group(1.5, 1.0, 10), 1e-5, "rate 1.5"),
         (Group(0.5, 1.0, 0), 1e-5, "steps 0"),
         (Group(0.5, math.nan, 1), 1e-5, "noise multiplier nan"),
+        (Group(0.5, -1.0, 1), 1e-5, "no sampled Gaussian: rate 0.5, noise multiplier -1"),
         (Group(0.5, 1.0, 1), 1.5, "delta 1.5"),
     ],
 )

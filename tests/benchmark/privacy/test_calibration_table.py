@@ -115,9 +115,11 @@ class Stub:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.starts: list[float] = []
 
-    def noise(self, name: str, *_: Any) -> float:
+    def noise(self, name: str, *plan: float) -> float:
         self.asked.append(name)
+        self.starts.append(plan[4])
         return {"PRV": 2.0, "RDP": 3.0}[name]
 
 
@@ -125,6 +127,7 @@ def test_a_row_holds_what_each_accountant_would_choose() -> None:
     stub = Stub()
     made = row(1.0, 0.1, 10, stub)  # type: ignore[arg-type]
     assert stub.asked == ["PRV", "RDP"]
+    assert stub.starts == [pytest.approx(1.04 * made.noise["PLD"])] * 2  # theirs is a little more
     assert (made.noise["PRV"], made.noise["RDP"]) == (2.0, 3.0)
 
 
