@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from radpriv.benchmark.atomic import atomic_write, read_json, write_json
 from radpriv.benchmark.privacy.clipping import trainable
@@ -149,7 +148,7 @@ def _checked(data: bytes) -> bytes:
 
 def _check_kept(state: State) -> None:
     for i, entry in enumerate(state):
-        known = isinstance(entry, nn.Module | torch.Generator)
+        known = isinstance(entry, torch.Generator)
         if not known and not (hasattr(entry, "state_dict") and hasattr(entry, "load_state_dict")):
             raise PrivacyError(
                 f"state: entry {i} ({type(entry).__name__}) has no state_dict() and "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from radpriv.benchmark.privacy import calibration_table
+from radpriv.benchmark.privacy.accountants import Figure, Figures
 from radpriv.benchmark.privacy.calibration import certify
 from radpriv.benchmark.privacy.calibration_table import (
     COMMAND,
@@ -81,6 +83,7 @@ def test_a_ledger_is_accounted_three_ways_and_for_groups(radpriv: Radpriv, tmp_p
     epsilons = {f["accountant"]: f["epsilon"] for f in told["figures"]}
     assert epsilons["PLD"] == pytest.approx(expected, rel=2e-3)
     assert epsilons["PLD"] < epsilons["RDP"] and told["disagreements"] == []
+    assert told["delta"] == 1e-5 and told["unit"] == "unit"
     assert list(told["units_together"]) == ["1", "2", "5", "10"]
     assert told["units_together"]["1"] < told["units_together"]["2"]
 
@@ -156,3 +159,17 @@ def test_units_together_without_an_answer_are_told_so(
     assert found.together == {1: None, 2: None}
     told = found.as_dict()
     assert told["unit"] == "unit" and told["units_together"] == {"1": None, "2": None}
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "words"),
+    [
+        (None, "No accountant has an answer"),
+        (math.inf, "protects nobody"),
+        (1.0, "by a factor of at most 2.718 (ε = 1)"),
+        (1e4, "by a factor of at most 1.014e+304"),
+    ],
+)
+def test_a_sentence_says_what_the_certificate_means(epsilon: float | None, words: str) -> None:
+    figures = Figures(*(Figure(name, epsilon) for name in ("PLD", "PRV", "RDP")))
+    assert words in calibration_table.Account(1e-5, "report", figures, {}).sentence

@@ -15,7 +15,7 @@ from radpriv.benchmark.atomic import write_json
 from radpriv.benchmark.hashing import HashedWords
 from radpriv.benchmark.privacy.checkpoint import CONDITIONS, Checkpoints, conditions, resumable
 from radpriv.benchmark.privacy.ledger import Ledger, Release, mend, read
-from radpriv.benchmark.privacy.records import PrivateFeatures, PrivateRecords
+from radpriv.benchmark.privacy.records import Plan, PrivateFeatures, PrivateRecords
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
 NOW = {"device": "cpu", "threads": 1}
@@ -186,18 +186,23 @@ def test_only_a_folder_with_a_checkpoint_under_the_same_conditions_is_resumable(
     kept: Checkpoints, records: PrivateFeatures, tmp_path: Path
 ) -> None:
     folder = tmp_path / "private"
-    assert not resumable(folder, NOW)
+    assert resumable(folder, NOW) is False
     folder.mkdir()
     write_json(folder / CONDITIONS, NOW)
     assert not resumable(folder, NOW)
     kept.keep(0, 1, False, True, trained(1), records)
     assert resumable(folder, NOW) and not resumable(folder, {**NOW, "threads": 2})
     (folder / CONDITIONS).write_text("{")
-    assert not resumable(folder, NOW)
+    assert resumable(folder, NOW) is False
 
 
 def test_conditions_name_device_threads_and_micro_batches() -> None:
-    assert set(conditions(torch.device("cpu"))) == {"device", "threads", "micro_batches"}
+    plan = Plan()
+    assert plan.tokens != plan.elements and conditions(torch.device("cpu")) == {
+        "device": "cpu",
+        "threads": torch.get_num_threads(),
+        "micro_batches": [plan.tokens, plan.elements],
+    }
 
 
 # The ledger of a run that goes on.

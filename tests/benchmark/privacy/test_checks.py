@@ -66,6 +66,35 @@ def test_the_second_clip_is_felt_by_every_public_record(
     assert max(clips) > 1e6 * max(norms)
 
 
+def test_only_key_biases_may_be_without_a_gradient() -> None:
+    name = "encoder.layer.0.attention.self.key.bias"
+    assert checks.softmax_cancels(name) is True
+    for other in ("key.weight", "query.bias", "key.bias.lora_A"):
+        assert checks.softmax_cancels(other) is False
+
+
+def test_weights_are_moved_a_little_and_always_alike_before_gradients_are_asked_for() -> None:
+    """By a generator of its own: numbers that a method draws later are the same."""
+
+    class Seen(Two):
+        def losses(self, records: Records) -> Tensor:
+            weights.append(self.first.weight.detach().clone())
+            return super().losses(records)
+
+    model, moved = Seen().train(), []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before, weights = model.first.weight.detach().clone(), list[Tensor]()
+        checks.check_gradients_reach(model, WORDS, 2, torch.device("cpu"))
+        after = torch.rand(3)
+        torch.manual_seed(seed)
+        assert torch.equal(after, torch.rand(3))
+        assert torch.equal(model.first.weight, before)
+        moved.append(weights[0] - before)
+    assert torch.equal(moved[0], moved[1])
+    assert 0.03 < float(moved[0].std()) < 0.07
+
+
 def test_a_norm_is_a_number() -> None:
     found = checks._norm({"a": torch.tensor([3.0]), "b": torch.tensor([[4.0]])})
     assert type(found) is float and found == 5.0

@@ -14,7 +14,12 @@ from torch import Tensor, nn
 from radpriv.benchmark.classifier import Lora
 from radpriv.benchmark.features import Features
 from radpriv.benchmark.privacy import clipping
-from radpriv.benchmark.privacy.clipping import clipped_sum, per_record_gradients, trainable
+from radpriv.benchmark.privacy.clipping import (
+    _check_rows,
+    clipped_sum,
+    per_record_gradients,
+    trainable,
+)
 from radpriv.benchmark.privacy.records import Records
 from radpriv.errors import PrivacyError
 
@@ -163,6 +168,23 @@ def test_a_mean_loss_is_refused(lora_model: Any, batch: Records) -> None:
 def test_eval_mode_is_refused(lora_model: Any, batch: Records) -> None:
     with pytest.raises(PrivacyError, match="eval"):
         clipped_sum(lora_model[0].eval(), batch, 1.0)
+
+
+def test_what_holds_no_tensor_of_its_own_may_be_in_eval_mode(
+    lora_model: Any, batch: Records
+) -> None:
+    model, _ = lora_model
+    expected = clipped_sum(model, batch, 1.0).tensors
+    model.training = False  # the root alone: the layers below go on training
+    found = clipped_sum(model, batch, 1.0).tensors
+    assert all(torch.equal(found[n], t) for n, t in expected.items())
+
+
+def test_an_input_without_an_axis_has_no_rows() -> None:
+    model = torch.nn.Linear(1, 1)
+    model.__dict__["activations"] = [[torch.tensor(1.0)]]
+    with pytest.raises(PrivacyError, match="first axis is not the records"):
+        _check_rows(model, 1)
 
 
 def test_a_trainable_tensor_outside_the_loss_is_refused() -> None:
