@@ -121,7 +121,7 @@ def epsilon(
             raise NoAnswer(
                 f"{len(work)} different kinds of step: {done} took {seconds:.0f} s, the limit"
             )
-    return max(0.0, float(total.get_epsilon_for_delta(delta - lost)))
+    return float(total.get_epsilon_for_delta(delta - lost))
 
 
 def _parts(

@@ -194,6 +194,22 @@ def test_a_trainable_tensor_outside_the_loss_is_refused() -> None:
         clipped_sum(model, planted_records(), 1.0)
 
 
+def test_a_sum_that_is_cut_short_leaves_no_gradient_behind() -> None:
+    class UnusedFirst(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused, self.inner = nn.Linear(2, 2), Planted(1.0)
+
+        def losses(self, records: Records) -> Tensor:
+            return self.inner.losses(records)
+
+    model = UnusedFirst().train()
+    with pytest.raises(PrivacyError, match=r"unused\.weight has no gradient per record"):
+        clipped_sum(model, planted_records(), 1.0)
+    for p in model.parameters():
+        assert p.grad is None and getattr(p, "grad_sample", None) is None
+
+
 def test_the_gradient_of_one_record_does_not_depend_on_another(
     lora_model: Any, batch: Records, distance: Any
 ) -> None:

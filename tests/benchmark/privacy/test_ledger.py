@@ -77,6 +77,10 @@ GOOD = asdict(release(0))
         "[" * 100_000,
         json.dumps({**GOOD, "step": 1.5}),
         json.dumps({**GOOD, "step": True}),
+        json.dumps({**GOOD, "step": -1}),
+        json.dumps({**GOOD, "name": 3}),
+        json.dumps({**GOOD, "sha256": None}),
+        json.dumps(sorted(GOOD)),
     ],
 )
 def test_a_line_that_is_no_release_is_refused_by_number(tmp_path: Path, line: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,6 +31,13 @@ def test_pld_s_error_is_twice_what_a_grid_twice_as_fine_takes_off() -> None:
     finer = engine.epsilon(GROUP, DELTA, interval / 2)
     assert epsilon == whole and whole - finer > 0
     assert error == pytest.approx(2 * (whole - finer) + 1e-3 * whole, rel=1e-6)
+
+
+def test_pld_s_finer_grid_is_no_longer_than_a_grid_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, interval = calibration.certificate(GROUP, DELTA, NEAR)
+    monkeypatch.setattr(engine, "POINTS", engine.widest(GROUP, DELTA) / interval * 1.0002)
+    epsilon, error = oracles.pld(GROUP, DELTA, NEAR)
+    assert error == pytest.approx(1e-3 * epsilon, rel=1e-2)  # no finer one was to be had
 
 
 @pytest.mark.parametrize("epsilon", [0.0, math.inf])
@@ -122,9 +130,31 @@ def test_the_noise_that_an_accountant_finds_spends_what_it_guarantees(name: str)
     assert 0.99 * epsilon <= value + error <= epsilon
 
 
-def test_an_answer_says_how_long_it_took() -> None:
+def test_noise_is_searched_to_half_a_percent_from_the_first_guess(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(oracles, "search", lambda spent, *how: asked.append(how) or 2.5)
+    question = {"accountant": "RDP", "noise": [7.0, DELTA, 0.1, 10, 0.72]}
+    assert oracles.answer(question) == {"noise_multiplier": 2.5}
+    assert asked == [(7.0, 0.72, 1.05, 0.005)]
+
+
+def test_an_answer_says_how_long_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
     question = {"accountant": "RDP", "groups": [[0.1, 1.0, 10]], "delta": DELTA, "near": 1.0}
-    assert 0 <= oracles.answer(question)["seconds"] < 30
+    now = iter([10.0, 12.5])
+    monkeypatch.setattr(oracles, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    assert oracles.answer(question)["seconds"] == 2.5
+
+
+def test_the_process_may_take_four_gibibytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    limits: list[Any] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda *limit: limits.append(limit))
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    oracles.main()
+    assert limits == [(resource.RLIMIT_DATA, (2**32, 2**32))]
 
 
 def test_the_process_is_ready_first_and_then_answers_line_by_line(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,3 +82,34 @@ def test_a_loss_beyond_float64_has_no_answer_in_one_line() -> None:
     ) as told:
         certify((Group(0.2, 1e-6, 1),), 1e-5, 1e9)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(("delta", "answers"), [(1.9e-12, False), (2.1e-12, True)])
+def test_a_thousandth_of_delta_may_be_lost_to_rounding(delta: float, answers: bool) -> None:
+    """One step and one composition lose 1e-15 each."""
+    if answers:
+        assert certify((Group(1.0, 1.0, 1),), delta) > 0
+    else:
+        with pytest.raises(pld.NoAnswer, match="1 steps lose 2e-15 to rounding"):
+            certify((Group(1.0, 1.0, 1),), delta)
+
+
+@pytest.mark.parametrize(("seconds", "answers"), [(59.0, True), (61.0, False)])
+def test_a_ledger_is_worked_on_for_a_minute(
+    seconds: float, answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([0.0, *[seconds] * 9])
+    monkeypatch.setattr(pld, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    two = (Group(0.1, 1.0, 2), Group(0.2, 1.0, 2))
+    if answers:
+        assert pld.epsilon(two, DELTA, 1e-3) > 0
+    else:
+        with pytest.raises(pld.NoAnswer, match="1 took 60 s, the limit"):
+            pld.epsilon(two, DELTA, 1e-3)
+
+
+def test_no_loss_is_computed_with_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cut = pld._cut(np.array([-2.0, math.log1p(-0.1), 0.0, 1.0, 900.0]), 0.1, 1.0, 1)
+    assert np.isfinite(cut).all() and (np.diff(cut) >= 0).all()

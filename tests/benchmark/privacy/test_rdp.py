@@ -43,3 +43,19 @@ def test_the_library_is_quiet_in_it_and_as_loud_as_before_afterwards(
     with _quiet():
         assert logger.level == logging.ERROR
     assert logger.level == logging.INFO
+
+
+@pytest.mark.parametrize(("sigma", "tables"), [(1.0, 1), (400.0, 2)])
+def test_large_orders_are_asked_only_where_the_largest_of_the_others_is_best(
+    sigma: float, tables: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    class Counted(RdpAccountant):
+        def __init__(self, orders: object) -> None:
+            asked.append(orders)
+            super().__init__(orders)
+
+    monkeypatch.setattr("dp_accounting.rdp.RdpAccountant", Counted)
+    rdp((Group(1.0, sigma, 1),), DELTA)
+    assert len(asked) == tables
