@@ -79,8 +79,8 @@ def apply(model: nn.Module, optimizer: torch.optim.Optimizer, update: Noised) ->
     if set(params) != set(update.tensors):
         odd = sorted(set(params) ^ set(update.tensors))
         raise PrivacyError(f"trainable tensors and noised tensors differ: {', '.join(odd[:3])}")
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()
     for name, p in params.items():
         p.grad = update.tensors[name].to(dtype=p.dtype, device=p.device).view_as(p)
     optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()

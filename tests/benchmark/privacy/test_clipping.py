@@ -91,6 +91,32 @@ def test_the_sum_does_not_depend_on_micro_batches(
         assert distance(whole.tensors, cut.tensors) <= 1e-6 * 0.5 * batch.size
 
 
+def in_batches(lengths: list[int], tokens: int, units: list[int], **most: int) -> list[list[int]]:
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    features = Features(np.zeros(offsets[-1], np.float32), offsets, True)
+    slots = np.arange(len(lengths))
+    records = Records(slots, features, torch.zeros(len(slots), 1), units=np.array(units))
+    return [part.slots.tolist() for part in records.micro_batches(tokens, **most)]
+
+
+def test_micro_batches_are_filled_to_the_padded_size_and_not_beyond() -> None:
+    one = [1] * 6
+    assert in_batches(one, 2, list(range(6))) == [[0, 1], [2, 3], [4, 5]]
+    assert in_batches([3, 1, 2, 1], 4, list(range(4))) == [[1, 3], [2], [0]]
+    assert in_batches(one, 6, list(range(6)), most=4) == [[0, 1, 2, 3], [4, 5]]
+    many = in_batches([1] * 4097, 10**6, list(range(4097)))
+    assert [len(part) for part in many] == [4096, 1]
+
+
+def test_the_records_of_a_unit_stay_together_in_their_order() -> None:
+    """Sums of floats depend on the order, and a run that goes on must have the same bits."""
+    units = [0] * 300 + [1] * 300
+    lengths = [2 - (i % 2) for i in range(600)]
+    assert in_batches(lengths, 1, units) == [list(range(300)), list(range(300, 600))]
+    mixed = [i % 2 for i in range(600)]
+    assert in_batches(lengths, 1, mixed) == [list(range(1, 600, 2)), list(range(0, 600, 2))]
+
+
 def test_micro_batches_hold_every_record_once(batch: Records) -> None:
     parts = list(batch.micro_batches(60))
     assert len(parts) > 3

@@ -151,6 +151,16 @@ def test_a_function_that_remembers_records_is_refused(train: PrivateRecords) -> 
         train.map("words", Vocabulary())
 
 
+def test_a_function_may_answer_with_no_number(train: PrivateRecords) -> None:
+    class NoNumber:
+        key, ragged = "", False
+
+        def __call__(self, text: str) -> Any:
+            return np.array([np.nan, len(text)], np.float32)
+
+    assert train.map("none", NoNumber()).name == "none"
+
+
 def test_a_function_is_given_one_text_whatever_it_offers() -> None:
     class Each:
         key, ragged = "", False
