@@ -216,6 +216,30 @@ def test_a_budget_that_lets_drawn_records_be_published_is_refused(make_run: Any)
     assert run.calibrate(delta, 3) >= FLOOR
 
 
+def test_a_calibration_is_kept_with_its_whole_plan(make_run: Any) -> None:
+    run = make_run()
+    sigma = run.calibrate(0.2, 7)
+    assert run.calibrations == [{"rate": 0.2, "steps": 7, "noise_multiplier": sigma}]
+
+
+def test_a_query_sums_over_no_model_with_a_dead_tensor(
+    make_run: Any, train: PrivateRecords
+) -> None:
+    class Dead(LinearModel):
+        def __init__(self) -> None:
+            super().__init__(32, 3, 1.0)
+            self.dead = nn.Linear(3, 3)
+
+        def losses(self, records: Any) -> torch.Tensor:
+            return super().losses(records) + 0.0 * self.dead(records.labels).sum(1)
+
+    with make_run().once(train.map("words", WORDS)) as query:
+        model, _ = linear()
+        query.gaussian("g", clipped_sum(model, query.records, 1.0), 5.0)
+        with pytest.raises(CellFailed, match=r"tensor dead\.weight gets no gradient"):
+            clipped_sum(Dead().train(), query.records, 1.0)
+
+
 def test_what_is_scaled_stays_one_release() -> None:
     noised = Noised({"a": torch.tensor([3.0, -1.0], dtype=torch.float64)})
     for scaled in (noised * 2, 2 * noised, noised / 0.5):
