@@ -158,7 +158,9 @@ def test_a_second_interrupt_on_the_way_out_shows_no_traceback(ran: Path, tmp_pat
     body = "import signal; signal.raise_signal(signal.SIGINT)"
     mine = write_attack(tmp_path / "mine.py", body=body)
     mine.write_text(LATE + mine.read_text())
-    command = "import sys; from radpriv.cli import main; main()"
+    # A job in the background of a script is born deaf to interrupts, and so would this one be.
+    command = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command += "from radpriv.cli import main; main()"
     stopped = subprocess.run(
         [sys.executable, "-c", command, "attack", ran, "--attack", mine,
          "--store", tmp_path / "store"],
