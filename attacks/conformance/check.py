@@ -116,14 +116,13 @@ def checks(
         (pair, _replayed(setting, pair, made, outcome))
         for pair in pairs(world, unit, made, setting.key)
     ]
-    printed = outcome.printed if again.printed == outcome.printed else None
     bounded, seen = _sensitivity(results)
     yield verdict("sensitivity", bounded, seen)
-    closed, seen = _nothing_else(results, printed)
+    closed, seen = _nothing_else(results, again.prints_alike)
     yield verdict("nothing else", closed, seen)
     yield verdict("goes on after a stop", *_resumes(setting, world))
     if whole is not None and whole != setting.method and bounded and closed:
-        yield verdict("at whole length", *_at_length(setting, whole, world, printed is not None))
+        yield verdict("at whole length", *_at_length(setting, whole, world, again.prints_alike))
 
 
 def _waist(outcome: Outcome, made: list[Made]) -> tuple[bool, str]:
@@ -200,12 +199,12 @@ def _blame(found: Difference) -> str:
     )
 
 
-def _nothing_else(results: Results, printed: str | None) -> tuple[bool, str]:
-    """printed: what the runs print on D, None where that differs from run to run."""
+def _nothing_else(results: Results, steady: bool) -> tuple[bool, str]:
+    """steady: whether two runs on D print the same, so that what is printed can be compared."""
     first: dict[str, str] = {}
     for pair, replayed in results:
         told = replayed.departed
-        if not told and pair.whole and printed is not None and replayed.printed != printed:
+        if not told and pair.whole and steady and not replayed.prints_alike:
             told = "what it prints differs"
         if told:
             first.setdefault(told, pair.name)
@@ -214,13 +213,13 @@ def _nothing_else(results: Results, printed: str | None) -> tuple[bool, str]:
         more = f"; {len(found) - 3} more" if len(found) > 3 else ""
         return False, "; ".join(found[:3]) + more
     what = "releases, thresholds and saved model equal"
-    if printed is None:
+    if not steady:
         what += " (not compared: what it prints, which differs from run to run)"
     return True, f"{what} on {len(results)} neighbours"
 
 
-def _at_length(setting: Setting, method: Method, world: World, quiet: bool) -> tuple[bool, str]:
-    """All steps, on a few neighbours. quiet: whether what is printed can be compared."""
+def _at_length(setting: Setting, method: Method, world: World, steady: bool) -> tuple[bool, str]:
+    """All steps, on a few neighbours. steady: as for _nothing_else."""
     of, asked = "", int(getattr(method, "steps", 0))
     if asked > LONGEST:
         of, method = f" of {asked:,}", method.limited(LONGEST)
@@ -235,7 +234,7 @@ def _at_length(setting: Setting, method: Method, world: World, quiet: bool) -> t
     for holds, why in (
         _certificate(setting, outcome, made),
         _sensitivity(results),
-        _nothing_else(results, outcome.printed if quiet else None),
+        _nothing_else(results, steady),
     ):
         if not holds:
             return False, f"{steps}: {why}"

@@ -244,12 +244,12 @@ def record(setting: Setting, universe: Universe) -> tuple[list[Made], Outcome]:
 class Replayed:
     """differences: one per release that was compared. departed: (ii) in words, "" if it holds.
 
-    printed: as by the run on the neighbour, None where it did not come to its end.
+    prints_alike: whether the run on the neighbour came to its end and printed the same.
     """
 
     differences: tuple[Difference, ...]
     departed: str
-    printed: str | None = None
+    prints_alike: bool = False
 
     @property
     def worst(self) -> Difference | None:
@@ -277,7 +277,7 @@ def play(
     missing = len(recording) - len(player.differences)
     departed = player.departed or (f"{missing} releases fewer" if missing else "")
     departed = departed or outcome.differs(found)
-    return Replayed(tuple(player.differences), departed, found.printed)
+    return Replayed(tuple(player.differences), departed, found.printed == outcome.printed)
 
 
 def in_words(error: BaseException) -> str:
