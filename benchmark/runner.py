@@ -26,6 +26,7 @@ from radpriv.benchmark import record
 from radpriv.benchmark.datasets.base import Dataset, make_loader
 from radpriv.benchmark.datasets.near import similarities
 from radpriv.benchmark.datasets.texts import pick
+from radpriv.benchmark.deterministic import deterministic
 from radpriv.benchmark.features import FeatureCache
 from radpriv.benchmark.foreign import staying
 from radpriv.benchmark.job import Job
@@ -95,7 +96,7 @@ def _attempt(job: Job, how: Fingerprint, context: Context) -> Finished:
             work.folder / "private" if how.cached else None, context.checkpoint_every, now
         )
         try:
-            with staying():
+            with staying(), deterministic(context.device):
                 _train_and_score(job, how, context, work.folder, work.resumed, checkpoints)
         except RadprivError as error:
             if _is_ours(error):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,11 @@ from radpriv.benchmark.datasets.base import Card, Dataset
 from radpriv.benchmark.encoders import Encoder, resolve
 from radpriv.benchmark.registry import PLUGIN
 
+from .elsewhere import elsewhere, register
+
 settings.register_profile("radpriv", deadline=None)  # a busy machine is no failure
 settings.load_profile("radpriv")
+register()
 
 WORDS = [
     "the",
@@ -101,6 +104,18 @@ def reports() -> list[str]:
     """40 texts of 3 to 30 words."""
     rng = np.random.default_rng(0)
     return [" ".join(rng.choice(WORDS, size=rng.integers(3, 31))) for _ in range(40)]
+
+
+@pytest.fixture(params=["cpu", "elsewhere", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
+    """The CPU; a second device that computes on the CPU (elsewhere.py); a card, if there is one."""
+    if request.param == "elsewhere":
+        with elsewhere() as there:
+            yield there
+    elif request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    else:
+        yield torch.device(request.param)
 
 
 CARD = Card("made up", "none", "none", "open", "by construction")

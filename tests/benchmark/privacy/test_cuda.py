@@ -27,7 +27,7 @@ from radpriv.benchmark.privacy.records import PrivateRecords, Records
 from radpriv.benchmark.privacy.release import Place, add_noise, apply
 from radpriv.benchmark.privacy.streams import gaussians
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+CPU = torch.device("cpu")
 
 TRAINED = {
     "query and value": Lora(2, 4.0, 2, False),
@@ -60,21 +60,18 @@ def build(
 ) -> Build:
     """(model, records) on a device."""
 
-    def make(device: str, trained: Any, kind: str = "bert", count: int = 6) -> Any:
-        if device == "cuda" and not torch.cuda.is_available():
-            pytest.skip("needs a CUDA device")
+    def make(device: torch.device, trained: Any, kind: str = "bert", count: int = 6) -> Any:
         encoder = tiny_albert if kind == "albert" else tiny_bert
         model, frozen = moved_classifier(encoder, trained)
         found: Records = records_of(made_up, frozen).take(np.arange(count))
-        there = torch.device(device)
-        records = Records(found.slots, found.features, found.labels.to(there), there)
-        return model.to(there), records
+        records = Records(found.slots, found.features, found.labels.to(device), device)
+        return model.to(device), records
 
     return make
 
 
-def bf16(device: str) -> torch.autocast:
-    return torch.autocast(device, dtype=torch.bfloat16)
+def bf16(device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 def distance(a: ClippedSum, b: ClippedSum) -> float:
@@ -85,11 +82,10 @@ def norm(tensors: dict[str, Tensor]) -> float:
     return math.sqrt(sum(float(t.square().sum()) for t in tensors.values()))
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("what", TRAINED)
 @pytest.mark.parametrize("kind", ["bert", "albert"])
 def test_under_autocast_sums_are_float64_within_the_clip_and_near_the_exact_ones(
-    kind: str, what: str, device: str, build: Build
+    kind: str, what: str, device: torch.device, build: Build
 ) -> None:
     model, records = build(device, TRAINED[what], kind)
     max_norm = 0.5
@@ -108,14 +104,13 @@ def test_under_autocast_sums_are_float64_within_the_clip_and_near_the_exact_ones
     assert max(sizes) <= max_norm * (1 + 1e-12) and max(sizes) > max_norm * (1 - 1e-9)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("precision", BATCHING)
 @pytest.mark.parametrize("what", TRAINED)
 def test_micro_batches_change_a_sum_by_no_more_than_rounding(
-    what: str, precision: str, device: str, build: Build
+    what: str, precision: str, device: torch.device, build: Build
 ) -> None:
     model, records = build(device, TRAINED[what])
-    with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         whole = clipped_sum(model, records, 0.5, tokens=10**6)
         for tokens in (1, 40):
             cut = clipped_sum(model, records, 0.5, tokens=tokens)
@@ -136,10 +131,9 @@ class Planted(nn.Module):
         return losses * factors.to(losses)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("factor", [1e-30, 1e20, 1e38, math.inf, math.nan])
 def test_a_planted_record_adds_at_most_the_clip_under_autocast(
-    factor: float, device: str, build: Build
+    factor: float, device: torch.device, build: Build
 ) -> None:
     model, records = build(device, TRAINED["query and value"])
     with bf16(device):
@@ -155,10 +149,10 @@ def test_a_planted_record_adds_at_most_the_clip_under_autocast(
 
 def test_a_norm_in_bfloat16_would_let_a_contribution_exceed_the_clip(build: Build) -> None:
     """The broken variant: the same gradients, norm and scale in the precision of the forward."""
-    model, records = build("cpu", TRAINED["everything"])
+    model, records = build(CPU, TRAINED["everything"])
     excess = []
     for i in range(records.size):
-        with bf16("cpu"):
+        with bf16(CPU):
             found = clipped_sum(model, records.take(np.array([i])), 1e9)
         g = torch.cat([t.flatten() for t in found.tensors.values()])
         scale = (0.5 / g.bfloat16().norm()).clamp(max=1.0)
@@ -166,9 +160,8 @@ def test_a_norm_in_bfloat16_would_let_a_contribution_exceed_the_clip(build: Buil
     assert max(excess) > 1e-4
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_weights_that_move_inside_one_autocast_region_are_the_ones_that_count(
-    device: str, build: Build
+    device: torch.device, build: Build
 ) -> None:
     """Autocast keeps copies of the weights for as long as its region is open."""
     model, records = build(device, TRAINED["query and value"])
@@ -182,9 +175,8 @@ def test_weights_that_move_inside_one_autocast_region_are_the_ones_that_count(
         assert distance(clipped_sum(model, records, 0.5), inside) <= 1e-9
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_noise_is_the_streams_float64_whatever_device_and_forward_precision(
-    device: str, build: Build
+    device: torch.device, build: Build
 ) -> None:
     model, records = build(device, TRAINED["query and value"])
     place = Place(5, "gradient", 0.1)
@@ -196,21 +188,20 @@ def test_noise_is_the_streams_float64_whatever_device_and_forward_precision(
     for name, found in noise.items():
         drawn = gaussians(b"k" * 32, ("noise", 5, "gradient", name), found.numel())
         expected = 0.5 * 3.0 * torch.from_numpy(np.array(drawn)).view(found.shape)
-        assert found.dtype == torch.float64 and found.device.type == device
+        assert found.dtype == torch.float64 and found.device.type == device.type
         assert torch.equal(found.cpu(), expected)
         assert torch.equal(noised[name].cpu(), total.tensors[name].cpu() + expected)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_a_run_under_autocast_moves_every_tensor_and_is_the_same_again(
-    device: str, build: Build, tiny_bert: Encoder, make_run: Any, train: PrivateRecords
+    device: torch.device, build: Build, tiny_bert: Encoder, make_run: Any, train: PrivateRecords
 ) -> None:
     tensors = []
     for _ in range(2):
         model, _ = build(device, TRAINED["everything"])
         before = snapshot(model)
         optimizer = torch.optim.SGD(trainable(model).values(), 0.01)
-        run = make_run(device=torch.device(device), ledger=Ledger(None))
+        run = make_run(device=device, ledger=Ledger(None))
         records = train.map("frozen", FrozenPart(tiny_bert, 0, 64))
         for step in run.poisson(records, 0.3, 4, state=(model, optimizer)):
             with bf16(device):

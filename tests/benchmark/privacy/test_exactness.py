@@ -83,7 +83,11 @@ TEXTS = (
 
 LABELS = ((1, 0, 1), (0, 1, 1), (1, math.nan, 0), (0, 0, math.nan))
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+CPU = torch.device("cpu")
+
+CPU_AND_CARD = pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)], indirect=True
+)
 
 EncoderOf = Callable[[str, dict[str, Any]], Encoder]
 
@@ -118,12 +122,10 @@ def built(
     encoder: Encoder,
     trained: Lora | FineTune,
     dtype: torch.dtype = torch.float32,
-    device: str = "cpu",
+    device: torch.device = CPU,
     count: int = len(TEXTS),
 ) -> tuple[nn.Module, Records]:
     """A classifier moved off its start, so that no gradient is 0 by construction; and records."""
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
     generator = torch.Generator().manual_seed(3)
     model, frozen = build_classifier(encoder, 3, trained, 48, generator)
     with torch.no_grad():
@@ -134,7 +136,7 @@ def built(
     if features.values.dtype == np.float32 and dtype == torch.float64:
         features = replace(features, values=features.values.astype(np.float64))
     labels = torch.tensor(LABELS[:count]).to(device)
-    records = Records(np.arange(count), features, labels, torch.device(device))
+    records = Records(np.arange(count), features, labels, device)
     assert len(set(features.lengths)) > 2  # so that there is padding
     return model.to(device, dtype), records
 
@@ -206,11 +208,15 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@CPU_AND_CARD
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
 @pytest.mark.parametrize(("kind", "trained"), CASES)
 def test_gradients_per_record_equal_a_loop_of_single_backward_passes(
-    kind: str, trained: Lora | FineTune, dtype: torch.dtype, device: str, encoder_of: EncoderOf
+    kind: str,
+    trained: Lora | FineTune,
+    dtype: torch.dtype,
+    device: torch.device,
+    encoder_of: EncoderOf,
 ) -> None:
     model, records = built(encoder_of(kind, TINY[kind]), trained, dtype, device)
     assert {p.dtype for p in model.parameters()} == {dtype}
@@ -218,13 +224,23 @@ def test_gradients_per_record_equal_a_loop_of_single_backward_passes(
     check(model, records, TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("device", ["elsewhere"], indirect=True)
+@pytest.mark.parametrize("what", ["query and value", "everything"])
+@pytest.mark.parametrize("kind", TINY)
+def test_no_tensor_is_left_behind_on_another_device(
+    kind: str, what: str, device: torch.device, encoder_of: EncoderOf
+) -> None:
+    model, records = built(encoder_of(kind, TINY[kind]), TRAINED[what], device=device)
+    check(model, records, TOLERANCE[torch.float32])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("device", DEVICES)
+@CPU_AND_CARD
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
 @pytest.mark.parametrize("what", ["query and value", "all linear", "everything", "biases"])
 @pytest.mark.parametrize("kind", REAL)
 def test_gradients_per_record_are_exact_at_real_sizes(
-    kind: str, what: str, dtype: torch.dtype, device: str, encoder_of: EncoderOf
+    kind: str, what: str, dtype: torch.dtype, device: torch.device, encoder_of: EncoderOf
 ) -> None:
     model, records = built(encoder_of(kind, REAL[kind]), TRAINED[what], dtype, device, count=3)
     exact = looped(model, records)

@@ -19,13 +19,11 @@ from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.release import Noised, apply
 from radpriv.errors import CellFailed
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
-
 ORDERS = ("moved, then wrapped", "wrapped, then moved", "wrapped, then moved into new tensors")
 
 
 def moved(
-    how: str, encoder: Encoder, device: str, monkeypatch: pytest.MonkeyPatch
+    how: str, encoder: Encoder, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[nn.Module, Any]:
     """A LoRA classifier in float64, on `device`; `how` says when it went there."""
     from peft import get_peft_model
@@ -59,33 +57,29 @@ def steps(
         apply(model, optimizer, step.gaussian("gradient", total, 1.0) / step.expected_batch)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_the_order_of_moving_and_wrapping_changes_no_sum(
-    tiny_bert: Encoder, device: str, distance: Any, monkeypatch: pytest.MonkeyPatch
+    tiny_bert: Encoder, device: torch.device, distance: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
     found = []
     for how in ORDERS:
         model, frozen = moved(how, tiny_bert, device, monkeypatch)
-        records = public_records(frozen, 3, torch.device(device))
-        assert {(p.dtype, p.device.type) for p in model.parameters()} == {(torch.float64, device)}
+        records = public_records(frozen, 3, device)
+        assert {(p.dtype, p.device.type) for p in model.parameters()} == {
+            (torch.float64, device.type)
+        }
         found.append(clipped_sum(model, records, 0.3).tensors)
     assert len(found[0]) == 3 * 2 * 2 + 2 and all(t.any() for t in found[0].values())
     assert all(distance(f, found[0]) <= 1e-12 for f in found)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_in_either_order_every_adapter_moves_and_with_stale_tensors_the_run_ends(
-    device: str,
+    device: torch.device,
     tiny_bert: Encoder,
     make_run: Any,
     train: PrivateRecords,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device")
-    run = make_run(device=torch.device(device))
+    run = make_run(device=device)
     for how, count in zip(ORDERS, (5, 50, 5), strict=True):
         model, frozen = moved(how, tiny_bert, device, monkeypatch)
         optimizer = two_rate_adam(model, 1e-3, 1e-3)

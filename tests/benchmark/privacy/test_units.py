@@ -227,11 +227,11 @@ def test_records_without_an_observed_label_add_nothing_and_leave_no_trace(
 
 
 def test_sums_of_patients_equal_a_slow_loop_for_any_micro_batch(
-    lora_model: Any, batch: Records, unit_oracle: Any, distance: Any
+    device: torch.device, lora_model: Any, batch: Records, unit_oracle: Any, distance: Any
 ) -> None:
-    rng = np.random.default_rng(4)
-    batch = replace(batch, units=rng.integers(0, 9, batch.size))
-    model = lora_model[0]
+    units = np.random.default_rng(4).integers(0, 9, batch.size)
+    batch = replace(batch, units=units, labels=batch.labels.to(device), device=device)
+    model = lora_model[0].to(device)
     for max_norm in (0.05, 2.0):
         slow = unit_oracle(model, batch, max_norm)
         assert norm(slow) > max_norm

@@ -172,7 +172,7 @@ def one_checkpoint(steps: int) -> Iterator[None]:
         yield
 
 
-_WHOLE: dict[tuple[str, str, int], dict[str, bytes]] = {}
+_WHOLE: dict[tuple[str, str, str, int], dict[str, bytes]] = {}
 
 
 @dataclass
@@ -209,7 +209,7 @@ class Bench:
 
     def whole(self, drawn: int = 0) -> dict[str, bytes]:
         """The files of a cell that nothing stopped. drawn: keys that were drawn before its own."""
-        name = (self.job.cell.id, self.how.digest, drawn)
+        name = (self.job.cell.id, self.how.digest, self.context.device.type, drawn)
         if name not in _WHOLE:
             other = self.fresh(f"whole{drawn}")
             other.keys.drawn = drawn

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -48,10 +49,11 @@ def test_a_run_stopped_at_every_step_ends_with_the_same_bits(
 
 @pytest.mark.parametrize("method", ["dp_bow", "dp_linear_probe", "dp_lora"])
 def test_a_shipped_method_stopped_at_two_steps_ends_with_the_same_bits(
-    method: str, jobs_of: JobsOf, bench: Make
+    method: str, device: torch.device, jobs_of: JobsOf, bench: Make
 ) -> None:
     jobs = jobs_of(method, noise='"secret"')
     trial = bench(next(j for j in jobs if j.cell.method == method))
+    trial.context.device = device
     reference = trial.whole()
     trial = trial.fresh()
     trial.stopped("_release", "after", 2)
