@@ -221,7 +221,7 @@ def _cut(target: NDArray[np.float64], rate: float, sigma: float, k: int) -> NDAr
 
 def _counts(rate: float, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How many of k units are in, and the logarithm of its probability."""
-    js = np.arange(k + 1) if rate < 1 else np.array([k])
+    js = np.arange(k + 1)
     return js.astype(float), binom.logpmf(js, k, rate)
 
 

@@ -233,3 +233,18 @@ def test_a_line_that_came_at_the_limit_is_no_answer() -> None:
 
     process = SimpleNamespace(stdout=SimpleNamespace(readline=readline), kill=killed.set)
     assert Accountants._line(process, 0.01) == ("", True)  # type: ignore[arg-type]
+
+
+def test_what_an_accountant_s_libraries_print_is_not_shown(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Chatty(Accountants):
+        command = (sys.executable, "-c", "import sys; sys.stderr.write('hm')\n" + HANGS)
+
+    with Chatty(0.5) as ask:
+        ask.figures((Group(0.1, 1.0, 1),), 1e-5)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_accountant_has_half_a_minute_unless_told() -> None:
+    assert Accountants().seconds == 30.0

@@ -298,3 +298,26 @@ def test_a_function_that_gives_nothing_is_refused(width: int | None) -> None:
 
     with pytest.raises(PrivacyError, match="gives no number"):
         bounded_sum(nothing, queried(np.ones((3, SIZE), np.float32)), 1.0)
+
+
+def test_a_name_that_comes_with_company_is_refused() -> None:
+    def f(records: Records) -> dict[str, Tensor]:
+        x = records.inputs()[0].double()
+        return {"x": x, "y": x} if records.size > 1 else {"x": x}
+
+    with pytest.raises(CellFailed, match="what 'y' says of one record depends on the others"):
+        bounded_sum(f, queried(np.ones((4, SIZE))), 1.0)
+
+
+@pytest.mark.parametrize(("error", "sound"), [(5e-7, True), (5e-6, False)])
+def test_rounding_near_zero_is_no_mixing(error: float, sound: bool) -> None:
+    def f(records: Records) -> dict[str, Tensor]:
+        x = torch.zeros(records.size, 4, dtype=torch.float64)
+        return {"x": x + error * (records.size > 1)}
+
+    records = queried(np.ones((4, SIZE)))
+    if sound:
+        assert bounded_sum(f, records, 1.0).tensors["x"].shape == (4,)
+        return
+    with pytest.raises(CellFailed, match="depends on the others"):
+        bounded_sum(f, records, 1.0)

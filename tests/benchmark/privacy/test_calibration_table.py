@@ -173,3 +173,10 @@ def test_units_together_without_an_answer_are_told_so(
 def test_a_sentence_says_what_the_certificate_means(epsilon: float | None, words: str) -> None:
     figures = Figures(*(Figure(name, epsilon) for name in ("PLD", "PRV", "RDP")))
     assert words in calibration_table.Account(1e-5, "report", figures, {}).sentence
+
+
+def test_a_row_says_how_long_its_search_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([10.0, 12.5])
+    monkeypatch.setattr(calibration_table.time, "perf_counter", lambda: next(now))
+    monkeypatch.setattr(calibration_table, "certificate", lambda *_: (1.0, 0.0))
+    assert row(1.0, 0.1, 10, None).seconds == 2.5

@@ -15,7 +15,7 @@ from radpriv.benchmark.atomic import write_json
 from radpriv.benchmark.hashing import HashedWords
 from radpriv.benchmark.privacy.checkpoint import CONDITIONS, Checkpoints, conditions, resumable
 from radpriv.benchmark.privacy.ledger import Ledger, Release, mend, read
-from radpriv.benchmark.privacy.records import Plan, PrivateFeatures, PrivateRecords
+from radpriv.benchmark.privacy.records import Plan, PrivateFeatures, PrivateRecords, Projection
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
 NOW = {"device": "cpu", "threads": 1}
@@ -291,3 +291,14 @@ def test_the_conditions_name_the_card_of_a_cuda_device(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device.index}")
     assert conditions(torch.device("cuda", 1))["device"] == "card 1"
     assert conditions(torch.device("cpu"))["device"] == "cpu"
+
+
+def test_what_releases_showed_of_canaries_is_put_back(
+    kept: Checkpoints, records: PrivateFeatures
+) -> None:
+    shown = [Projection(0, "gradient", (1.5, 0.0)), Projection(1, "gradient", (-0.25, 2.0))]
+    records._diary.projections[:] = shown
+    kept.keep(0, 2, True, True, trained(2), records)
+    records._diary.projections.clear()
+    kept.restore(0, trained(0), records)
+    assert records._diary.projections == shown

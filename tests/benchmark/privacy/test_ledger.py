@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 
 from radpriv.benchmark.privacy.calibration import certify
-from radpriv.benchmark.privacy.ledger import Group, Ledger, Release, groups, read
-from radpriv.errors import PrivacyError
+from radpriv.benchmark.privacy.ledger import Group, Ledger, Release, groups, mend, read
+from radpriv.errors import PrivacyError, StoreError
 
 
 def release(step: int, sigma: float = 1.0, rate: float = 0.02, name: str = "g") -> Release:
@@ -107,3 +108,17 @@ def test_a_release_whose_numbers_make_no_sense_is_refused(field: str, value: Any
     numbers = {"sensitivity": 1.0, "noise_multiplier": 1.0, "rate": 0.5, field: value}
     with pytest.raises(PrivacyError, match="ledger: "):
         Release(step=0, name="gradient", sha256="", **numbers)
+
+
+def test_half_a_line_that_cannot_be_cut_off_is_one_line_of_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text('{"step": 0')
+
+    def fails(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "truncate", fails)
+    with pytest.raises(StoreError, match=r"ledger\.jsonl.*Read-only file system"):
+        mend(path)

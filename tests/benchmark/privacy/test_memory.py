@@ -334,3 +334,29 @@ def test_only_noised_weights_end_a_run_as_diverged_and_its_ledger_stays(
 
 def test_the_gradients_of_a_micro_batch_take_32_mib_at_most() -> None:
     assert 8 * Plan().elements == 32 * 2**20 and Plan().tokens == 4096
+
+
+class TwoLayers(nn.Module):
+    """The backward pass fails after the second layer's gradients were booked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def losses(self, records: Records) -> Tensor:
+        middle = self.first(records.inputs()[0].float())
+        middle.register_hook(self.fail)
+        losses: Tensor = self.second(middle).square().mean(1)
+        return losses
+
+    def fail(self, gradient: Tensor) -> None:
+        assert isinstance(self.second.weight.grad_sample, Tensor)
+        raise RuntimeError("something else")
+
+
+def test_no_gradient_of_a_record_stays_with_the_model_after_a_failure() -> None:
+    model = TwoLayers().train()
+    with pytest.raises(RuntimeError, match="something else"):
+        clipped_sum(model, rows(), MAX_NORM)
+    for p in model.parameters():
+        assert p.grad is None and getattr(p, "grad_sample", None) is None

@@ -179,7 +179,7 @@ def test_the_process_is_ready_first_and_then_answers_line_by_line(
     assert answers[0]["epsilon"] == rdp((Group(0.1, 1.0, 10),), DELTA)
 
 
-@pytest.mark.parametrize("room", [1 - 1e-4, 1 + 1e-4])
+@pytest.mark.parametrize("room", [1 - 1e-4, 1, 1 + 1e-4])
 def test_prv_s_grid_is_refused_exactly_where_it_does_not_fit(
     room: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

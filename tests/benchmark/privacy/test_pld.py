@@ -113,3 +113,21 @@ def test_no_loss_is_computed_with_a_warning() -> None:
         warnings.simplefilter("error")
         cut = pld._cut(np.array([-2.0, math.log1p(-0.1), 0.0, 1.0, 900.0]), 0.1, 1.0, 1)
     assert np.isfinite(cut).all() and (np.diff(cut) >= 0).all()
+
+
+@pytest.mark.parametrize(("points", "fits"), [(299_900, True), (300_100, False)])
+def test_one_step_has_three_hundred_thousand_points_at_most(
+    points: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More would not fit into 500 MB and two seconds (test_calibration.py)."""
+    groups = (Group(0.1, 1.0, 10),)
+
+    class Made(Exception):
+        pass
+
+    def made(*_: object) -> None:
+        raise Made
+
+    monkeypatch.setattr(pld, "_parts", made)
+    with pytest.raises(Made if fits else pld.TooFine):
+        pld.epsilon(groups, 1e-5, pld.widest(groups, 1e-5) / points)
