@@ -214,7 +214,7 @@ class PrivateRecords:
         """f once per record of the whole universe, in slot order, present or absent alike."""
         before = [np.array(f(s)) for s in PUBLIC_SENTENCES]
         features = self._cache.map(f, self._universe.texts, self._progress)
-        for sentence, value in zip(PUBLIC_SENTENCES, before, strict=True):
+        for sentence, value in zip(PUBLIC_SENTENCES, before):
             if not np.array_equal(f(sentence), value, equal_nan=True):
                 raise PrivacyError(
                     f"map '{name}': the function answers otherwise after it has seen the records; "

@@ -49,6 +49,20 @@ def test_leaving_before_a_release_is_remembered(make_run: Any, train: PrivateRec
     assert run.silent
 
 
+def test_a_later_release_does_not_make_good_for_a_silent_step(
+    make_run: Any, train: PrivateRecords
+) -> None:
+    run, records = make_run(), train.map("words", WORDS)
+    for _ in run.poisson(records, 0.9, 3, state=start()):
+        break
+    model, optimizer = start()
+    with pytest.raises(PrivacyError, match="released nothing"):
+        for step in run.poisson(records, 0.9, 1, state=(model, optimizer)):
+            total = clipped_sum(model, step.records, 1.0)
+            apply(model, optimizer, step.gaussian("gradient", total, 2.0) / step.expected_batch)
+    assert run.silent and len(run.releases) == 1
+
+
 def test_what_the_waist_has_drawn_cannot_be_changed(make_run: Any, train: PrivateRecords) -> None:
     run = make_run()
     step = run._sample(train.map("words", WORDS), 0.5)

@@ -188,13 +188,26 @@ def test_a_private_run_releases_nothing_without_noise(
 
 
 @pytest.mark.parametrize(
-    ("rate", "steps"), [(0.0, 1), (1.1, 1), (math.nan, 1), (0.5, 0), (0.5, True)]
+    ("rate", "steps", "wrong"),
+    [
+        (0.0, 1, "one sampling probability"),
+        (-0.5, 1, "one sampling probability"),
+        (1.1, 1, "one sampling probability"),
+        (math.nan, 1, "one sampling probability"),
+        (0.5, 0, "give a positive count"),
+        (0.5, True, "give a positive count"),
+    ],
 )
 def test_a_rate_or_a_count_that_is_none_is_refused(
-    make_run: Any, train: PrivateRecords, rate: float, steps: int
+    make_run: Any, train: PrivateRecords, rate: float, steps: int, wrong: str
 ) -> None:
-    with pytest.raises(PrivacyError):
+    with pytest.raises(PrivacyError, match=wrong):
         drive(make_run(), train, rate, steps)
+
+
+def test_nothing_is_calibrated_for_no_rate(make_run: Any) -> None:
+    with pytest.raises(PrivacyError, match="cannot calibrate: epsilon 8.0, rate 0.0, steps 2"):
+        make_run().calibrate(0.0, 2)
 
 
 def test_weights_per_record_are_no_sampling_rate(make_run: Any, train: PrivateRecords) -> None:
@@ -381,3 +394,5 @@ def test_an_empty_sample_has_values_of_the_same_kind(
     for here, there in zip(empty.inputs(), full.inputs()):
         assert len(here) == 0 and here.dtype == there.dtype and here.ndim == there.ndim
     assert empty.inputs()[0].shape[-1] == 5
+    values, mask = full.inputs()
+    assert mask.dtype == torch.bool and mask.shape == (full.size, len(values[0]) if ragged else 1)
