@@ -206,7 +206,7 @@ def test_a_rate_or_a_count_that_is_none_is_refused(
 
 
 def test_nothing_is_calibrated_for_no_rate(make_run: Any) -> None:
-    with pytest.raises(PrivacyError, match="cannot calibrate: epsilon 8.0, rate 0.0, steps 2"):
+    with pytest.raises(PrivacyError, match=r"cannot calibrate: epsilon 8\.0, rate 0\.0, steps 2"):
         make_run().calibrate(0.0, 2)
 
 
