@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from . import runner
-from .project import RADPRIV, Project, Refused, drawn, equivalents
+from .project import RADPRIV, Project, Refused, drawn, equivalents, module_of
 from .report import Report
 from .tree import Mutant
 
@@ -49,7 +49,7 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
 def choose(options: argparse.Namespace, found: list[Mutant]) -> tuple[list[Mutant], str]:
     """The mutants asked for, and how they were chosen."""
     if options.only:
-        wanted = {p.removesuffix(".py").replace("/", ".") for p in options.only}
+        wanted = set(map(module_of, options.only))
         if missing := wanted - {m.module for m in found}:
             raise Refused(f"no mutants in {', '.join(sorted(missing))}")
         found = [m for m in found if m.module in wanted]

@@ -17,6 +17,11 @@ class Refused(Exception):
     """Nothing can be measured; the sentence says why."""
 
 
+def module_of(path: str) -> str:
+    """benchmark.privacy.pld of benchmark/privacy/pld.py."""
+    return path.removesuffix(".py").replace("/", ".")
+
+
 @dataclass(frozen=True)
 class Project:
     """places: folder by import name. targets: globs of mutated modules. tests: folders and globs of
@@ -38,7 +43,7 @@ class Project:
     def import_name(self, path: str) -> str:
         for name, folder in sorted(self.places.items(), key=lambda item: -len(item[1])):
             if path.startswith(folder + "/"):
-                return name + "." + path[len(folder) + 1 : -len(".py")].replace("/", ".")
+                return name + "." + module_of(path[len(folder) + 1 :])
         raise Refused(f"{path} belongs to no package")
 
     def all_mutants(self) -> list[Mutant]:
@@ -50,7 +55,7 @@ class Project:
             mutant
             for path, source in sources.items()
             for mutant in mutants(
-                path.removesuffix(".py").replace("/", "."),
+                module_of(path),
                 source,
                 takers,
                 settings=path.startswith(self.settings) if self.settings else False,

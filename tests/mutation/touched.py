@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from .project import Project
+from .project import Project, module_of
 from .tree import Mutant
 
 
@@ -27,10 +27,7 @@ class Tracer:
 
     def __init__(self, project: Project) -> None:
         self._root = str(project.root)
-        self._files = {
-            str(project.root / path): path.removesuffix(".py").replace("/", ".")
-            for path in project.modules()
-        }
+        self._files = {str(project.root / path): module_of(path) for path in project.modules()}
         self._names: dict[CodeType, str] = {}
         self._now: set[str] = set()
         self._fixtures: dict[str, set[str]] = defaultdict(set)

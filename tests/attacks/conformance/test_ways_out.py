@@ -17,6 +17,7 @@ from radpriv.attacks.conformance import check
 from radpriv.attacks.conformance.heard import heard
 from radpriv.attacks.conformance.verdicts import Verdict
 from radpriv.benchmark.foreign import staying
+from radpriv.errors import kind_and_place
 from radpriv.benchmark.method import Method
 
 Verdicts = Callable[..., dict[str, Verdict]]
@@ -118,6 +119,21 @@ def test_a_process_that_would_end_is_told(sound: Of, verdicts: Verdicts) -> None
     found = verdicts(sound(Ends))
     assert list(found) == ["runs"] and not found["runs"].passed
     assert found["runs"].detail.startswith("SystemExit at test_ways_out.py:")
+
+
+def test_a_place_is_the_plug_in_s_own_whatever_its_function_is_called() -> None:
+    def _ends() -> None:
+        raise ValueError("a word of a report")
+
+    def leaves() -> None:
+        with staying():
+            os._exit(1)
+
+    for last in (_ends, leaves):
+        with pytest.raises((ValueError, SystemExit)) as told:
+            last()
+        line = last.__code__.co_firstlineno + (1 if last is _ends else 2)
+        assert kind_and_place(told.value).endswith(f" at test_ways_out.py:{line}")
 
 
 def test_only_the_thread_inside_the_block_stays() -> None:
