@@ -17,8 +17,8 @@ from radpriv.attacks.conformance import check
 from radpriv.attacks.conformance.heard import heard
 from radpriv.attacks.conformance.verdicts import Verdict
 from radpriv.benchmark.foreign import staying
-from radpriv.errors import kind_and_place
 from radpriv.benchmark.method import Method
+from radpriv.errors import kind_and_place
 
 Verdicts = Callable[..., dict[str, Verdict]]
 Of = Callable[..., Method]
