@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils._pytree import tree_map
 
 aten = torch.ops.aten
 
@@ -89,11 +89,22 @@ class There(Tensor):
 
 
 def _call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    flat, shape = tree_flatten((args, kwargs))
-    there = [a for a in flat if isinstance(a, There)]
-    _refuse(operation, args, there, [a for a in flat if type(a) is not There])
-    inner = [a.held if isinstance(a, There) else a for a in flat]
-    args_there, kwargs_there = tree_unflatten(inner, shape)
+    there: list[There] = []
+    others: list[Tensor] = []
+
+    def inner(x: Any) -> Any:
+        if isinstance(x, There):
+            there.append(x)
+            return x.held
+        if isinstance(x, Tensor):
+            others.append(x)
+        elif isinstance(x, list | tuple):
+            return [inner(each) for each in x]
+        return x
+
+    args_there = [inner(x) for x in args]
+    kwargs_there = {name: inner(x) for name, x in kwargs.items()}
+    _refuse(operation, args, there, others)
     goes = bool(there)
     if operation is aten.copy_.default:
         goes = isinstance(args[0], There)
@@ -110,15 +121,15 @@ def _call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             return x
         return same[id(x)] if id(x) in same else There(x)
 
-    return tree_map(wrap, found)
+    return wrap(found) if isinstance(found, Tensor) else tree_map(wrap, found)
 
 
-def _refuse(operation: Any, args: Any, there: list[There], others: list[Any]) -> None:
+def _refuse(operation: Any, args: Any, there: list[There], others: list[Tensor]) -> None:
     if operation in COPIES or not there:
         return
     if operation in INDEXED and isinstance(args[0], There):
         return
-    if any(isinstance(t, Tensor) and t.ndim > 0 for t in others):
+    if any(t.ndim > 0 for t in others):
         raise RuntimeError(
             "Expected all tensors to be on the same device, but found at least two devices, "
             f"{NAME}:0 and cpu! (in {operation})"
