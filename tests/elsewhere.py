@@ -178,8 +178,15 @@ def register() -> object:
         return None
 
     class Module(backend._DummyBackendModule):  # type: ignore[misc]
+        """What torch asks of a device: it draws nothing there."""
+
         def get_amp_supported_dtype(self) -> list[torch.dtype]:
             return [torch.bfloat16]
+
+        def get_rng_state(self, device: object) -> Tensor:
+            return torch.zeros(0, dtype=torch.uint8)
+
+        def set_rng_state(self, state: Tensor, device: object) -> None: ...
 
     backend._setup_privateuseone_for_python_backend(NAME, Module())
     others = torch.library.Library("_", "IMPL", "AutocastPrivateUse1")
