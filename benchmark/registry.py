@@ -21,7 +21,8 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -55,6 +56,19 @@ class Registry(Generic[T]):
             return item
 
         return bind
+
+    @contextmanager
+    def as_before(self) -> Iterator[None]:
+        """What is registered inside the block is forgotten after it."""
+        before = dict(self._items)
+        try:
+            yield
+        finally:
+            self._items = before
+
+    def __contains__(self, item: object) -> bool:
+        """Whether the object, not a name, is registered."""
+        return any(known is item for known in self._items.values())
 
     def names(self) -> list[str]:
         return sorted({*self._known(), *self._declared()})

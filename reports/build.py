@@ -231,8 +231,10 @@ def planted_in_words(planted: Iterable[Mapping[str, Any]]) -> str:
 
 
 def odds_factor(epsilon: float) -> str:
-    """exp(ε) as a reader takes it in: "1.01", "2.7", "22,026", "4e+43"."""
-    factor = math.exp(min(epsilon, 700.0))
+    """exp(ε) as a reader takes it in: "1.01", "2.7", "22,026", "4e+43", "exp(2000)"."""
+    if epsilon > 700:  # where exp leaves the range of float64
+        return f"exp({epsilon:.4g})"
+    factor = math.exp(epsilon)
     return f"{factor:,.0f}" if 10 <= factor < 1e7 else f"{factor:.3g}"
 
 

@@ -104,7 +104,9 @@ def _call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
     args_there = [inner(x) for x in args]
     kwargs_there = {name: inner(x) for name, x in kwargs.items()}
-    _refuse(operation, args, there, others)
+    if operation in INDEXED and isinstance(args[0], There):
+        others = [x for x in args[2:] if isinstance(x, Tensor) and not isinstance(x, There)]
+    _refuse(operation, there, others)
     goes = bool(there)
     if operation is aten.copy_.default:
         goes = isinstance(args[0], There)
@@ -124,10 +126,8 @@ def _call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return wrap(found) if isinstance(found, Tensor) else tree_map(wrap, found)
 
 
-def _refuse(operation: Any, args: Any, there: list[There], others: list[Tensor]) -> None:
+def _refuse(operation: Any, there: list[There], others: list[Tensor]) -> None:
     if operation in COPIES or not there:
-        return
-    if operation in INDEXED and isinstance(args[0], There):
         return
     if any(t.ndim > 0 for t in others):
         raise RuntimeError(

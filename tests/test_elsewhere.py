@@ -22,6 +22,9 @@ def test_tensors_of_two_devices_do_not_meet(there: torch.device) -> None:
     for mixed in (lambda: a + b, lambda: b.mul_(a), lambda: torch.stack([a, b]), lambda: a[b > 1]):
         with pytest.raises(RuntimeError, match="on the same device"):
             mixed()
+    for put in (a, a[:2]):
+        with pytest.raises(RuntimeError, match="on the same device"):
+            b[torch.arange(len(put))] = put
     with pytest.raises(RuntimeError, match="not supported"):
         b.numpy()
     assert (b + torch.tensor(1.0)).device == b[torch.tensor([0, 2])].device == there

@@ -38,6 +38,7 @@ from radpriv.benchmark.method import Method
 from radpriv.benchmark.privacy.calibration import certificate
 from radpriv.benchmark.privacy.checkpoint import Checkpoints, conditions
 from radpriv.benchmark.privacy.ledger import Ledger, groups
+from radpriv.benchmark.public import PUBLIC_SENTENCES
 from radpriv.errors import AttackError, RadprivError
 
 STEPS = 6
@@ -77,7 +78,9 @@ def check_method(
             for turn, epsilon in enumerate(epsilons or EPSILONS):
                 n = world.n_public(unit)
                 budget = Budget.of(epsilon, n, unit=unit)
-                setting = Setting(method.limited(STEPS), found, budget, world.labels, n)
+                texts = (*PUBLIC_SENTENCES, *world.texts)
+                short = method.limited(STEPS)
+                setting = Setting(short, found, budget, world.labels, n, texts=texts)
                 for verdict in checks(setting, world, debug, whole=None if turn else method):
                     verdicts.append(verdict)
                     told(verdict)

@@ -2,15 +2,17 @@
 
     with heard() as said:
         method.fit(…)
-    said()                  # all that this thread wrote to stdout and stderr
+    said()                  # all that this thread wrote to stdout, stderr and the root's loggers
 
 Other threads (a progress bar) write as before. Warnings are no part of it: libraries give many of
-them once a process, so they would differ between two runs of the same data.
+them once a process, so they would differ between two runs of the same data. Nor is what goes past
+Python's streams, straight to a file descriptor.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import threading
 import warnings
@@ -53,12 +55,33 @@ class _Ear(io.TextIOBase):
         return True
 
 
+class _Log(logging.Handler):
+    """Keeps the words of one thread's records, without the time; other threads' go their way."""
+
+    def __init__(self, behind: list[logging.Handler], kept: list[str], thread: int) -> None:
+        super().__init__()
+        self._behind, self._kept, self._thread = behind, kept, thread
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if threading.get_ident() == self._thread:
+            self._kept.append(f"{record.levelname}:{record.getMessage()}\n")
+            return
+        for handler in self._behind:
+            handler.handle(record)
+
+
 @contextmanager
 def heard() -> Iterator[Callable[[], str]]:
     """Keeps what the calling thread prints inside the block, and shows none of it."""
     kept: list[str] = []
     me = threading.get_ident()
     out, err = _Ear(sys.stdout, kept, me), _Ear(sys.stderr, kept, me)
-    with warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(err):
-        warnings.simplefilter("ignore")
-        yield lambda: "".join(kept)
+    root = logging.getLogger()
+    before = root.handlers
+    root.handlers = [_Log(before, kept, me)]
+    try:
+        with warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(err):
+            warnings.simplefilter("ignore")
+            yield lambda: "".join(kept)
+    finally:
+        root.handlers = before

@@ -4,13 +4,14 @@
 
 A method that leaks leaks on *some* unit; an ordinary one may never show it. So the pairs take the
 longest report, the rarest label, a duplicate, a badly labelled record, the only record of a step, a
-gradient canary, the last record of all, and the patient with the most reports.
+gradient canary, the last record of all, and the patient with the most reports. A decision over many
+records (when to stop, which threshold) seldom turns on one: so others are far apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +26,20 @@ from radpriv.benchmark.privacy.streams import uniforms
 
 @dataclass(frozen=True)
 class Pair:
-    """D and what of it is taken away. whole: D is the world itself, recorded once for all."""
+    """D and what of it is taken away. whole: D is the world itself, recorded once for all.
+
+    other: the neighbour, where something else than absence makes the difference.
+    """
 
     name: str
     data: Universe = field(repr=False)
     units: tuple[int, ...]
     whole: bool = True
+    other: Universe | None = field(default=None, repr=False)
 
     @property
     def neighbour(self) -> Universe:
-        return without(self.data, self.units)
+        return self.other or without(self.data, self.units)
 
 
 def pairs(world: World, unit: str, recording: Sequence[Made], key: bytes) -> Iterator[Pair]:
@@ -50,19 +55,26 @@ def pairs(world: World, unit: str, recording: Sequence[Made], key: bytes) -> Ite
     yield _planted(whole, unit)
     last = int(whole.unit[0])
     yield Pair("none left", only(whole, np.array([last])), (last,), whole=False)
+    yield from _far(whole)
 
 
 def few(world: World, unit: str) -> Iterator[Pair]:
-    """Two pairs for a long run: one unit of weight, and half of them.
-
-    Data that differ in k units are k neighbours apart, so a value moves by k bounds at most and
-    nothing else differs. With half of the units gone, no step is like the recorded one.
-    """
+    """The pairs for a long run: one unit of weight, and those far apart."""
     whole = world.universe(unit)
     name = "the longest report, badly labelled"
     yield Pair(name, whole, (_telling(world, whole)[name],))
-    half = range(0, whole.units, 2)
-    yield Pair("every second unit gone", whole, tuple(half))
+    yield from _far(whole)
+
+
+def _far(whole: Universe) -> Iterator[Pair]:
+    """Data that differ in k units are k neighbours apart: a value moves by k bounds at most, and
+    nothing else differs. No step is like the recorded one, and every loss and score is another.
+    """
+    everyone = tuple(range(whole.units))
+    yield Pair("every second unit gone", whole, everyone[::2])
+    yield Pair("every unit gone", whole, everyone)
+    turned = replace(whole, y=1.0 - whole.y)  # each is taken away and another put there
+    yield Pair("every label turned", whole, everyone + everyone, other=turned)
 
 
 def _telling(world: World, universe: Universe) -> dict[str, int]:

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from radpriv.attacks.conformance.anew import anew
 from radpriv.attacks.conformance.heard import heard
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.datasets.audit import Universe
@@ -169,12 +170,15 @@ class Outcome:
         for name in sorted(mine.keys() | theirs.keys()):
             if mine.get(name) != theirs.get(name):
                 return f"saved file {name} differs"
-        return "" if self.logits == other.logits else "logits of public sentences differ"
+        return "" if self.logits == other.logits else "logits of the same texts differ"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a replay holds fixed: the method, its encoder and budget, the labels and n_public."""
+    """What a replay holds fixed: the method, its encoder and budget, the labels and n_public.
+
+    texts: on which the finished model must answer alike, the records' own among them.
+    """
 
     method: Method
     encoder: Encoder | None
@@ -182,6 +186,7 @@ class Setting:
     labels: tuple[str, ...]
     n_public: int
     key: bytes = KEY
+    texts: Sequence[str] = field(default=PUBLIC_SENTENCES, repr=False)
 
 
 def execute(
@@ -212,11 +217,11 @@ def execute(
     fitted, ended = None, "done"
     with float64(), staying(), heard() as said:
         try:
-            fitted = setting.method.fit(train, setting.encoder, setting.budget, run)
+            fitted = anew(setting.method).fit(train, setting.encoder, setting.budget, run)
         except Diverged:
             ended = "diverged"
         files = _saved(fitted) if fitted is not None else ()
-        logits = fitted.logits(PUBLIC_SENTENCES).tobytes() if fitted is not None else b""
+        logits = fitted.logits(setting.texts).tobytes() if fitted is not None else b""
     return Outcome(
         ended=ended,
         releases=tuple(run.releases),

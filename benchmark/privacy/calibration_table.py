@@ -120,10 +120,11 @@ class Account:
             return "No accountant has an answer, so nothing can be claimed from this ledger."
         if math.isinf(bound.epsilon):
             return "A step of this ledger has no noise (ε = inf), so it protects nobody."
-        factor = math.exp(min(bound.epsilon, 700.0))
+        large = bound.epsilon > 700  # where exp leaves the range of float64
+        factor = f"exp({bound.epsilon:.4g})" if large else f"{math.exp(bound.epsilon):.4g}"
         return (
             f"By {bound.accountant}, whoever sees all releases can raise the odds that one "
-            f"{self.unit} was in the data by a factor of at most {factor:.4g} "
+            f"{self.unit} was in the data by a factor of at most {factor} "
             f"(ε = {bound.epsilon:.4g}), but for a chance of δ = {self.delta:g}."
         )
 
@@ -150,11 +151,20 @@ def account(path: Path, delta: float | None, units: Sequence[int]) -> Account:
     made = groups(read(ledger))
     with Accountants() as ask:
         figures = ask.figures(made, delta)
-    near = figures.bound.epsilon or 1.0
-    together: dict[int, float | None] = {}
-    for k in units:
+    return Account(delta, unit, figures, _together(made, delta, units, figures))
+
+
+def _together(
+    made: Sequence[Group], delta: float, units: Sequence[int], figures: Figures
+) -> dict[int, float | None]:
+    """ε by the number of units; where k have no answer, more, which are more work, have none."""
+    known: dict[int, float | None] = {1: figures.pld.epsilon}
+    answers = known[1] is not None
+    for k in sorted({*units} - {1}):
+        known[k] = None
         try:
-            together[k] = group_certificate(made, delta, k, near)
+            if answers:
+                known[k] = group_certificate(made, delta, k, known[1] or 1.0)
         except NoAnswer:
-            together[k] = None
-    return Account(delta, unit, figures, together)
+            answers = False
+    return {k: known[k] for k in units}

@@ -41,6 +41,10 @@ def group_certificate(groups: Sequence[Group], delta: float, k: int, near: float
         return fitted(lambda d: _group(work, delta, k, d), work, delta, k * near, k)[0]
     except pld.NoAnswer as reason:
         raise type(reason)(f"{k} units together: PLD has no answer: {reason}") from None
+    except OverflowError:
+        raise pld.NoAnswer(
+            f"{k} units together: PLD has no answer: their loss leaves the range of float64"
+        ) from None
 
 
 @lru_cache(maxsize=256)

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from radpriv.benchmark.atomic import storing
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
@@ -129,17 +130,25 @@ def mend(path: Path) -> None:
             os.truncate(path, data.rfind(b"\n") + 1)
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of a line; ValueError where it says one thing twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a field stands twice")
+    return found
+
+
 def read(path: Path) -> list[Release]:
     """The releases of a ledger file; PrivacyError names the line that is not one."""
     releases = []
     known = set(Release.__dataclass_fields__)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise PrivacyError(f"{path}: the ledger cannot be read ({error})") from error
     for number, line in enumerate(lines, 1):
         try:
-            value = json.loads(line)
+            value = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             raise PrivacyError(f"{path} line {number}: not JSON") from error
         if not isinstance(value, dict) or set(value) != known:

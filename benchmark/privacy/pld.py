@@ -197,7 +197,8 @@ def hockey_stick(
     one = log_ndtr(-side * cut / sigma)
     many = _log_sum([p + log_ndtr(side * (j - cut) / sigma) for j, p in zip(js, log_p)])
     upper, lower = (many, one) if remove else (one, many)
-    return np.clip(np.exp(upper) - np.exp(epsilons + lower), 0.0, 1.0)
+    with np.errstate(over="ignore"):  # far above what can be lost: δ is 0 there
+        return np.clip(np.exp(upper) - np.exp(epsilons + lower), 0.0, 1.0)
 
 
 def _cut(target: NDArray[np.float64], rate: float, sigma: float, k: int) -> NDArray[np.float64]:

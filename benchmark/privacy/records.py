@@ -86,7 +86,8 @@ class Records:
     """Some records, in slot order: what a step hands out, or a micro-batch of it.
 
     labels: float32 (B, L), NaN where not observed. units: int64 (B,), whose record each is; each
-    its own where not given. After their step has ended, records give nothing.
+    its own where not given. After their step has ended, they give no more inputs and
+    no sums.
     """
 
     slots: NDArray[np.int64] = field(repr=False)

@@ -37,8 +37,8 @@ def test_neighbours_differ_in_one_unit_and_hold_nothing_of_it(sound: Of, world: 
     setting = Setting(sound(), None, Budget.of(8.0, n, unit="patient"), world.labels, n)
     made, _ = record(setting, world.universe("patient"))
     seen = list(pairs(world, "patient", made, KEY))
-    assert len(seen) == 9 and seen[-1].neighbour.member.sum() == 0
-    for pair in seen:
+    assert len(seen) == 12 and seen[8].neighbour.member.sum() == 0
+    for pair in seen[:9]:
         data, neighbour = pair.data, pair.neighbour
         gone = data.unit == pair.units[0]
         assert data.member[gone].all() and not neighbour.member[gone].any()
@@ -52,7 +52,16 @@ def test_neighbours_differ_in_one_unit_and_hold_nothing_of_it(sound: Of, world: 
 def test_half_of_the_units_move_a_value_by_a_bound_each_at_most(sound: Of, world: World) -> None:
     setting = Setting(sound(), None, Budget.of(8.0, 65), world.labels, 65)
     made, outcome = record(setting, world.universe("report"))
-    one, half = few(world, "report")
+    one, half, gone, turned = few(world, "report")
+    assert [p.name for p in pairs(world, "report", made, KEY)][-3:] == [
+        half.name,
+        gone.name,
+        turned.name,
+    ]
+    assert not gone.neighbour.member.any() and len(gone.units) == 65
+    assert turned.neighbour.member.all() and len(turned.units) == 2 * 65
+    observed = ~np.isnan(turned.data.y)
+    assert (turned.neighbour.y + turned.data.y)[observed].min() == 1.0
     assert len(one.units) == 1 and len(half.units) == 33
     assert half.neighbour.member.sum() == 32
     heard = play(setting, half.neighbour, made, outcome, 33)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -66,7 +67,30 @@ def test_a_flaw_of_late_steps_is_found_at_whole_length_alone(
 def test_a_sound_method_is_sound_at_whole_length(sound: Of, verdicts: Verdicts) -> None:
     found = verdicts(sound(), whole=replace(sound(), **{"steps": 12}))
     assert all(v.passed for v in found.values()), found
-    assert found["at whole length"].detail.startswith("12 steps on 2 neighbours")
+    assert found["at whole length"].detail.startswith("12 steps on 4 neighbours")
+
+
+class Plateau:
+    """Ends when the loss of a batch has not fallen for two steps; guards itself against few."""
+
+    def over(self, model: Any, step: Any) -> bool:
+        if step.records.size < 3:
+            return False
+        with torch.no_grad():
+            loss = float(model.losses(step.records).mean())
+        self.history = [] if step.index == 0 else self.history
+        self.history.append(loss)
+        return len(self.history) > 8 and min(self.history[-2:]) > 0.7
+
+
+def test_a_decision_over_many_records_is_found_where_all_of_them_change(
+    sound: Of, verdicts: Verdicts
+) -> None:
+    method = sound(Plateau)
+    found = verdicts(method, whole=replace(method, **{"steps": 30}))
+    assert found["nothing else"].passed and found["sensitivity"].passed, found
+    assert "releases fewer" in found["at whole length"].detail, found
+    assert "every" in found["at whole length"].detail
 
 
 def test_a_method_of_few_steps_is_replayed_once(sound: Of, verdicts: Verdicts) -> None:
@@ -104,6 +128,25 @@ def test_labels_that_are_printed_are_found(
     assert not told.passed and told.detail.startswith("what it prints differs (")
     assert capfd.readouterr() == ("", "")
     assert verdicts(sound(PrintsPublic), last="nothing else")["nothing else"].passed
+
+
+class Logs:
+    def before(self, model: Any, step: Any) -> None:
+        logging.getLogger("mine").warning("%d records", step.records.size)
+
+
+def test_what_is_logged_is_heard_like_print(
+    sound: Of, verdicts: Verdicts, capfd: pytest.CaptureFixture[str]
+) -> None:
+    early = logging.StreamHandler()  # keeps the stream that it finds now, as libraries' do
+    logging.getLogger().addHandler(early)
+    try:
+        found = verdicts(sound(Logs), last="nothing else")["nothing else"]
+        assert logging.getLogger().handlers.count(early) == 1
+    finally:
+        logging.getLogger().removeHandler(early)
+    assert not found.passed and "what it prints differs" in found.detail
+    assert "records" not in capfd.readouterr().err
 
 
 def test_a_clock_that_is_printed_is_no_leak_and_is_told(sound: Of, verdicts: Verdicts) -> None:

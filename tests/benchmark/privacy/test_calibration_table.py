@@ -149,16 +149,36 @@ def test_the_grid_is_every_budget_of_every_plan(monkeypatch: pytest.MonkeyPatch)
 def test_units_together_without_an_answer_are_told_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def none(*_: Any) -> float:
+    asked: list[int] = []
+
+    def none(made: Any, delta: float, k: int, near: float) -> float:
+        asked.append(k)
         raise calibration_table.NoAnswer("too large")
 
     monkeypatch.setattr(calibration_table, "group_certificate", none)
     ledger = tmp_path / "ledger.jsonl"
     ledger.write_text(json.dumps(asdict(Release(0, "gradient", 1.0, 1.0, 0.1, ""))) + "\n")
-    found = calibration_table.account(ledger, 1e-5, (1, 2))
-    assert found.together == {1: None, 2: None}
+    found = calibration_table.account(ledger, 1e-5, (5, 1, 2))
+    one = found.figures.pld.epsilon
+    assert one is not None and asked == [2]  # more of them would be more work
+    assert found.together == {5: None, 1: one, 2: None}
     told = found.as_dict()
-    assert told["unit"] == "unit" and told["units_together"] == {"1": None, "2": None}
+    assert told["unit"] == "unit" and told["units_together"] == {"5": None, "1": one, "2": None}
+
+
+def test_where_one_unit_has_no_answer_more_are_not_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    silent = Figures(Figure("PLD", None), Figure("PRV", 2.0), Figure("RDP", 3.0))
+    monkeypatch.setattr(calibration_table.Accountants, "figures", lambda *_: silent)
+    monkeypatch.setattr(calibration_table, "group_certificate", None)
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_text(json.dumps(asdict(Release(0, "gradient", 1.0, 1.0, 0.1, ""))) + "\n")
+    assert calibration_table.account(ledger, 1e-5, (1, 2, 5)).together == {
+        1: None,
+        2: None,
+        5: None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -167,7 +187,8 @@ def test_units_together_without_an_answer_are_told_so(
         (None, "No accountant has an answer"),
         (math.inf, "protects nobody"),
         (1.0, "by a factor of at most 2.718 (ε = 1)"),
-        (1e4, "by a factor of at most 1.014e+304"),
+        (700.0, "by a factor of at most 1.014e+304"),
+        (1e4, "by a factor of at most exp(1e+04)"),
     ],
 )
 def test_a_sentence_says_what_the_certificate_means(epsilon: float | None, words: str) -> None:

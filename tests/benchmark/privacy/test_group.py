@@ -143,3 +143,8 @@ def test_the_first_grid_for_two_units_fits_twice_the_epsilon(
     monkeypatch.setattr(group_module, "_group", spent)
     assert group_certificate((Group(0.05, 1.0, 100),), 1e-5, 2, 1.0) == 2.16
     assert len(intervals) == 1
+
+
+def test_a_loss_beyond_float64_is_no_answer_for_many_units_either() -> None:
+    with pytest.raises(pld.NoAnswer, match="2 units together: PLD has no answer"):
+        group_certificate((Group(0.1, 1e-6, 1),), 1e-5, 2, 1.0)

@@ -122,3 +122,22 @@ def test_half_a_line_that_cannot_be_cut_off_is_one_line_of_error(
     monkeypatch.setattr(os, "truncate", fails)
     with pytest.raises(StoreError, match=r"ledger\.jsonl.*Read-only file system"):
         mend(path)
+
+
+def test_a_field_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    line = json.dumps(asdict(Release(0, "gradient", 1.0, 1.0, 0.1, "")))
+    path.write_text(line.replace('"noise_multiplier": 1.0', '"noise_multiplier": 1.0, ' * 2, 1))
+    with pytest.raises(PrivacyError, match="line 1"):
+        read(path)
+    twice = line.replace('"noise_multiplier": 1.0', '"noise_multiplier": 1, "noise_multiplier": 50')
+    path.write_text(line + "\n" + twice + "\n")
+    with pytest.raises(PrivacyError, match="line 2"):
+        read(path)
+
+
+def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    made = Release(0, "a\u2028b", 1.0, 1.0, 0.1, "")
+    path.write_text(json.dumps(asdict(made), ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read(path) == [made]
