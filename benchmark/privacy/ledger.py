@@ -150,7 +150,7 @@ def read(path: Path) -> list[Release]:
         try:
             value = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
-            raise PrivacyError(f"{path} line {number}: not JSON") from error
+            raise PrivacyError(f"{path} line {number}: not JSON ({error})") from error
         if not isinstance(value, dict) or set(value) != known:
             raise PrivacyError(f"{path} line {number}: fields must be {', '.join(sorted(known))}")
         try:
