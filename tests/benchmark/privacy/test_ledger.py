@@ -87,7 +87,7 @@ GOOD = asdict(release(0))
 def test_a_line_that_is_no_release_is_refused_by_number(tmp_path: Path, line: str) -> None:
     path = tmp_path / "ledger.jsonl"
     path.write_text(json.dumps(GOOD) + "\n" + line + "\n")
-    with pytest.raises(PrivacyError, match=r"line 2: not JSON \(a field stands twice\)"):
+    with pytest.raises(PrivacyError, match="line 2"):
         read(path)
 
 
