@@ -265,6 +265,18 @@ def _claim(scores: DatasetScores | None) -> tuple[str, ...]:
         f"{all_of(r['certificate']['accountant'] for r in certified)}; standing of the claim: "
         f"{all_of(r['claim']['standing'] for r in certified)}.",
     ]
+    sources = sorted(
+        {
+            f"{r['cell']['method']}: {told['source']}"
+            for r in certified
+            for told in r.get("declared", ())
+        }
+    )
+    if sources:
+        said.append(
+            "A bound is declared, by a theorem, where it is not a clip that the waist applies: "
+            f"{'; '.join(sources)}. `radpriv check METHOD` tries it."
+        )
     modes = {r["cell"]["noise_mode"] for r in certified}
     if "replayable" in modes:
         said.append(

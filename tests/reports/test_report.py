@@ -230,6 +230,19 @@ def test_the_certificate_shown_is_the_largest_over_seeds(written) -> None:
     assert [c.text for c in line[5:7]] == ["23 / 60 / no answer", "replayable"]
 
 
+def test_a_declared_bound_is_told_with_its_source(fake) -> None:
+    root = fake.write()
+    page = write_report(root, "demo").page.read_text()
+    assert "A bound is declared" not in page
+    for path in root.rglob("record.json"):
+        record = json.loads(path.read_text())
+        if record["cell"]["method"] == "dp_bow":
+            told = {"step": 0, "name": "head", "sensitivity": 1.0, "source": "Somebody 2011, 8"}
+            path.write_text(json.dumps({**record, "declared": [told]}))
+    page = write_report(root, "demo").page.read_text()
+    assert page.count("not a clip that the waist applies: dp_bow: Somebody 2011, 8.") == 1
+
+
 def test_nothing_finished_still_gives_a_page(fake) -> None:
     fake.status = {
         f"openi.{m}.eps{e:g}.{role}.s{s}": "planned" for m, e, s, _, role in fake.cells()
