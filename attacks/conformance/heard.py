@@ -58,13 +58,13 @@ class _Ear(io.TextIOBase):
 class _Log(logging.Handler):
     """Keeps the words of one thread's records, without the time; other threads' go their way."""
 
-    def __init__(self, behind: list[logging.Handler], kept: list[str], thread: int) -> None:
+    def __init__(self, behind: list[logging.Handler], ear: _Ear, thread: int) -> None:
         super().__init__()
-        self._behind, self._kept, self._thread = behind, kept, thread
+        self._behind, self._ear, self._thread = behind, ear, thread
 
     def emit(self, record: logging.LogRecord) -> None:
         if threading.get_ident() == self._thread:
-            self._kept.append(f"{record.levelname}:{record.getMessage()}\n")
+            self._ear.write(f"{record.levelname}:{record.getMessage()}\n")
             return
         for handler in self._behind:
             handler.handle(record)
@@ -78,7 +78,7 @@ def heard() -> Iterator[Callable[[], str]]:
     out, err = _Ear(sys.stdout, kept, me), _Ear(sys.stderr, kept, me)
     root = logging.getLogger()
     before = root.handlers
-    root.handlers = [_Log(before, kept, me)]
+    root.handlers = [_Log(before, err, me)]
     try:
         with warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(err):
             warnings.simplefilter("ignore")

@@ -39,7 +39,7 @@ class Pair:
 
     @property
     def neighbour(self) -> Universe:
-        return self.other or without(self.data, self.units)
+        return without(self.data, self.units) if self.other is None else self.other
 
 
 def pairs(world: World, unit: str, recording: Sequence[Made], key: bytes) -> Iterator[Pair]:

@@ -143,9 +143,10 @@ def read(path: Path) -> list[Release]:
     releases = []
     known = set(Release.__dataclass_fields__)
     try:
-        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PrivacyError(f"{path}: the ledger cannot be read ({error})") from error
+    lines = text.removesuffix("\n").split("\n") if text else []
     for number, line in enumerate(lines, 1):
         try:
             value = json.loads(line, object_pairs_hook=_once)

@@ -141,3 +141,9 @@ def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
     made = Release(0, "a\u2028b", 1.0, 1.0, 0.1, "")
     path.write_text(json.dumps(asdict(made), ensure_ascii=False) + "\n", encoding="utf-8")
     assert read(path) == [made]
+
+
+def test_an_empty_ledger_has_no_release(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text("")
+    assert read(path) == []
