@@ -143,12 +143,9 @@ def per_record_gradients(model: nn.Module) -> Iterator[None]:
         try:
             yield
         finally:
-            hooks.cleanup()
+            hooks.cleanup()  # takes off what a sum that was cut short has left on the tensors
             for module in model.modules():
                 module.__dict__.pop("activations", None)
                 module.__dict__.pop("max_batch_len", None)
             for p in model.parameters():
                 p.grad = None
-                # Of a sum that was cut short: the next one would add to it.
-                if getattr(p, "grad_sample", None) is not None:
-                    p.grad_sample = None  # type: ignore[attr-defined]

@@ -363,7 +363,13 @@ def test_no_grid_is_fitted_to_an_epsilon_that_has_no_size(value: float) -> None:
 
 
 def test_a_guess_that_spends_the_budget_exactly_is_the_answer() -> None:
-    assert search(lambda sigma: 1 / sigma, 1.0, 1.0, 1.05, 0.002) == 1.0
+    asked: list[float] = []
+
+    def spent(sigma: float) -> float:
+        asked.append(sigma)
+        return 1 / sigma
+
+    assert search(spent, 1.0, 1.0, 1.05, 0.002) == 1.0 and asked == [1.0]
 
 
 def test_false_position_that_creeps_is_helped_by_halving() -> None:
