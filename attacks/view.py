@@ -7,7 +7,7 @@ attack has answered. This stops accidents, not malice.
 Public: labels as training would have used them, slots, lengths, similarities, patients (HMAC).
 Private: all of it is data about private records and is kept in private/ folders of the store.
 
-What needs more than stored scores is there only for an attack that declares it (registry.py):
+What needs more than stored scores is there only for an attack that declares it (attack.py):
 features, untuned, texts, query, encode, secrets and projections are None otherwise.
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from radpriv.attacks.metrics import Bools, Floats
 from radpriv.errors import AttackError
 
 if TYPE_CHECKING:
-    from radpriv.attacks.extraction.hidden import Encode
+    from radpriv.benchmark.encoders.encoders import Encoder
 
 Matrix = NDArray[np.float32]
 Memo = dict[str, Any]
@@ -32,6 +32,17 @@ Memo = dict[str, Any]
 model have one each: a reference's may depend on its flags."""
 
 T = TypeVar("T")
+
+
+class Encode(Protocol):
+    """encoder: whose tokenizer and language-model head belong to it.  max_length: as trained."""
+
+    @property
+    def encoder(self) -> Encoder: ...
+    @property
+    def max_length(self) -> int: ...
+    def __call__(self, ids: Sequence[Sequence[int]], untuned: bool = False) -> list[Matrix]:
+        """Last hidden states, float32 (T, H) for each sequence of T token ids, in order."""
 
 
 def memoised(memo: Memo, name: str, make: Callable[[], T]) -> T:
@@ -110,7 +121,7 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Projections:
-    """What each release shows of each gradient canary (benchmark/privacy/planted.py).
+    """What each release shows of each gradient canary (benchmark/privacy/gradient_canaries.py).
 
     values: float64 (releases, m), <noised value, direction>; of sums, not of means.  float64
     (releases,) and public:  norm, the clip norm, which is what a canary adds where it was drawn;
@@ -134,7 +145,7 @@ class Projections:
 
 @dataclass(frozen=True)
 class Secret:
-    """The record that a canary would be with another secret (datasets/canaries.py).
+    """The record that a canary would be with another secret (audit_set/canaries.py).
 
     truth: the secret that was planted, or would have been.  space: secrets are 0 … space − 1, all
     equally likely.  text: of the record with this secret; its labels are those of its row.
@@ -151,13 +162,13 @@ class View:
 
     logits, labels: float32 (m, L), NaN label = not observed.  slots: int64 (m,), increasing.
     length: int32 (m,), words.  similarity: float32 (m,) in [0, 1], to the nearest record of another
-    unit, in or out alike (clean.py).  patient: m pseudonyms.  kind: m words, "natural",
+    unit, in or out alike (near_copies.py).  patient: m pseudonyms.  kind: m words, "natural",
     "mislabelled" or a canary's name.  references: the other seeds.
 
     On declaration:  untuned: float32 (m, L), logits of the encoder as it was before fine-tuning
     under the *trained* head.  features: float32 (m, d), a public function of each text that no
     training changed.  texts: m.  query(texts, untuned=False) -> float32 (n, L), the saved model.
-    encode(ids, untuned=False) -> its encoder's last hidden states (extraction/hidden.py).
+    encode(ids, untuned=False) -> its encoder's last hidden states (inputs/hidden_states.py).
     secrets: m, None for what is no secret canary.  projections: of gradient canaries.
     """
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from radpriv.baselines.linear import fit_dp_linear
+from radpriv.baselines.solvers.linear import fit_dp_linear
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.fitted import LinearFitted
-from radpriv.benchmark.hashing import HashedWords
-from radpriv.benchmark.method import Method, methods
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.hashed_words import HashedWords
+from radpriv.benchmark.methods.fitted import LinearFitted
+from radpriv.benchmark.methods.method import Method, methods
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from radpriv.baselines.least_squares import least_squares
-from radpriv.baselines.linear import fit_dp_linear
-from radpriv.baselines.one_shot import frame_of
-from radpriv.baselines.output_perturbation import output_perturbation
+from radpriv.baselines.solvers.framed_features import frame_of
+from radpriv.baselines.solvers.least_squares import least_squares
+from radpriv.baselines.solvers.linear import fit_dp_linear
+from radpriv.baselines.solvers.output_perturbation import output_perturbation
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.classifier import Pooled, center_of
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.fitted import LinearFitted
-from radpriv.benchmark.method import Method, methods
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods.classifier import Pooled, center_of
+from radpriv.benchmark.methods.fitted import LinearFitted
+from radpriv.benchmark.methods.method import Method, methods
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 from radpriv.errors import SuiteError

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.classifier import Lora, build_classifier
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.fitted import LoraFitted
-from radpriv.benchmark.method import Method, methods
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods.classifier import Lora, build_classifier
+from radpriv.benchmark.methods.fitted import LoraFitted
+from radpriv.benchmark.methods.method import Method, methods
 from radpriv.benchmark.privacy.clipping import clipped_sum
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.release import apply

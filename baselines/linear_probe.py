@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from radpriv.baselines.dp_linear_probe import pooled_spec
-from radpriv.baselines.linear import logistic_regression
+from radpriv.baselines.solvers.linear import logistic_regression
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.classifier import Pooled
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.fitted import LinearFitted
-from radpriv.benchmark.method import Method, methods
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods.classifier import Pooled
+from radpriv.benchmark.methods.fitted import LinearFitted
+from radpriv.benchmark.methods.method import Method, methods
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 

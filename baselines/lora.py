@@ -9,10 +9,10 @@ import torch
 
 from radpriv.baselines.dp_lora import two_rate_adam
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.classifier import Lora, build_classifier
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.fitted import LoraFitted
-from radpriv.benchmark.method import Method, methods
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods.classifier import Lora, build_classifier
+from radpriv.benchmark.methods.fitted import LoraFitted
+from radpriv.benchmark.methods.method import Method, methods
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 

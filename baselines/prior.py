@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.fitted import read_spec, read_tensors, write_spec
-from radpriv.benchmark.method import Fitted, Method, methods
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods.fitted import read_spec, read_tensors, write_spec
+from radpriv.benchmark.methods.method import Fitted, Method, methods
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from radpriv.baselines.linear import logistic_regression
+from radpriv.baselines.solvers.linear import logistic_regression
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.fitted import read_spec, read_tensors, write_spec
-from radpriv.benchmark.hashing import HashedWords
-from radpriv.benchmark.method import Fitted, Method, methods
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.hashed_words import HashedWords
+from radpriv.benchmark.methods.fitted import read_spec, read_tensors, write_spec
+from radpriv.benchmark.methods.method import Fitted, Method, methods
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from radpriv.benchmark.planting import Planting
+from radpriv.benchmark.canary_spec import Planting
 from radpriv.errors import SuiteError
 
 UNITS = ("report", "patient")
@@ -120,12 +120,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class AuditPolicy:
-    """Which units are candidates and how their membership is drawn (datasets/audit.py).
+    """Which units are candidates and how their membership is drawn (audit_set/universe.py).
 
     share: fraction of the universe's units that are candidates; None = min(1,000, 20% of n_public).
     canaries: "natural" (records as they are) or "mislabelled" (every label of a candidate flipped;
     the positive control).  key_sha256: SHA-256 of the audit key, never the key.
-    planted: canaries beside the candidates, in order of their name (datasets/canaries.py).
+    planted: canaries beside the candidates, in order of their name (audit_set/canaries.py).
     """
 
     share: float | None = None

@@ -29,7 +29,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Generic, TypeVar
 
-from radpriv.benchmark.foreign import staying
+from radpriv.benchmark.plugin_guard import staying
 from radpriv.errors import PluginError, UnknownNameError
 
 T = TypeVar("T")

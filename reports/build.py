@@ -10,19 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from radpriv.reports.attacked import attack_names
-from radpriv.reports.audits import audits_table
-from radpriv.reports.canaries import canaries_table
-from radpriv.reports.describe_card import card_facts
-from radpriv.reports.exposed import groups_table, label_leakage_table
-from radpriv.reports.extracted import extracted_table
-from radpriv.reports.home import home_table
-from radpriv.reports.leakage import leakage_table
-from radpriv.reports.load import Done, Results
-from radpriv.reports.overview import overview_table
-from radpriv.reports.scores import DatasetScores, best, score
-from radpriv.reports.strata import strata_table
-from radpriv.reports.tables import (
+from radpriv.reports.results.families import attack_names
+from radpriv.reports.results.load import Done, Results
+from radpriv.reports.results.scores import DatasetScores, best, score
+from radpriv.reports.tables.audits import audits_table
+from radpriv.reports.tables.by_similarity import strata_table
+from radpriv.reports.tables.canary_leakage import canaries_table
+from radpriv.reports.tables.card_facts import card_facts
+from radpriv.reports.tables.exposed_subgroups import groups_table, label_leakage_table
+from radpriv.reports.tables.extracted import extracted_table
+from radpriv.reports.tables.leakage import leakage_table
+from radpriv.reports.tables.overview import overview_table
+from radpriv.reports.tables.table import (
     Cell,
     Table,
     delta_name,
@@ -36,6 +35,7 @@ from radpriv.reports.tables import (
     trivial_table,
     with_interval,
 )
+from radpriv.reports.tables.transfer_gap import home_table
 
 RELEASE = {
     "open": "open: everything in this report may be shared",

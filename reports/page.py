@@ -9,13 +9,13 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from radpriv.reports.attack_lines import epsilon_points, roc_lines
 from radpriv.reports.build import DatasetReport, marks
-from radpriv.reports.epsilon_figure import epsilon_figure
-from radpriv.reports.figures import DARK, LIGHT, Theme, f1_figure, inline_svg
-from radpriv.reports.load import Results
-from radpriv.reports.render import NUMERIC
-from radpriv.reports.roc_figure import roc_figure
+from radpriv.reports.figures.epsilon_figure import epsilon_figure
+from radpriv.reports.figures.f1_figure import DARK, LIGHT, Theme, f1_figure, inline_svg
+from radpriv.reports.figures.figure_data import epsilon_points, roc_lines
+from radpriv.reports.figures.roc_figure import roc_figure
+from radpriv.reports.render.renderers import NUMERIC
+from radpriv.reports.results.load import Results
 
 
 def page(results: Results, reports: Sequence[DatasetReport]) -> str:

@@ -12,10 +12,10 @@ import pytest
 import torch
 from hypothesis import settings
 
-from radpriv import cli
 from radpriv.benchmark.datasets.base import Card, Dataset
-from radpriv.benchmark.encoders import Encoder, resolve
+from radpriv.benchmark.encoders.encoders import Encoder, resolve
 from radpriv.benchmark.registry import PLUGIN
+from radpriv.cli import main
 
 from .elsewhere import elsewhere, register
 
@@ -219,7 +219,7 @@ def radpriv(
         monkeypatch.setattr(sys, "argv", ["radpriv", *map(str, args)])
         code = 0
         try:
-            cli.main()
+            main.main()
         except SystemExit as end:
             code = int(end.code or 0)
         out, err = capsys.readouterr()

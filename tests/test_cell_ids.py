@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from radpriv.benchmark.canary_spec import Planting
 from radpriv.benchmark.cell import AuditPolicy, Budget, Cell
-from radpriv.benchmark.expansion import expand
-from radpriv.benchmark.planting import Planting
-from radpriv.benchmark.suite import read_suite
+from radpriv.benchmark.suites.expansion import expand
+from radpriv.benchmark.suites.suite import read_suite
 
 CELL = Cell(
     dataset="mimic-cxr",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from radpriv.benchmark.datasets.base import Card, Loader, datasets
-from radpriv.benchmark.datasets.describe_cards import all_cards, card, markdown, meanings
+from radpriv.benchmark.datasets.description.dataset_cards import all_cards, card, markdown, meanings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "datasets.md"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from radpriv.benchmark.expansion import expand
-from radpriv.benchmark.planting import KINDS, Planting
-from radpriv.benchmark.suite import DatasetAxis, MethodAxis, Suite, parse
+from radpriv.benchmark.canary_spec import KINDS, Planting
+from radpriv.benchmark.suites.expansion import expand
+from radpriv.benchmark.suites.suite import DatasetAxis, MethodAxis, Suite, parse
 
 PAGE = (Path(__file__).parents[1] / "docs" / "suites.md").read_text(encoding="utf-8")
 

@@ -1,8 +1,8 @@
 """The import rules between the folders, checked on the syntax tree of every module.
 
 baselines → benchmark; attacks → benchmark; reports → benchmark.{store,cell,registry} and
-attacks.metrics; benchmark → none of the others; the command line (cli, and arc, attacking,
-reporting and progress behind it) → all. A folder may always import from itself, `radpriv.errors`
+attacks.metrics; benchmark → none of the others; the command line (cli, and workflow and progress
+behind it) → all. A folder may always import from itself, `radpriv.errors`
 and the version.
 """
 
@@ -22,9 +22,8 @@ EVERYBODY = ("radpriv.errors", "radpriv.__version__")
 ALLOWED = {
     "radpriv": ("radpriv.cli",),  # what lies in src/radpriv itself: errors, version, __main__
     "radpriv.cli": ("radpriv",),
-    "radpriv.arc": ("radpriv",),
-    "radpriv.attacking": ("radpriv",),
-    "radpriv.reporting": ("radpriv",),
+    "radpriv.workflow": ("radpriv",),
+    "radpriv.request": ("radpriv.benchmark",),
     "radpriv.progress": ("radpriv",),
     "radpriv.benchmark": (),
     "radpriv.baselines": ("radpriv.benchmark",),
@@ -103,7 +102,7 @@ def test_the_checker_sees_every_folder_and_real_imports() -> None:
     [
         ("benchmark/a.py", "import benchmark", "bare import of benchmark"),
         ("reports/a.py", "from attacks.metrics import auc", "bare import of attacks.metrics"),
-        ("src/radpriv/cli.py", "import reports.tables as t", "bare import of reports.tables"),
+        ("src/radpriv/cli/main.py", "import reports.tables as t", "bare import of reports.tables"),
         ("benchmark/a.py", "from radpriv.baselines import prior", "radpriv.baselines.prior"),
         ("benchmark/privacy/a.py", "import radpriv.attacks.view", "radpriv.attacks.view"),
         ("benchmark/a.py", "def f():\n    from radpriv import reports", "radpriv.reports"),
@@ -148,8 +147,11 @@ def test_a_planted_violation_is_reported_with_its_file_and_line(
             "reports/a.py",
             "from radpriv.benchmark import store\nimport radpriv.attacks.metrics",
         ),
-        ("src/radpriv/cli.py", "from radpriv.reports import tables\nimport radpriv.attacks.run"),
-        ("src/radpriv/arc.py", "import radpriv.attacks.run"),
+        (
+            "src/radpriv/cli/main.py",
+            "from radpriv.reports import tables\nimport radpriv.attacks.run",
+        ),
+        ("src/radpriv/workflow/run.py", "import radpriv.attacks.run"),
         ("src/radpriv/__main__.py", "from radpriv.cli import main"),
     ],
 )

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from radpriv.benchmark import record
-from radpriv.benchmark.datasets import describe_tokens
-from radpriv.benchmark.store import write_parquet
+from radpriv.benchmark.datasets.description import token_counts
+from radpriv.benchmark.runs import record
+from radpriv.benchmark.store.store import write_parquet
 from radpriv.errors import EncoderError
 
 MARKER = "zyzzyvaquux"
@@ -42,8 +42,8 @@ from hashlib import md5
 from radpriv.baselines.dp_lora import DPLoRA
 from radpriv.baselines.linear_probe import LinearProbe
 from radpriv.benchmark.datasets.base import Card, datasets
-from radpriv.benchmark.datasets.rows import Row, StreamedLoader
-from radpriv.benchmark.method import Method, methods
+from radpriv.benchmark.datasets.io.streamed import Row, StreamedLoader
+from radpriv.benchmark.methods.method import Method, methods
 from radpriv.errors import DataError
 
 WORD, NUMBER, PATIENT = (text[::-1] for text in MARKED)  # this file is kept in the store
@@ -119,7 +119,7 @@ def without_tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise EncoderError(f"encoder '{name}' is not installed")
 
-    monkeypatch.setattr(describe_tokens, "resolve", absent)
+    monkeypatch.setattr(token_counts, "resolve", absent)
 
 
 def plugin(path: Path, *parts: str) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from radpriv.benchmark.caches import cache_folder, make_private
+from radpriv.benchmark.store.caches import cache_folder, make_private
 
 DATASET = '''
 """Reports under a release policy."""
@@ -22,8 +22,8 @@ from dataclasses import dataclass
 
 from radpriv.baselines.dp_bow import DPBagOfWords
 from radpriv.benchmark.datasets.base import Card, datasets
-from radpriv.benchmark.datasets.rows import Row, StreamedLoader
-from radpriv.benchmark.method import methods
+from radpriv.benchmark.datasets.io.streamed import Row, StreamedLoader
+from radpriv.benchmark.methods.method import methods
 
 
 @methods.register("quick_bow")

@@ -83,9 +83,9 @@ def test_the_wheel_installs_one_name_and_exactly_the_files_of_the_tree(
     packed = {n: wheel.read(n) for n in wheel.namelist() if ".dist-info/" not in n}
     assert {name.split("/")[0] for name in packed} == {"radpriv"}
     expected = tree()
-    assert {f"radpriv/{p}" for p in ("cli.py", "py.typed", "benchmark/suites/quickstart.toml")} <= (
-        expected.keys()
-    )
+    assert {
+        f"radpriv/{p}" for p in ("errors.py", "py.typed", "benchmark/suites/quickstart.toml")
+    } <= (expected.keys())
     assert sorted(packed) == sorted(expected), "see [tool.setuptools.package-data]"
     assert packed == expected
 
@@ -97,7 +97,7 @@ def test_the_wheel_carries_the_licence_and_every_declared_entry_point(
     licence = wheel.read(f"{info}/licenses/LICENSE").decode()
     assert "Apache License" in licence and "END OF TERMS AND CONDITIONS" in licence
     packed = wheel.read(f"{info}/entry_points.txt").decode()
-    assert "radpriv = radpriv.cli:main" in packed.splitlines()
+    assert "radpriv = radpriv.cli.main:main" in packed.splitlines()
     for points in PROJECT["entry-points"].values():
         for name, module in points.items():
             assert f"{name} = {module}" in packed.splitlines()

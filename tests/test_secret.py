@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from radpriv.benchmark.store import Finished, Store, write_parquet
+from radpriv.benchmark.store.store import Finished, Store, write_parquet
 
 Secrets = dict[bytes, str]
 """Byte sequence that must not be found -> what it says."""

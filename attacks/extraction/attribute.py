@@ -21,9 +21,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit
 
+from radpriv.attacks.attack import Extraction, attacks
 from radpriv.attacks.extraction.logistic import fit, probability
 from radpriv.attacks.metrics import Floats
-from radpriv.attacks.registry import Extraction, attacks
 from radpriv.attacks.view import Matrix, View
 from radpriv.errors import AttackError
 

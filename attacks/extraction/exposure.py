@@ -19,11 +19,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from radpriv.attacks.attack import Extraction, attacks
 from radpriv.attacks.extraction import bits
 from radpriv.attacks.membership.loss import mean_bce
 from radpriv.attacks.metrics import Floats
-from radpriv.attacks.public import public_permutation, public_words
-from radpriv.attacks.registry import Extraction, attacks
+from radpriv.attacks.public_random import public_permutation, public_words
 from radpriv.attacks.view import Matrix, Secret, View
 from radpriv.errors import AttackError
 

@@ -7,7 +7,7 @@ stands behind a mask. A span of a report (spans.py) is masked whole, every word 
 that no piece gives the others away; the amount is how many bits more of the truth the tuned encoder
 tells than the untuned one under the same head, per word piece and on average over the spans. Text
 that is common in the field gets easier for everybody; what leaks is the gain of members beyond the
-others'. `remarks` says which head it was (head.py).
+others'. `remarks` says which head it was (lm_head.py).
 
 A classifier is never trained to name words, so a small gain is what to expect of it.
 """
@@ -20,13 +20,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from radpriv.attacks.extraction.head import OWN, Head, Matrix, head_of
-from radpriv.attacks.extraction.hidden import Encode
+from radpriv.attacks.attack import Extraction, attacks
+from radpriv.attacks.extraction.lm_head import OWN, Head, Matrix, head_of
 from radpriv.attacks.extraction.spans import Span, findings, phi
 from radpriv.attacks.metrics import Floats
-from radpriv.attacks.public import public_permutation, public_words
-from radpriv.attacks.registry import Extraction, attacks
-from radpriv.attacks.view import View
+from radpriv.attacks.public_random import public_permutation, public_words
+from radpriv.attacks.view import Encode, View
 from radpriv.errors import AttackError
 
 WHAT = {"phi": (phi,), "findings": (findings,), "all": (phi, findings)}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from radpriv.benchmark.datasets.synthetic.plain import phrase_book
+from radpriv.benchmark.datasets.synthetic.plain.synthetic_plain import phrase_book
 
 Span = tuple[int, int]
 """Start and end, in characters."""

@@ -31,10 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from radpriv.attacks.membership.principal import principal
+from radpriv.attacks.attack import Attack, attacks
+from radpriv.attacks.membership.principal_components import principal
 from radpriv.attacks.metrics import Floats
-from radpriv.attacks.public import public_permutation, public_words
-from radpriv.attacks.registry import Attack, attacks
+from radpriv.attacks.public_random import public_permutation, public_words
 from radpriv.attacks.view import View
 from radpriv.errors import AttackError
 

@@ -1,7 +1,7 @@
 """Likelihood-ratio attack (Carlini et al. 2022, arXiv 2112.03570): is this record's confidence that
 of a model that saw it, or of one that did not?
 
-The confidence is φ, the joint logit (statistics.py). References give each record a Gaussian of φ in
+The confidence is φ, the joint logit (signals.py). References give each record a Gaussian of φ in
 models trained without it, N(μ_out, σ_out), and with it, N(μ_in, σ_in):
 
     lira            log N(φ; μ_in, σ_in) − log N(φ; μ_out, σ_out)     (online, their Algorithm 1)
@@ -13,8 +13,8 @@ The offline score is a tail, not a density: against N(0, 1) it ranks φ = 3 over
 σ is the square root of the pooled variance, the squared deviations of all records from their own
 means over the degrees of freedom. From `per_record` references on it is each record's own, where
 that has two values or more, and at least a hundredth of the pooled one. Whoever has no OUT (or no
-IN) reference gets its mean from outside.py. Where nothing repeats, as with one reference, σ is that
-of test records over the models, which all of them are OUT of.
+IN) reference gets its mean from held_out_models.py. Where nothing repeats, as with one reference, σ
+is that of test records over the models, which all of them are OUT of.
 
 With k = 0, or where the references are members alone, a record is compared with the population: log
 Φ of its standardised joint logit, of the *mean* loss, since other records show other numbers of
@@ -29,8 +29,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import log_ndtr
 
-from radpriv.attacks.membership.outside import split
-from radpriv.attacks.membership.statistics import (
+from radpriv.attacks.attack import Attack, attacks
+from radpriv.attacks.membership.held_out_models import split
+from radpriv.attacks.membership.signals import (
     filled,
     joint_logit,
     labelled,
@@ -39,7 +40,6 @@ from radpriv.attacks.membership.statistics import (
     stacked,
 )
 from radpriv.attacks.metrics import Bools, Floats
-from radpriv.attacks.registry import Attack, attacks
 from radpriv.attacks.view import View
 from radpriv.errors import AttackError
 

@@ -14,8 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from radpriv.attacks.attack import Attack, attacks
 from radpriv.attacks.metrics import Floats
-from radpriv.attacks.registry import Attack, attacks
 from radpriv.attacks.view import Matrix, View
 
 

@@ -2,7 +2,7 @@
 this one gets from a model that never saw it? One model and no reference is needed.
 
 Test records are non-members. On them two boosted regressions with the pinball loss learn the median
-m(x) and the quantile q(x) at `level` of φ, the joint logit of the mean loss (statistics.py), from
+m(x) and the quantile q(x) at `level` of φ, the joint logit of the mean loss (signals.py), from
 what the attacker knows of x: the principal components of its frozen features, its labels, how many
 are observed and how many positive. Trees follow the records they were grown on, so q is moved by
 the one constant that makes its cross-fitted coverage right (without, 300 test records gave 0.82 at
@@ -33,11 +33,11 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from radpriv.attacks.membership.principal import Axes, principal
-from radpriv.attacks.membership.statistics import Model, filled, joint_logit, labelled, mean_loss
+from radpriv.attacks.attack import Attack, attacks
+from radpriv.attacks.membership.principal_components import Axes, principal
+from radpriv.attacks.membership.signals import Model, filled, joint_logit, labelled, mean_loss
 from radpriv.attacks.metrics import Floats
-from radpriv.attacks.public import public_permutation
-from radpriv.attacks.registry import Attack, attacks
+from radpriv.attacks.public_random import public_permutation
 from radpriv.attacks.view import Matrix, View
 from radpriv.errors import AttackError
 

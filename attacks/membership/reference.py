@@ -4,10 +4,10 @@
     reference_untuned    −ℓ in the target + ℓ of the same encoder before fine-tuning, under the
                          trained head (as LoRA-Leak does with the base model, arXiv 2507.18302)
 
-ℓ is the mean cross-entropy over observed labels (loss.py). The first takes outside.py's word for a
-record that all references saw; with k = 0, or references of members alone, it is the loss attack.
-The second needs no other seed: the untuned encoder costs a forward pass. Its head did see members,
-so it hides what the head leaks.
+ℓ is the mean cross-entropy over observed labels (loss.py). The first takes held_out_models.py's
+word for a record that all references saw; with k = 0, or references of members alone, it is the
+loss attack. The second needs no other seed: the untuned encoder costs a forward pass. Its head did
+see members, so it hides what the head leaks.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from radpriv.attacks.attack import Attack, attacks
+from radpriv.attacks.membership.held_out_models import outside
 from radpriv.attacks.membership.loss import mean_bce
-from radpriv.attacks.membership.outside import outside
-from radpriv.attacks.membership.statistics import filled, labelled, mean_loss, stacked
+from radpriv.attacks.membership.signals import filled, labelled, mean_loss, stacked
 from radpriv.attacks.metrics import Floats
-from radpriv.attacks.registry import Attack, attacks
 from radpriv.attacks.view import View
 from radpriv.errors import AttackError
 

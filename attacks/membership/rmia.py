@@ -4,7 +4,7 @@ likelihood by more than it raises that of records it never saw?
     r_x = p(x) / p̄(x),   p̄(x) = ½ [(1 + a) p_out(x) + (1 − a)]
     score = share of the population z with r_x / r_z ≥ γ
 
-p is the geometric mean over observed labels of their probabilities (statistics.py), p_out its mean
+p is the geometric mean over observed labels of their probabilities (signals.py), p_out its mean
 over references without the record, z the test records, which every reference is OUT of. 1 − a is
 what training on a record is taken to add: p_in = a·p_out + 1 − a.
 
@@ -13,9 +13,9 @@ two z. Ties are therefore broken by log r_x: the answer is (z dominated + t)/(|Z
 rising with log r_x between the next lower and the next higher z, so that the whole part of
 answer · (|Z| + 1) is the number of z that are dominated.
 
-A record that every reference saw takes its loss outside from outside.py. With k = 0, or references
-of members alone, p_out is the mean likelihood of test records, one constant, and the order is that
-of the loss. Without test records the answer is log r_x.
+A record that every reference saw takes its loss outside from held_out_models.py. With k = 0, or
+references of members alone, p_out is the mean likelihood of test records, one constant, and the
+order is that of the loss. Without test records the answer is log r_x.
 
 a = 0.8 was chosen on logistic regressions over simulated sparse and dense features (6 labels, 4 and
 16 references, AUC from 0.73 to 1.00): 0.8 and 0.7 were best or within 0.01 of the best AUC where
@@ -29,8 +29,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from radpriv.attacks.membership.outside import outside
-from radpriv.attacks.membership.statistics import (
+from radpriv.attacks.attack import Attack, attacks
+from radpriv.attacks.membership.held_out_models import outside
+from radpriv.attacks.membership.signals import (
     TINY,
     filled,
     labelled,
@@ -39,7 +40,6 @@ from radpriv.attacks.membership.statistics import (
     stacked,
 )
 from radpriv.attacks.metrics import Bools, Floats
-from radpriv.attacks.registry import Attack, attacks
 from radpriv.attacks.view import View
 from radpriv.errors import AttackError
 

@@ -29,13 +29,13 @@ from radpriv.baselines.keyword.lexicon import (
     read_lexicon,
 )
 from radpriv.baselines.keyword.reader import Mention, Reader, require_library
-from radpriv.benchmark.atomic import atomic_write
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.fitted import read_spec, write_spec
-from radpriv.benchmark.method import Fitted, Method, methods
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods.fitted import read_spec, write_spec
+from radpriv.benchmark.methods.method import Fitted, Method, methods
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
+from radpriv.benchmark.store.atomic import atomic_write
 from radpriv.errors import StoreError, SuiteError
 
 HEDGES = ("positive", "negative")

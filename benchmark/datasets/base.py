@@ -30,7 +30,7 @@ from radpriv.errors import DataError, SuiteError
 if TYPE_CHECKING:
     from datasets import Dataset as Table
 
-    from radpriv.benchmark.datasets.published import Published
+    from radpriv.benchmark.datasets.reference_figures import Published
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Dataset:
     def table(self) -> Table:
         """The rows as a table of the `datasets` library: id, patient, split, text, labels (L,).
 
-        Memory-mapped where the loader streams (datasets/rows.py). Private data.
+        Memory-mapped where the loader streams (io/streamed.py). Private data.
         """
         from datasets import Dataset as Table
 

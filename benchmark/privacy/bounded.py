@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from radpriv.benchmark.privacy.planted import add_planted
+from radpriv.benchmark.privacy.gradient_canaries import add_planted
 from radpriv.benchmark.privacy.records import Plan, Records
 from radpriv.errors import CellFailed, PrivacyError
 

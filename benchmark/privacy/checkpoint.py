@@ -22,9 +22,9 @@ from typing import Any
 
 import torch
 
-from radpriv.benchmark.atomic import atomic_write, read_json, write_json
 from radpriv.benchmark.privacy.clipping import trainable
 from radpriv.benchmark.privacy.records import Plan, PrivateFeatures, Projection
+from radpriv.benchmark.store.atomic import atomic_write, read_json, write_json
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
 State = tuple[Any, ...]

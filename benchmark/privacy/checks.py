@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from radpriv.benchmark.features import RecordFunction, evaluate
+from radpriv.benchmark.encoders.features import RecordFunction, evaluate
 from radpriv.benchmark.privacy.bounded import ClippedSum
 from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
 from radpriv.benchmark.privacy.records import Records
-from radpriv.benchmark.public import PUBLIC_SENTENCES
+from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
 from radpriv.errors import CellFailed
 
 UNCLIPPED = 1e30

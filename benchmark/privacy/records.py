@@ -15,16 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from radpriv.benchmark.datasets.audit import Universe
-from radpriv.benchmark.features import FeatureCache, Features, Progress, RecordFunction
-from radpriv.benchmark.privacy.planted import Points, among
-from radpriv.benchmark.public import PUBLIC_SENTENCES
+from radpriv.benchmark.datasets.audit_set.universe import Universe
+from radpriv.benchmark.encoders.features import FeatureCache, Features, Progress, RecordFunction
+from radpriv.benchmark.privacy.gradient_canaries import Points, among
+from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
 from radpriv.errors import PrivacyError
 
 
 @dataclass(frozen=True)
 class Projection:
-    """What one release shows of each gradient canary, in order of slot (planted.py)."""
+    """What one release shows of each gradient canary, in order of slot (gradient_canaries.py)."""
 
     step: int
     release: str
@@ -68,7 +68,7 @@ class Sample:
     slots, unit: what was drawn, and the unit of each slot of the universe; None outside a run.
     sums: names of the sums made of it. public: a few public records of the same kind (run.once).
     check: whether a model may be summed over it. drawn, watched: points of the gradient canaries
-    that were drawn, and of all (planted.py).
+    that were drawn, and of all (gradient_canaries.py).
     """
 
     open: bool = True

@@ -26,7 +26,8 @@ from torch import nn
 
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.datasets.base import Dataset
-from radpriv.benchmark.privacy import calibration
+from radpriv.benchmark.privacy.accounting import calibration
+from radpriv.benchmark.privacy.accounting.ledger import Ledger, Release, groups
 from radpriv.benchmark.privacy.bounded import Bounded, Declared
 from radpriv.benchmark.privacy.checkpoint import Checkpoints, State
 from radpriv.benchmark.privacy.checks import (
@@ -38,7 +39,6 @@ from radpriv.benchmark.privacy.checks import (
     public_records,
     snapshot,
 )
-from radpriv.benchmark.privacy.ledger import Ledger, Release, groups
 from radpriv.benchmark.privacy.records import PrivateFeatures
 from radpriv.benchmark.privacy.release import Noised, Place, Releaser, live
 from radpriv.benchmark.privacy.step import Step

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from radpriv.benchmark.privacy.bounded import Bounded, ClippedSum, Declared
-from radpriv.benchmark.privacy.planted import projections
+from radpriv.benchmark.privacy.gradient_canaries import projections
 from radpriv.benchmark.privacy.records import Projection, Records
 from radpriv.benchmark.privacy.release import Noised, Place
 from radpriv.errors import PrivacyError

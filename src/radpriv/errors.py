@@ -60,7 +60,8 @@ def kind_and_place(error: BaseException) -> str:
     theirs = [
         (frame, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_globals.get("__name__") != "radpriv.benchmark.foreign"  # stands in for os._exit
+        if frame.f_globals.get("__name__")
+        != "radpriv.benchmark.plugin_guard"  # stands in for os._exit
     ]
     place = f" at {Path(theirs[-1][0].f_code.co_filename).name}:{theirs[-1][1]}" if theirs else ""
     return f"{type(error).__name__}{place}"

@@ -9,7 +9,7 @@
 
 A second one comes while the first is being obeyed, when Python would print a traceback: a worker
 that gives back its lock, or the interpreter on its way out. What it cuts short is as if the process
-had been killed, which the store survives (benchmark/work.py).
+had been killed, which the store survives (store/pending_result.py).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
-    from radpriv.benchmark.plan import Planned
+    from radpriv.benchmark.suites.plan import Planned
 
 CHEAP_S = 5.0
 """Seconds of a cell that steps through no encoder, before one was timed."""

@@ -15,12 +15,12 @@ import torch
 
 from radpriv.baselines.dp_linear_probe import DPLinearProbe
 from radpriv.benchmark.cell import AuditPolicy, Budget
-from radpriv.benchmark.datasets.audit import Universe, draw
+from radpriv.benchmark.datasets.audit_set.universe import Universe, draw
 from radpriv.benchmark.datasets.base import Card, Dataset
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.features import FeatureCache
-from radpriv.benchmark.method import Method
-from radpriv.benchmark.privacy.ledger import Ledger
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.features import FeatureCache
+from radpriv.benchmark.methods.method import Method
+from radpriv.benchmark.privacy.accounting.ledger import Ledger
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 

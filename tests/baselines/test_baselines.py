@@ -13,16 +13,16 @@ import torch
 from radpriv.baselines.dp_bow import DPBagOfWords
 from radpriv.baselines.dp_linear_probe import DPLinearProbe
 from radpriv.baselines.dp_lora import DPLoRA, two_rate_adam
-from radpriv.baselines.linear import LinearModel, logistic_regression
 from radpriv.baselines.linear_probe import LinearProbe
 from radpriv.baselines.lora import LoRA
 from radpriv.baselines.prior import Prior
+from radpriv.baselines.solvers.linear import LinearModel, logistic_regression
 from radpriv.baselines.tfidf import TfIdf
-from radpriv.benchmark.datasets.audit import Universe
+from radpriv.benchmark.datasets.audit_set.universe import Universe
 from radpriv.benchmark.datasets.base import Dataset
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.method import Method, methods
-from radpriv.benchmark.privacy import calibration
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods.method import Method, methods
+from radpriv.benchmark.privacy.accounting import calibration
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 
@@ -147,7 +147,7 @@ def test_lora_inside_one_autocast_region_steps_with_the_weights_as_they_are(
 def test_the_head_has_a_step_size_of_its_own_and_every_trained_tensor_has_one(
     tiny_bert: Encoder,
 ) -> None:
-    from radpriv.benchmark.classifier import Lora, build_classifier
+    from radpriv.benchmark.methods.classifier import Lora, build_classifier
 
     model, _ = build_classifier(tiny_bert, 2, Lora(2, 2.0, 1, True), 32, torch.Generator())
     optimizer = two_rate_adam(model, 0.01, 0.05)

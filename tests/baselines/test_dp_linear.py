@@ -11,8 +11,8 @@ import torch
 from scipy.special import expit
 
 from radpriv.baselines.dp_bow import DPBagOfWords
-from radpriv.benchmark.datasets.audit import Universe
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.datasets.audit_set.universe import Universe
+from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy.streams import gaussians, uniforms
 
 SIZE, CLIP, RATE, STEPS, LR = 32, 1e-6, 0.4, 3, 0.05

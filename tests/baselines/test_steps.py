@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from radpriv.baselines import dp_lora, linear
+from radpriv.baselines import dp_lora
 from radpriv.baselines.dp_bow import DPBagOfWords
 from radpriv.baselines.dp_linear_probe import DPLinearProbe
 from radpriv.baselines.dp_lora import DPLoRA
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.method import Method
+from radpriv.baselines.solvers import linear
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods.method import Method
 from radpriv.errors import EncoderError
 
 STEPS = 4

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from radpriv.benchmark.expansion import expand
-from radpriv.benchmark.features import FeatureCache
-from radpriv.benchmark.fingerprint import Fingerprint
-from radpriv.benchmark.job import Job
-from radpriv.benchmark.method import Method
-from radpriv.benchmark.runner import Context
-from radpriv.benchmark.store import Store
-from radpriv.benchmark.suite import read_suite
+from radpriv.benchmark.encoders.features import FeatureCache
+from radpriv.benchmark.methods.method import Method
+from radpriv.benchmark.runs.runner import Context
+from radpriv.benchmark.store.fingerprint import Fingerprint
+from radpriv.benchmark.store.store import Store
+from radpriv.benchmark.suites.expansion import expand
+from radpriv.benchmark.suites.job import Job
+from radpriv.benchmark.suites.suite import read_suite
 
 HOW = Fingerprint({"made.up": "00"}, {}, {"numpy": "2"}, "3.11", "cpu", "float32")
 

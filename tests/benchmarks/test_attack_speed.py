@@ -14,7 +14,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from radpriv.attacks import metrics
-from radpriv.attacks.audit import one_run
+from radpriv.attacks.epsilon import one_run
 
 Benchmark = Callable[..., Any]
 M, R, V, DELTA = 10_000, 1_000, 800, 1e-6

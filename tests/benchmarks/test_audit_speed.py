@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr, ndtri
 from scipy.stats import binom
 
-from radpriv.attacks.audit import gdp, selection
-from radpriv.attacks.audit.decide import audit
-from radpriv.attacks.audit.ideal import Step, ideal
-from radpriv.attacks.audit.selection import best_bound, guess_counts, right
-from radpriv.attacks.audit.white_box import log_odds
+from radpriv.attacks.epsilon import gdp, selection
+from radpriv.attacks.epsilon.audit_report import audit
+from radpriv.attacks.epsilon.ideal import Step, ideal
+from radpriv.attacks.epsilon.selection import best_bound, guess_counts, right
+from radpriv.attacks.epsilon.white_box import log_odds
 from radpriv.attacks.view import Projections
 
 Benchmark = Callable[..., Any]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from radpriv.benchmark.privacy.calibration import calibrate, certificate, certify
-from radpriv.benchmark.privacy.ledger import Group
+from radpriv.benchmark.privacy.accounting.calibration import calibrate, certificate, certify
+from radpriv.benchmark.privacy.accounting.ledger import Group
 
 pytestmark = pytest.mark.benchmark(group="accounting")
 CASES = [(1.0, 512 / 20_000, 390), (0.01, 512 / 20_000, 390), (0.1, 1e-4, 10_000)]

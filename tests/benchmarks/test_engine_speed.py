@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from radpriv.benchmark.classifier import Lora, build_classifier
-from radpriv.benchmark.features import Features, evaluate
+from radpriv.benchmark.encoders.features import Features, evaluate
+from radpriv.benchmark.methods.classifier import Lora, build_classifier
 from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
 from radpriv.benchmark.privacy.records import Records
 from radpriv.benchmark.privacy.release import Place, add_noise

@@ -20,9 +20,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from radpriv.attacks.attack import Attack
 from radpriv.attacks.membership.lira import Lira, LiraOffline
 from radpriv.attacks.membership.rmia import Rmia
-from radpriv.attacks.registry import Attack
 from radpriv.attacks.view import Population, Reference, View
 
 Benchmark = Callable[..., Any]

@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.store import Store
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.store.store import Store
 
 SUITE = """
 encoders = ["{encoder}"]
@@ -110,7 +110,7 @@ def begin(order: dict[str, Any]) -> int:
 
 def obey(order: dict[str, Any]) -> int:
     """Run the command line here, to its end or to the order's place; its exit status."""
-    from radpriv.cli import main
+    from radpriv.cli.main import main
 
     os.environ.update(order["environment"])
     if order["place"]:
@@ -279,7 +279,7 @@ def test_a_run_killed_at_each_kind_of_place_ends_as_if_never_killed(
 
 def start(trial: Trial) -> subprocess.Popen[bytes]:
     with trial.log.open("ab") as log:
-        code = "from radpriv.cli import main; main()"
+        code = "from radpriv.cli.main import main; main()"
         return subprocess.Popen(
             [sys.executable, "-P", "-c", code, *trial.args],
             stdout=log,

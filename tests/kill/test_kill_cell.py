@@ -72,12 +72,12 @@ def obey(order: dict[str, Any]) -> int:
 
 def compute(folder: Path, noise: str) -> None:
     """The cell, with a checkpoint every few steps."""
-    from radpriv.benchmark.expansion import expand
-    from radpriv.benchmark.features import FeatureCache
-    from radpriv.benchmark.fingerprint import Fingerprint
-    from radpriv.benchmark.runner import Context, run_cell
-    from radpriv.benchmark.store import Store
-    from radpriv.benchmark.suite import parse
+    from radpriv.benchmark.encoders.features import FeatureCache
+    from radpriv.benchmark.runs.runner import Context, run_cell
+    from radpriv.benchmark.store.fingerprint import Fingerprint
+    from radpriv.benchmark.store.store import Store
+    from radpriv.benchmark.suites.expansion import expand
+    from radpriv.benchmark.suites.suite import parse
 
     suite = parse(SUITE.format(noise=noise, steps=STEPS), "the suite", "one")
     job = next(j for j in expand(suite, None) if j.role == "cell")
@@ -88,8 +88,8 @@ def compute(folder: Path, noise: str) -> None:
 
 def run(order: Order) -> None:
     """Put the hooks of the order into place, then compute."""
-    from radpriv.benchmark import runner
-    from radpriv.benchmark.privacy.ledger import Ledger
+    from radpriv.benchmark.privacy.accounting.ledger import Ledger
+    from radpriv.benchmark.runs import runner
 
     watch(Path(order.folder, "seen"), order.pause)
     if order.key:
@@ -132,7 +132,7 @@ def watch(path: Path, pause: float) -> None:
 
 def drift() -> None:
     """From here on gradients have a factor of this process alone, and one checkpoint is kept."""
-    from radpriv.baselines.linear import LinearModel
+    from radpriv.baselines.solvers.linear import LinearModel
     from radpriv.benchmark.privacy.checkpoint import Checkpoints
 
     keep = Checkpoints.keep
@@ -154,15 +154,16 @@ def drift() -> None:
 
 def arm(name: str, count: int) -> None:
     """Die in the `count`-th call of this function."""
-    from radpriv.benchmark import runner, work
     from radpriv.benchmark.privacy import checkpoint
-    from radpriv.benchmark.privacy.ledger import Ledger
+    from radpriv.benchmark.privacy.accounting.ledger import Ledger
+    from radpriv.benchmark.runs import runner
+    from radpriv.benchmark.store import pending_result
 
     owner: Any = {
         "append": Ledger,
         "atomic_write": checkpoint,
         "_write_scores": runner,
-        "_seal": work,
+        "_seal": pending_result,
     }[name]
     real, left = getattr(owner, name), [count]
 

@@ -18,7 +18,7 @@ class Refused(Exception):
 
 
 def module_of(path: str) -> str:
-    """benchmark.privacy.pld of benchmark/privacy/pld.py."""
+    """benchmark.privacy.pld of privacy/accounting/pld.py."""
     return path.removesuffix(".py").replace("/", ".")
 
 
@@ -104,14 +104,16 @@ RADPRIV = Project(
     },
     targets=(
         "benchmark/privacy/*.py",
+        "benchmark/privacy/accounting/*.py",
         "baselines/dp_*.py",
-        "baselines/linear.py",
+        "baselines/solvers/linear.py",
     ),
     tests=(
         "tests/benchmark/privacy",
-        "tests/baselines/test_[!k]*.py",  # the keyword labeller learns nothing
-        "tests/benchmark/test_runner*.py",
-        "tests/attacks/conformance",
+        "tests/baselines/test_*.py",  # the keyword labeller learns nothing
+        "tests/baselines/solvers",
+        "tests/benchmark/runs/test_runner*.py",
+        "tests/benchmark/conformance",
     ),
     settings=("baselines/",),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from radpriv.reports.load import COUNTING
+from radpriv.reports.results.load import COUNTING
 
 LABELS = (
     "No Finding",

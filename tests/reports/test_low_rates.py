@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from radpriv.attacks import metrics
-from radpriv.attacks.files import CellFiles
-from radpriv.attacks.run import attack_family, write_result
-from radpriv.benchmark.atomic import make_folder
-from radpriv.reports.attack_lines import roc_lines
-from radpriv.reports.load import load
-from radpriv.reports.roc_figure import FLOOR, roc_figure
+from radpriv.attacks.inputs.cell_outputs import CellFiles
+from radpriv.attacks.run_family import attack_family, write_result
+from radpriv.benchmark.store.atomic import make_folder
+from radpriv.reports.figures.figure_data import roc_lines
+from radpriv.reports.figures.roc_figure import FLOOR, roc_figure
+from radpriv.reports.results.load import load
 from radpriv.reports.write import Report, write_report
 
 from .fake_store import FakeStore

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from radpriv.reports.build import build
-from radpriv.reports.load import load
 from radpriv.reports.page import interval, page
+from radpriv.reports.results.load import load
 
 
 def test_an_interval_is_an_element_of_its_own_and_still_escaped() -> None:

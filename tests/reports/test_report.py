@@ -13,10 +13,10 @@ import pytest
 
 from radpriv.errors import ReportError
 from radpriv.reports.build import build
-from radpriv.reports.figures import Labels, f1_figure, svg
-from radpriv.reports.load import load
-from radpriv.reports.render import markdown, terminal
-from radpriv.reports.tables import delta_name, plus_minus
+from radpriv.reports.figures.f1_figure import Labels, f1_figure, svg
+from radpriv.reports.render.renderers import markdown, terminal
+from radpriv.reports.results.load import load
+from radpriv.reports.tables.table import delta_name, plus_minus
 from radpriv.reports.write import write_report
 
 HOSTILE = '<script>alert("x")</script>|$\\frac{1}{2}$'

@@ -12,17 +12,17 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from radpriv.attacks.extraction.hidden import encode_of
+from radpriv.attacks.inputs.hidden_states import encode_of
 from radpriv.attacks.view import Population, Secret, View
-from radpriv.benchmark.classifier import FineTune, build_classifier
-from radpriv.benchmark.datasets.audit import prf
-from radpriv.benchmark.datasets.canaries import planted, secret_of, secret_text
-from radpriv.benchmark.encoders import Encoder, resolve
-from radpriv.benchmark.features import Features, evaluate
-from radpriv.benchmark.fitted import LoraFitted
-from radpriv.benchmark.planting import Planting
+from radpriv.benchmark.canary_spec import Planting
+from radpriv.benchmark.datasets.audit_set.canaries import planted, secret_of, secret_text
+from radpriv.benchmark.datasets.audit_set.universe import prf
+from radpriv.benchmark.encoders.encoders import Encoder, resolve
+from radpriv.benchmark.encoders.features import Features, evaluate
+from radpriv.benchmark.methods.classifier import FineTune, build_classifier
+from radpriv.benchmark.methods.fitted import LoraFitted
 from radpriv.benchmark.privacy.records import Records
-from radpriv.benchmark.public import PUBLIC_SENTENCES
+from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
 
 KEY = b"a key for tests"
 LABELS = 8

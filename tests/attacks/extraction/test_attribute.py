@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from radpriv.attacks.attack import attacks, make_attack
+from radpriv.attacks.evaluation.extraction_summary import extraction_row
 from radpriv.attacks.extraction.attribute import Attribute, log_score, others
 from radpriv.attacks.extraction.logistic import RIDGE, fit, probability
-from radpriv.attacks.extraction.summary import extraction_row
-from radpriv.attacks.registry import attacks, make_attack
 from radpriv.errors import AttackError
 
 LABELS = 4

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from radpriv.attacks.attack import attacks, make_attack
 from radpriv.attacks.extraction import bits
 from radpriv.attacks.extraction.exposure import Exposure
-from radpriv.attacks.registry import attacks, make_attack
 from radpriv.attacks.view import Secret
-from radpriv.benchmark.planting import Planting
+from radpriv.benchmark.canary_spec import Planting
 from radpriv.errors import AttackError
 
 

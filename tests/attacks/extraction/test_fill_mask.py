@@ -12,18 +12,18 @@ import pytest
 import torch
 from torch.nn import functional
 
-from radpriv.attacks.extraction import head
+from radpriv.attacks.attack import attacks, make_attack
+from radpriv.attacks.evaluation.candidates import merged
+from radpriv.attacks.evaluation.extraction_summary import extraction_row
+from radpriv.attacks.extraction import lm_head
 from radpriv.attacks.extraction.fill_mask import FillMask, chosen, masked, truth_in
-from radpriv.attacks.extraction.head import Head, Recipe, head_of, of_checkpoint, public_texts
-from radpriv.attacks.extraction.hidden import Hidden, encode_of
-from radpriv.attacks.extraction.summary import extraction_row
-from radpriv.attacks.parts import merged
-from radpriv.attacks.registry import attacks, make_attack
+from radpriv.attacks.extraction.lm_head import Head, Recipe, head_of, of_checkpoint, public_texts
+from radpriv.attacks.inputs.hidden_states import Hidden, encode_of
 from radpriv.attacks.view import View
 from radpriv.baselines.prior import PriorFitted
-from radpriv.benchmark.classifier import Lora, build_classifier
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.fitted import LoraFitted
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods.classifier import Lora, build_classifier
+from radpriv.benchmark.methods.fitted import LoraFitted
 from radpriv.errors import AttackError
 
 PHI = FillMask(what="phi")
@@ -220,10 +220,10 @@ def test_a_head_is_trained_on_public_text_once_and_is_the_same_again(
 def test_a_trained_head_reads_what_stands_around_the_mask(reader: Encoder) -> None:
     """On reports it was not trained on, it beats the frequency of words by half a bit each."""
     recipe, more = (Recipe(texts=n, max_length=48, epochs=8) for n in (250, 350))
-    found = Head("", head.trained(reader, recipe))
-    seen = head.examples(reader, recipe)[1].numpy()
-    hidden, truth = (part.numpy()[seen.size :] for part in head.examples(reader, more))
-    counts = np.bincount(seen, minlength=len(reader.tokenizer.get_vocab())) + head.SMOOTHING
+    found = Head("", lm_head.trained(reader, recipe))
+    seen = lm_head.examples(reader, recipe)[1].numpy()
+    hidden, truth = (part.numpy()[seen.size :] for part in lm_head.examples(reader, more))
+    counts = np.bincount(seen, minlength=len(reader.tokenizer.get_vocab())) + lm_head.SMOOTHING
     frequency = np.log2(counts / counts.sum())[truth].mean()
     assert found.log2(hidden)[np.arange(truth.size), truth].mean() > frequency + 0.5
 

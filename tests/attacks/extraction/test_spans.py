@@ -8,8 +8,8 @@ import pytest
 
 from radpriv.attacks.extraction.spans import findings, phi
 from radpriv.benchmark.datasets.base import datasets
-from radpriv.benchmark.datasets.synthetic.identities import Identities
-from radpriv.benchmark.datasets.synthetic.plain import SyntheticPlain
+from radpriv.benchmark.datasets.synthetic.engine.identities import Identities
+from radpriv.benchmark.datasets.synthetic.plain.synthetic_plain import SyntheticPlain
 
 
 def cut(text: str) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from radpriv.attacks.attack import attacks
 from radpriv.attacks.membership.blind import Blind, folds_of, public_order
 from radpriv.attacks.metrics import auc
-from radpriv.attacks.registry import attacks
 
 MakeFamily = Callable[..., list[Any]]
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import norm
 
+from radpriv.attacks.attack import attacks
 from radpriv.attacks.membership.lira import Lira, LiraOffline, log_ratio
 from radpriv.attacks.membership.loss import Loss
 from radpriv.attacks.metrics import auc
-from radpriv.attacks.registry import attacks
 from radpriv.errors import AttackError
 
 MakeFamily = Callable[..., list[Any]]

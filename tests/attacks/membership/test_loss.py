@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from radpriv.attacks.attack import attacks, make_attack
 from radpriv.attacks.membership.loss import Loss, mean_bce
 from radpriv.attacks.metrics import auc
-from radpriv.attacks.registry import attacks, make_attack
 from radpriv.errors import SuiteError, UnknownNameError
 
 

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from radpriv.attacks.attack import attacks, make_attack
 from radpriv.attacks.metrics import auc
-from radpriv.attacks.registry import attacks, make_attack
 
 MakeFamily = Callable[..., list[Any]]
 QUICK = ("loss", "reference", "reference_untuned", "lira", "lira_offline", "rmia")

@@ -14,8 +14,8 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
+from radpriv.attacks.attack import make_attack
 from radpriv.attacks.metrics import auc, tpr_at_fpr
-from radpriv.attacks.registry import make_attack
 
 MakeFamily = Callable[..., list[Any]]
 SEEDS, BASE, M, TESTED, WORDS, LABELS = 6, 600, 2400, 1200, 5000, 5

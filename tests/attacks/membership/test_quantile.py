@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from radpriv.attacks.attack import attacks
 from radpriv.attacks.membership.loss import Loss
-from radpriv.attacks.membership.principal import principal
+from radpriv.attacks.membership.principal_components import principal
 from radpriv.attacks.membership.quantile import FEWEST, Quantile, covering, fitted, pinball
 from radpriv.attacks.metrics import auc
-from radpriv.attacks.registry import attacks
 from radpriv.attacks.view import View
 from radpriv.errors import AttackError
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from radpriv.attacks.attack import attacks
 from radpriv.attacks.membership.loss import Loss, mean_bce
 from radpriv.attacks.membership.reference import Reference, ReferenceUntuned
 from radpriv.attacks.metrics import auc
-from radpriv.attacks.registry import attacks
 from radpriv.errors import AttackError
 
 MakeFamily = Callable[..., list[Any]]

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from radpriv.attacks.attack import attacks
 from radpriv.attacks.membership.loss import Loss
 from radpriv.attacks.membership.rmia import Rmia, share_dominated
-from radpriv.attacks.registry import attacks
 from radpriv.errors import AttackError
 
 MakeFamily = Callable[..., list[Any]]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from radpriv.benchmark.datasets import base, chexpert, openi_published
+from radpriv.benchmark.datasets import base, chexpert
 from radpriv.benchmark.datasets.chexpert import CHEXPERT, NO_FINDING
-from radpriv.benchmark.datasets.mimic import published
+from radpriv.benchmark.datasets.mimic_cxr import mimic_cxr_reference
+from radpriv.benchmark.datasets.openi import openi_reference
 
 DATASETS = Path(base.__file__).parent
 
@@ -37,4 +38,4 @@ def test_the_names_are_spelt_out_in_one_module_alone() -> None:
 
 
 def test_published_figures_are_of_these_labels() -> None:
-    assert set(openi_published.POSITIVE) == set(published.COUNTED) == set(CHEXPERT)
+    assert set(openi_reference.POSITIVE) == set(mimic_cxr_reference.COUNTED) == set(CHEXPERT)

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from radpriv.benchmark.cell import AuditPolicy, Budget
-from radpriv.benchmark.classifier import Lora, build_classifier
-from radpriv.benchmark.datasets.audit import Universe, draw
+from radpriv.benchmark.datasets.audit_set.universe import Universe, draw
 from radpriv.benchmark.datasets.base import Dataset
-from radpriv.benchmark.encoders import Encoder
-from radpriv.benchmark.features import FeatureCache, evaluate
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.features import FeatureCache, evaluate
+from radpriv.benchmark.methods.classifier import Lora, build_classifier
+from radpriv.benchmark.privacy.accounting.ledger import Ledger
 from radpriv.benchmark.privacy.clipping import trainable
-from radpriv.benchmark.privacy.ledger import Ledger
 from radpriv.benchmark.privacy.records import PrivateRecords, Records
 from radpriv.benchmark.privacy.run import Run
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from radpriv.benchmark.features import Features
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.encoders.features import Features
+from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy.bounded import (
     ClippedSum,
     Declared,

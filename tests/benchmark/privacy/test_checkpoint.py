@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from radpriv.baselines.linear import LinearModel
-from radpriv.benchmark.atomic import write_json
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.baselines.solvers.linear import LinearModel
+from radpriv.benchmark.encoders.hashed_words import HashedWords
+from radpriv.benchmark.privacy.accounting.ledger import Ledger, Release, mend, read
 from radpriv.benchmark.privacy.checkpoint import CONDITIONS, Checkpoints, conditions, resumable
-from radpriv.benchmark.privacy.ledger import Ledger, Release, mend, read
 from radpriv.benchmark.privacy.records import Plan, PrivateFeatures, PrivateRecords, Projection
+from radpriv.benchmark.store.atomic import write_json
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
 NOW = {"device": "cpu", "threads": 1}

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy import checks
 from radpriv.benchmark.privacy.records import Records
 from radpriv.errors import CellFailed

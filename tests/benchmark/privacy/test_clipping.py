@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radpriv.benchmark.classifier import Lora
-from radpriv.benchmark.features import Features
+from radpriv.benchmark.encoders.features import Features
+from radpriv.benchmark.methods.classifier import Lora
 from radpriv.benchmark.privacy import clipping
 from radpriv.benchmark.privacy.clipping import (
     _check_rows,

@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from radpriv.baselines.linear import LinearModel
+from radpriv.baselines.solvers.linear import LinearModel
 from radpriv.benchmark.cell import AuditPolicy
-from radpriv.benchmark.datasets.audit import Universe, draw
+from radpriv.benchmark.datasets.audit_set.universe import Universe, draw
 from radpriv.benchmark.datasets.base import Card, Dataset
-from radpriv.benchmark.features import FeatureCache
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.encoders.features import FeatureCache
+from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy import run as run_module
+from radpriv.benchmark.privacy.accounting.ledger import Ledger
 from radpriv.benchmark.privacy.clipping import clipped_sum
-from radpriv.benchmark.privacy.ledger import Ledger
 from radpriv.benchmark.privacy.records import PrivateFeatures, PrivateRecords
 from radpriv.benchmark.privacy.streams import keystream, uniforms
 from radpriv.errors import PrivacyError

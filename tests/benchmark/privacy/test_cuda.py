@@ -16,13 +16,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radpriv.benchmark.classifier import FineTune, FrozenPart, Lora
 from radpriv.benchmark.datasets.base import Dataset
-from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods.classifier import FineTune, FrozenPart, Lora
+from radpriv.benchmark.privacy.accounting.ledger import Ledger
 from radpriv.benchmark.privacy.bounded import ClippedSum
 from radpriv.benchmark.privacy.checks import snapshot
 from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
-from radpriv.benchmark.privacy.ledger import Ledger
 from radpriv.benchmark.privacy.records import PrivateRecords, Records
 from radpriv.benchmark.privacy.release import Place, add_noise, apply
 from radpriv.benchmark.privacy.streams import gaussians

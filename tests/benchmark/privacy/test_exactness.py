@@ -19,10 +19,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radpriv.benchmark import classifier
-from radpriv.benchmark.classifier import Classifier, FineTune, Lora, build_classifier
-from radpriv.benchmark.encoders import Encoder, resolve
-from radpriv.benchmark.features import evaluate
+from radpriv.benchmark.encoders.encoders import Encoder, resolve
+from radpriv.benchmark.encoders.features import evaluate
+from radpriv.benchmark.methods import classifier
+from radpriv.benchmark.methods.classifier import Classifier, FineTune, Lora, build_classifier
 from radpriv.benchmark.privacy.clipping import (
     _gradients,
     clipped_sum,

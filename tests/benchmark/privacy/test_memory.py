@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radpriv.baselines.linear import LinearModel
-from radpriv.benchmark.features import Features
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.baselines.solvers.linear import LinearModel
+from radpriv.benchmark.encoders.features import Features
+from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy import clipping
+from radpriv.benchmark.privacy.accounting.ledger import read
 from radpriv.benchmark.privacy.checkpoint import Checkpoints
 from radpriv.benchmark.privacy.clipping import clipped_sum, per_record_gradients
-from radpriv.benchmark.privacy.ledger import read
 from radpriv.benchmark.privacy.records import Plan, PrivateRecords, Records
 from radpriv.benchmark.privacy.release import apply
 from radpriv.benchmark.privacy.run import Diverged

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radpriv.baselines.linear import LinearModel
-from radpriv.benchmark.features import FeatureCache, evaluate
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.baselines.solvers.linear import LinearModel
+from radpriv.benchmark.encoders.features import FeatureCache, evaluate
+from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy import run as run_module
 from radpriv.benchmark.privacy.bounded import ClippedSum
 from radpriv.benchmark.privacy.clipping import clipped_sum

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from radpriv.baselines.dp_lora import DPLoRA, two_rate_adam
-from radpriv.benchmark import classifier
-from radpriv.benchmark.classifier import Lora, build_classifier, untrained
-from radpriv.benchmark.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.methods import classifier
+from radpriv.benchmark.methods.classifier import Lora, build_classifier, untrained
 from radpriv.benchmark.privacy.checks import public_records, snapshot
 from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
 from radpriv.benchmark.privacy.records import PrivateRecords

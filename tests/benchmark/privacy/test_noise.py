@@ -23,10 +23,10 @@ from scipy import stats
 from torch import Tensor, nn
 
 from radpriv.benchmark.cell import canonical
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy import release, streams
+from radpriv.benchmark.privacy.accounting.ledger import Ledger
 from radpriv.benchmark.privacy.clipping import clipped_sum
-from radpriv.benchmark.privacy.ledger import Ledger
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.streams import gaussians, keystream
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from radpriv.baselines.linear import LinearModel
-from radpriv.benchmark.datasets.audit import Universe
-from radpriv.benchmark.features import FeatureCache
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.baselines.solvers.linear import LinearModel
+from radpriv.benchmark.datasets.audit_set.universe import Universe
+from radpriv.benchmark.encoders.features import FeatureCache
+from radpriv.benchmark.encoders.hashed_words import HashedWords
+from radpriv.benchmark.privacy.accounting.ledger import Ledger, Release, groups, read
 from radpriv.benchmark.privacy.bounded import bounded_sum
 from radpriv.benchmark.privacy.clipping import clipped_sum
-from radpriv.benchmark.privacy.ledger import Ledger, Release, groups, read
 from radpriv.benchmark.privacy.records import PrivateFeatures, PrivateRecords
 from radpriv.errors import PrivacyError, StoreError
 

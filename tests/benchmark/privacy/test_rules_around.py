@@ -13,25 +13,25 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from radpriv.attacks.conformance.replay import Setting, play, record
-from radpriv.attacks.conformance.world import World, without
-from radpriv.baselines.linear import LinearModel
-from radpriv.benchmark import runner
+from radpriv.baselines.solvers.linear import LinearModel
 from radpriv.benchmark.cell import AuditPolicy, Budget
-from radpriv.benchmark.datasets.audit import draw
+from radpriv.benchmark.conformance.replay import Setting, play, record
+from radpriv.benchmark.conformance.toy_data import World, without
+from radpriv.benchmark.datasets.audit_set.universe import draw
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets, make_loader
-from radpriv.benchmark.features import FeatureCache
-from radpriv.benchmark.fitted import LinearFitted
-from radpriv.benchmark.hashing import HashedWords
-from radpriv.benchmark.method import Method
+from radpriv.benchmark.encoders.features import FeatureCache
+from radpriv.benchmark.encoders.hashed_words import HashedWords
+from radpriv.benchmark.methods.fitted import LinearFitted
+from radpriv.benchmark.methods.method import Method
 from radpriv.benchmark.privacy import checks, release
 from radpriv.benchmark.privacy import run as run_module
+from radpriv.benchmark.privacy.accounting.ledger import Ledger
 from radpriv.benchmark.privacy.bounded import ClippedSum
 from radpriv.benchmark.privacy.clipping import clipped_sum
-from radpriv.benchmark.privacy.ledger import Ledger
 from radpriv.benchmark.privacy.records import PrivateRecords, Records
 from radpriv.benchmark.privacy.release import apply
-from radpriv.benchmark.public import PUBLIC_SENTENCES
+from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
+from radpriv.benchmark.runs import runner
 from radpriv.errors import CellFailed, PrivacyError
 
 WORDS = HashedWords(32, 1, True)

@@ -12,17 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from radpriv.baselines.dp_bow import DPBagOfWords
-from radpriv.baselines.linear import LinearModel
-from radpriv.benchmark import record as record_module
-from radpriv.benchmark import runner
-from radpriv.benchmark.hashing import HashedWords
-from radpriv.benchmark.privacy import calibration, release
+from radpriv.baselines.solvers.linear import LinearModel
+from radpriv.benchmark.encoders.hashed_words import HashedWords
+from radpriv.benchmark.privacy import release
+from radpriv.benchmark.privacy.accounting import calibration
+from radpriv.benchmark.privacy.accounting.ledger import Group, Ledger, groups
 from radpriv.benchmark.privacy.bounded import Totals
 from radpriv.benchmark.privacy.clipping import clipped_sum, trainable
-from radpriv.benchmark.privacy.ledger import Group, Ledger, groups
 from radpriv.benchmark.privacy.records import PrivateRecords, Records
 from radpriv.benchmark.privacy.release import apply
 from radpriv.benchmark.privacy.streams import gaussians
+from radpriv.benchmark.runs import record as record_module
+from radpriv.benchmark.runs import runner
 from radpriv.errors import CellFailed, PrivacyError
 
 WORDS = HashedWords(32, 1, True)

@@ -12,14 +12,14 @@ import torch
 from scipy import stats
 from torch import nn
 
-from radpriv.baselines.linear import LinearModel
-from radpriv.benchmark.datasets.audit import Universe
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.baselines.solvers.linear import LinearModel
+from radpriv.benchmark.datasets.audit_set.universe import Universe
+from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy import checks
+from radpriv.benchmark.privacy.accounting.calibration import FLOOR, calibrate
+from radpriv.benchmark.privacy.accounting.ledger import read
 from radpriv.benchmark.privacy.bounded import ClippedSum
-from radpriv.benchmark.privacy.calibration import FLOOR, calibrate
 from radpriv.benchmark.privacy.clipping import clipped_sum
-from radpriv.benchmark.privacy.ledger import read
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.release import Noised, Place, add_noise, apply
 from radpriv.benchmark.privacy.run import Diverged

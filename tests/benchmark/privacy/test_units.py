@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from radpriv.baselines.linear import LinearModel
+from radpriv.baselines.solvers.linear import LinearModel
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.datasets.audit import Universe
-from radpriv.benchmark.features import FeatureCache, Features
-from radpriv.benchmark.hashing import HashedWords
+from radpriv.benchmark.datasets.audit_set.universe import Universe
+from radpriv.benchmark.encoders.features import FeatureCache, Features
+from radpriv.benchmark.encoders.hashed_words import HashedWords
+from radpriv.benchmark.privacy.accounting.ledger import Ledger
 from radpriv.benchmark.privacy.bounded import Totals
 from radpriv.benchmark.privacy.clipping import clipped_sum
-from radpriv.benchmark.privacy.ledger import Ledger
 from radpriv.benchmark.privacy.records import PrivateRecords, Records, Sample
 from radpriv.errors import PrivacyError
 

@@ -12,21 +12,21 @@ from typing import Any
 import pytest
 import torch
 
-from radpriv.baselines.linear import LinearModel
-from radpriv.benchmark.fingerprint import Fingerprint
-from radpriv.benchmark.fitted import LinearFitted
-from radpriv.benchmark.hashing import HashedWords
-from radpriv.benchmark.job import Job
-from radpriv.benchmark.method import Method
+from radpriv.baselines.solvers.linear import LinearModel
+from radpriv.benchmark.encoders.hashed_words import HashedWords
+from radpriv.benchmark.methods.fitted import LinearFitted
+from radpriv.benchmark.methods.method import Method
 from radpriv.benchmark.privacy import streams
+from radpriv.benchmark.privacy.accounting.ledger import read
 from radpriv.benchmark.privacy.bounded import bounded_sum
 from radpriv.benchmark.privacy.checkpoint import Checkpoints
 from radpriv.benchmark.privacy.clipping import clipped_sum
-from radpriv.benchmark.privacy.ledger import read
 from radpriv.benchmark.privacy.release import apply
 from radpriv.benchmark.privacy.run import Run
-from radpriv.benchmark.runner import Context, run_cell
-from radpriv.benchmark.store import Finished, Store
+from radpriv.benchmark.runs.runner import Context, run_cell
+from radpriv.benchmark.store.fingerprint import Fingerprint
+from radpriv.benchmark.store.store import Finished, Store
+from radpriv.benchmark.suites.job import Job
 
 WORDS = HashedWords(32, 1, True)
 STEPS = 5

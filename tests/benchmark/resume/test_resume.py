@@ -10,11 +10,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from radpriv.benchmark.features import FeatureCache
-from radpriv.benchmark.job import Job
-from radpriv.benchmark.privacy.ledger import Ledger
+from radpriv.benchmark.encoders.features import FeatureCache
+from radpriv.benchmark.privacy.accounting.ledger import Ledger
 from radpriv.benchmark.privacy.run import Run
-from radpriv.benchmark.store import Store
+from radpriv.benchmark.store.store import Store
+from radpriv.benchmark.suites.job import Job
 
 Make = Callable[..., Any]
 STEPS = 5
@@ -128,10 +128,10 @@ def test_runs_stopped_at_drawn_steps_end_with_the_same_bits_or_under_a_new_key(
 
 ELSEWHERE = {
     "as a checkpoint is written": ("radpriv.benchmark.privacy.checkpoint", "atomic_write", 3),
-    "as the first candidates are scored": ("radpriv.benchmark.runner", "_logits", 2),
-    "as the model is saved": ("radpriv.benchmark.fitted", "write_spec", 1),
-    "as the record is written": ("radpriv.benchmark.runner", "write_json", 1),
-    "as the provenance is written": ("radpriv.benchmark.runner", "write_json", 2),
+    "as the first candidates are scored": ("radpriv.benchmark.runs.runner", "_logits", 2),
+    "as the model is saved": ("radpriv.benchmark.methods.fitted", "write_spec", 1),
+    "as the record is written": ("radpriv.benchmark.runs.runner", "write_json", 1),
+    "as the provenance is written": ("radpriv.benchmark.runs.runner", "write_json", 2),
 }
 
 

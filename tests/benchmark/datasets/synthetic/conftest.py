@@ -6,9 +6,9 @@ from itertools import islice
 
 import pytest
 
-from radpriv.benchmark.datasets.synthetic.ct_rate import SyntheticCTRate
-from radpriv.benchmark.datasets.synthetic.mimic_cxr import SyntheticMimicCXR
-from radpriv.benchmark.datasets.synthetic.twin import Report
+from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
+from radpriv.benchmark.datasets.synthetic.engine.twin import Report
+from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import SyntheticMimicCXR
 
 OPENI_SIZE = 3927
 """Open-i reports that have text: shares of what is unique depend on how many there are."""

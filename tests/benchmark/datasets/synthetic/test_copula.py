@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from radpriv.benchmark.datasets.synthetic.calibration import none_positive, read_calibration
-from radpriv.benchmark.datasets.synthetic.copula import Latent, fit, nearest
-from radpriv.benchmark.datasets.synthetic.ct_rate import SyntheticCTRate
-from radpriv.benchmark.datasets.synthetic.draws import SCALE, Tape
-from radpriv.benchmark.datasets.synthetic.mimic_cxr import SyntheticMimicCXR
-from radpriv.benchmark.datasets.synthetic.twin import Twin
+from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
+from radpriv.benchmark.datasets.synthetic.engine.calibration_figures import (
+    none_positive,
+    read_calibration,
+)
+from radpriv.benchmark.datasets.synthetic.engine.copula import Latent, fit, nearest
+from radpriv.benchmark.datasets.synthetic.engine.draws import SCALE, Tape
+from radpriv.benchmark.datasets.synthetic.engine.twin import Twin
+from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import SyntheticMimicCXR
 
 
 def drawn(latent: Latent, reports: int) -> np.ndarray:

@@ -10,11 +10,11 @@ from itertools import islice
 
 import numpy as np
 
-from radpriv.benchmark.datasets.ctrate_names import LABELS
-from radpriv.benchmark.datasets.synthetic.calibration import Calibration
-from radpriv.benchmark.datasets.synthetic.ct_rate import SyntheticCTRate
-from radpriv.benchmark.datasets.synthetic.states import NEGATIVE, POSITIVE, visits
-from radpriv.benchmark.datasets.synthetic.twin import Report
+from radpriv.benchmark.datasets.ct_rate.volume_names import LABELS
+from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
+from radpriv.benchmark.datasets.synthetic.engine.calibration_figures import Calibration
+from radpriv.benchmark.datasets.synthetic.engine.states import NEGATIVE, POSITIVE, visits
+from radpriv.benchmark.datasets.synthetic.engine.twin import Report
 
 PINNED = "5a0dffe82a4b5291cde067a29230b3469037caa2f0a9f809383f1e5741a3f8f9"
 PATIENT = 20610

@@ -8,10 +8,16 @@ import math
 import numpy as np
 import pytest
 
-from radpriv.benchmark.datasets.synthetic.calibration import read_calibration
-from radpriv.benchmark.datasets.synthetic.draws import NORMAL, SCALE, Tape, lognormal, quantile
-from radpriv.benchmark.datasets.synthetic.mimic_cxr import SyntheticMimicCXR
-from radpriv.benchmark.datasets.synthetic.twin import Twin
+from radpriv.benchmark.datasets.synthetic.engine.calibration_figures import read_calibration
+from radpriv.benchmark.datasets.synthetic.engine.draws import (
+    NORMAL,
+    SCALE,
+    Tape,
+    lognormal,
+    quantile,
+)
+from radpriv.benchmark.datasets.synthetic.engine.twin import Twin
+from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import SyntheticMimicCXR
 
 
 def test_a_tape_is_shake_in_counter_mode() -> None:
@@ -27,7 +33,7 @@ def test_no_entry_of_the_tables_lies_near_a_rounding_edge() -> None:
         return abs(value - math.floor(value) - 0.5)
 
     assert min(room(SCALE * quantile(k, len(NORMAL))) for k in range(len(NORMAL))) > 1e-7
-    from radpriv.benchmark.datasets.synthetic.ct_rate import SyntheticCTRate
+    from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
 
     kinds: tuple[type[Twin], ...] = (SyntheticMimicCXR, SyntheticCTRate)
     for kind in kinds:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radpriv.benchmark.datasets.synthetic.grammar import read_grammar
-from radpriv.benchmark.datasets.synthetic.plain import GRAMMAR, phrase_book
-from radpriv.benchmark.datasets.synthetic.stream import Stream
-from radpriv.benchmark.datasets.synthetic.truth import visits
-from radpriv.benchmark.datasets.synthetic.writer import Writer, bare
+from radpriv.benchmark.datasets.synthetic.engine.stream import Stream
+from radpriv.benchmark.datasets.synthetic.plain.grammar import read_grammar
+from radpriv.benchmark.datasets.synthetic.plain.plain_writer import Writer, bare
+from radpriv.benchmark.datasets.synthetic.plain.synthetic_plain import GRAMMAR, phrase_book
+from radpriv.benchmark.datasets.synthetic.plain.truth import visits
 from radpriv.errors import DataError
 
 

@@ -8,12 +8,12 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from radpriv.benchmark.datasets.rows import Row
-from radpriv.benchmark.datasets.synthetic import identities
-from radpriv.benchmark.datasets.synthetic.ct_rate import SyntheticCTRate
-from radpriv.benchmark.datasets.synthetic.identities import Identities
-from radpriv.benchmark.datasets.synthetic.mimic_cxr import SyntheticMimicCXR
-from radpriv.benchmark.datasets.synthetic.twin import AROUND, Twin
+from radpriv.benchmark.datasets.io.streamed import Row
+from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
+from radpriv.benchmark.datasets.synthetic.engine import identities
+from radpriv.benchmark.datasets.synthetic.engine.identities import Identities
+from radpriv.benchmark.datasets.synthetic.engine.twin import AROUND, Twin
+from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import SyntheticMimicCXR
 from radpriv.errors import SuiteError
 
 KINDS = (SyntheticMimicCXR, SyntheticCTRate)

@@ -15,12 +15,15 @@ import numpy as np
 import pytest
 
 from radpriv.benchmark.datasets.base import make_loader
-from radpriv.benchmark.datasets.mimic.sections import TEXTS
-from radpriv.benchmark.datasets.rows import Row
-from radpriv.benchmark.datasets.synthetic.ct_rate import SyntheticCTRate
-from radpriv.benchmark.datasets.synthetic.mimic_cxr import LABELS, SyntheticMimicCXR
-from radpriv.benchmark.datasets.synthetic.states import BLANK, NEGATIVE, POSITIVE, UNCERTAIN
-from radpriv.benchmark.datasets.synthetic.twin import Report, Twin
+from radpriv.benchmark.datasets.io.streamed import Row
+from radpriv.benchmark.datasets.mimic_cxr.sections import TEXTS
+from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
+from radpriv.benchmark.datasets.synthetic.engine.states import BLANK, NEGATIVE, POSITIVE, UNCERTAIN
+from radpriv.benchmark.datasets.synthetic.engine.twin import Report, Twin
+from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import (
+    LABELS,
+    SyntheticMimicCXR,
+)
 from radpriv.errors import SuiteError
 
 PINNED = "add542a68adf2fe3bbc7aeb056316d34a8c787381f35f0101bda5a25b10375b5"
@@ -92,7 +95,7 @@ def test_a_bad_option_is_refused_in_one_line(
 
 
 def test_policies_are_those_of_mimic_cxr() -> None:
-    from radpriv.benchmark.datasets.mimic.loader import MimicCXR
+    from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_loader import MimicCXR
 
     assert set(TEXTS) < set(SyntheticMimicCXR.texts)
     for option in ("text", "uncertain", "blank"):

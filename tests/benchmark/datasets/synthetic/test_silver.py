@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from radpriv.benchmark.datasets.synthetic.ct_rate import SyntheticCTRate
-from radpriv.benchmark.datasets.synthetic.draws import Tape
-from radpriv.benchmark.datasets.synthetic.mimic_cxr import SyntheticMimicCXR
-from radpriv.benchmark.datasets.synthetic.silver import Noise
-from radpriv.benchmark.datasets.synthetic.states import BLANK, NEGATIVE, UNCERTAIN
+from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
+from radpriv.benchmark.datasets.synthetic.engine.draws import Tape
+from radpriv.benchmark.datasets.synthetic.engine.silver import Noise
+from radpriv.benchmark.datasets.synthetic.engine.states import BLANK, NEGATIVE, UNCERTAIN
+from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import SyntheticMimicCXR
 
 FIGURES = SyntheticMimicCXR.figures()
 

@@ -7,8 +7,8 @@ import difflib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radpriv.benchmark.datasets.synthetic.draws import Tape
-from radpriv.benchmark.datasets.synthetic.slips import slip
+from radpriv.benchmark.datasets.synthetic.engine.draws import Tape
+from radpriv.benchmark.datasets.synthetic.engine.slips import slip
 
 TEXT = "No pleural effusion, although there may be mild edema without cardiomegaly. ⟦PRIOR⟧"
 

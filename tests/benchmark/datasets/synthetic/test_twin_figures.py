@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
-from radpriv.benchmark.datasets.describe_values import OPENI, OPENI_VALUES
-from radpriv.benchmark.datasets.synthetic.calibration import Calibration
-from radpriv.benchmark.datasets.synthetic.ct_rate import SyntheticCTRate
-from radpriv.benchmark.datasets.synthetic.draws import SCALE
-from radpriv.benchmark.datasets.synthetic.mimic_cxr import SyntheticMimicCXR
-from radpriv.benchmark.datasets.synthetic.states import NEGATIVE, POSITIVE, UNCERTAIN, visits
-from radpriv.benchmark.datasets.synthetic.twin import Report
+from radpriv.benchmark.datasets.description.described_values import OPENI, OPENI_VALUES
+from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
+from radpriv.benchmark.datasets.synthetic.engine.calibration_figures import Calibration
+from radpriv.benchmark.datasets.synthetic.engine.draws import SCALE
+from radpriv.benchmark.datasets.synthetic.engine.states import NEGATIVE, POSITIVE, UNCERTAIN, visits
+from radpriv.benchmark.datasets.synthetic.engine.twin import Report
+from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import SyntheticMimicCXR
 
 KINDS = (SyntheticMimicCXR, SyntheticCTRate)
 Kind = type[SyntheticMimicCXR] | type[SyntheticCTRate]

@@ -1,0 +1,1 @@
+"""From an attack's scores to its result."""

@@ -1,0 +1,1 @@
+"""From stored cells to what an attack sees."""

@@ -1,0 +1,174 @@
+"""The attack stage: every family of a plan, from stored scores, into store/attacks/."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from radpriv.attacks.attack import attacks
+from radpriv.attacks.inputs.build_view import NotApplicable, NothingPlanted, Origins
+from radpriv.attacks.inputs.cell_outputs import CellFiles, Withheld
+from radpriv.attacks.run_family import attack_family, attack_id, write_result
+from radpriv.benchmark.plugin_guard import staying
+from radpriv.benchmark.registry import PLUGIN
+from radpriv.benchmark.store.atomic import make_folder, storing
+from radpriv.benchmark.store.fingerprint import Fingerprint, fingerprint
+from radpriv.benchmark.store.results import Finished
+from radpriv.benchmark.store.store import Store
+from radpriv.errors import AttackError, RadprivError, StoreError, kind_and_place
+
+DEFAULT = ("loss", "reference", "lira", "rmia", "blind", "white_box", "attribute", "exposure")
+"""What a suite makes if it names none."""
+REFERENCE = "reference"
+"""The role of a cell that is there to be compared with."""
+
+
+@dataclass
+class Family:
+    """Finished cells that differ in the seed only. references: never attacked themselves.
+
+    broken: why one of them cannot be read; then none of the family is attacked.
+    """
+
+    targets: list[CellFiles] = field(default_factory=list)
+    references: list[CellFiles] = field(default_factory=list)
+    label: str = ""
+    broken: str = ""
+
+
+def families(store: Store, plan: Mapping[str, Any]) -> dict[str, Family]:
+    """Finished cells of a plan by family, in the plan's order; no other has scores to attack."""
+    found: dict[str, Family] = {}
+    for entry in plan["cells"]:
+        if entry["status"] != "done":
+            continue
+        folder = store.cell_folder(entry["cell_id"], entry["fingerprint"])
+        family = found.setdefault(entry["family"], Family(label=_label(entry)))
+        cells = family.references if entry["role"] == REFERENCE else family.targets
+        try:
+            cells.append(CellFiles.open(folder))
+        except AttackError as error:
+            family.broken = family.broken or str(error)
+    return {name: family for name, family in found.items() if family.targets or family.broken}
+
+
+def attack_plan(
+    store: Store,
+    plan: Mapping[str, Any],
+    names: Sequence[str] = DEFAULT,
+    origins: Origins | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    tick: Callable[[str], None] = lambda label: None,
+    only: Collection[str] | None = None,
+    failed: list[str] | None = None,
+    asked: Collection[str] | None = None,
+) -> list[Finished]:
+    """One result per family and attack, served from the store where nothing that it depends on
+    changed.
+
+    origins: where an attack finds what it declares beside stored scores. only: these families.
+    failed: is given a line for each attack that could not be made, and one for all those that a
+    store without private files does not allow. asked: names that somebody wrote, None for all: of
+    the others it is not said that nothing was planted for them.
+    A family that cannot be attacked (a handful of candidates whose coins all fell alike) is said
+    and left out, and the others go on; so is one that has nothing for an attack to attack.
+    """
+    chosen = families(store, plan)
+    results, alike = list[Finished](), dict[str, list[str]]()
+    withheld = dict[str, list[str]]()
+    lost = [] if failed is None else failed
+    for name in names:
+        how, missing = _how(name), dict[str, list[str]]()
+        for key, family in chosen.items():
+            if only is not None and key not in only:
+                continue
+            try:
+                with staying():
+                    results.append(_attacked(store, name, how, family, origins))
+            except NothingPlanted as error:
+                if asked is None or name in asked:
+                    missing.setdefault(str(error), []).append(family.label)
+            except NotApplicable as error:
+                missing.setdefault(str(error), []).append(family.label)
+            except Withheld as error:
+                if asked is None or name in asked or _something(name, family):
+                    withheld.setdefault(name, []).append(str(error))
+            except (Exception, SystemExit) as error:
+                known = isinstance(error, RadprivError)  # a plug-in's words may quote a report
+                why = str(error) if known else f"it ended with {kind_and_place(error)}"
+                lost.append(f"{name} on {family.label}: not attacked: {why}")
+                if why not in alike:
+                    say(lost[-1])
+                alike.setdefault(why, []).append(f"{name} on {family.label}")
+            tick(f"{name} on {family.label}")
+        for reason, labels in missing.items():
+            where = "everything" if len(labels) == len(chosen) > 1 else ", ".join(labels)
+            say(f"{name}: left out for {where}: {reason}")
+    for first, *more in alike.values():
+        if more:
+            say(f"not attacked for the same reason as {first}: {'; '.join(more)}")
+    if withheld:
+        first, *_ = [line for lines in withheld.values() for line in lines]
+        lost.append(f"{', '.join(withheld)}: not made: {first}")
+        say(lost[-1])
+    return results
+
+
+def _attacked(
+    store: Store, name: str, how: Fingerprint, family: Family, origins: Origins | None
+) -> Finished:
+    if family.broken:
+        raise AttackError(family.broken)
+    key = attack_id(name, {}, how.digest, family.targets, family.references)
+    found, damaged = None, False
+    try:
+        found = store.lookup_attack(key)
+    except StoreError:
+        damaged = True
+    if found is not None:
+        return found
+    result, rows = attack_family(name, {}, family.targets, how.digest, family.references, origins)
+    if damaged:
+        _set_aside(store, key)
+    hidden = family.targets[0].record["card"]["release"] == "nothing"
+    return store.finish_attack(key, lambda folder: write_result(folder, result, rows), hidden)
+
+
+def _something(name: str, family: Family) -> bool:
+    """Whether a family has what an attack is on, by its public records alone."""
+    planted = any(c.record["cell"]["audit"].get("planted") for c in family.targets)
+    return bool(planted or attacks.get(name).on == "records")
+
+
+def _set_aside(store: Store, key: str) -> None:
+    """A result that cannot be read makes room for the one that was made anew."""
+    place = store.root / "attempts" / "attacks" / key
+    with storing(place):
+        make_folder(place)
+        os.rename(store.attack_folder(key), place / f"damaged-{secrets.token_hex(4)}")
+
+
+def _how(name: str) -> Fingerprint:
+    """What a result of this attack depends on beside its cells."""
+    kind = attacks.get(name)
+    module = kind.__module__
+    files = {module: Path(str(sys.modules[module].__file__))} if module.startswith(PLUGIN) else {}
+    roots = [
+        "radpriv.attacks.run_family",
+        *(["radpriv.attacks.inputs.auxiliary_data"] if kind.needs else []),
+    ]
+    roots += [] if files else [module]
+    return fingerprint(roots, device="cpu", dtype="float64", plugin_files=files)
+
+
+def _label(entry: Mapping[str, Any]) -> str:
+    axes = entry["axes"]
+    budget = "non-private" if axes["epsilon"] == "inf" else f"ε = {axes['epsilon']:g}"
+    name = axes.get("label") or axes["method"]
+    control = ", the control" if entry["role"] == "control" else ""
+    return f"{name} ({axes['dataset']}, {budget}{control})"

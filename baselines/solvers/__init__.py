@@ -1,0 +1,1 @@
+"""Linear heads and one-shot solvers that several baselines share."""

@@ -1,0 +1,1 @@
+"""Does a method hold its claim? Replay on neighbouring data."""

@@ -1,0 +1,290 @@
+"""Check a method: what a reader must know before believing its claim, one verdict per line.
+
+    for verdict in check_method("mine", method).verdicts: print(verdict)
+
+Passing means that on these neighbours nothing passed the noise and every bound held. It proves
+nothing about other neighbours; a failure, though, is a counterexample.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from radpriv.benchmark.cell import Budget
+from radpriv.benchmark.conformance.neighbours import Pair, few, pairs
+from radpriv.benchmark.conformance.replay import (
+    ROUNDING,
+    Difference,
+    Made,
+    Outcome,
+    Replayed,
+    Setting,
+    execute,
+    in_words,
+    play,
+    record,
+)
+from radpriv.benchmark.conformance.toy_data import World
+from radpriv.benchmark.conformance.verdict import WAIST, Report, Verdict
+from radpriv.benchmark.datasets.audit_set.universe import Universe
+from radpriv.benchmark.methods.method import Method
+from radpriv.benchmark.privacy.accounting.calibration import certificate
+from radpriv.benchmark.privacy.accounting.ledger import Ledger, groups
+from radpriv.benchmark.privacy.checkpoint import Checkpoints, conditions
+from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
+from radpriv.errors import AttackError, RadprivError
+
+STEPS = 6
+"""Steps that are replayed on every neighbour."""
+LONGEST = 2000
+"""Steps that are replayed on a few, where a method takes more than STEPS."""
+EPSILONS = (8.0, 0.1)
+CPU = torch.device("cpu")
+
+
+def check_method(
+    name: str,
+    method: Method,
+    units: tuple[str, ...] = (),
+    epsilons: tuple[float, ...] = (),
+    encoder: str = "bert",
+    told: Callable[[Verdict], None] = lambda verdict: None,
+    debug: bool = False,
+) -> Report:
+    """Every check for each unit that the method declares, or for the given ones.
+
+    encoder: "bert" or "albert". debug: let an exception of the method's own through.
+    """
+    if not method.private:
+        raise AttackError(f"method '{name}' claims no privacy: there is nothing to check")
+    for epsilon in epsilons:
+        if not (epsilon > 0 and math.isfinite(epsilon)):
+            raise AttackError(f"epsilon = {epsilon:g}: a replay needs a finite, positive budget")
+    odd = [u for u in units if u not in method.units]
+    if odd:
+        raise AttackError(f"method '{name}' has no claim for the unit '{odd[0]}'")
+    if encoder not in ("bert", "albert"):
+        raise AttackError(f"encoder '{encoder}': replay has tiny ones called bert and albert")
+    world, verdicts = World.small(), []
+    with world.encoder(encoder) if method.uses_encoder else nullcontext() as found:
+        for unit in units or sorted(method.units, reverse=True):
+            for turn, epsilon in enumerate(epsilons or EPSILONS):
+                n = world.n_public(unit)
+                budget = Budget.of(epsilon, n, unit=unit)
+                texts = (*PUBLIC_SENTENCES, *world.texts)
+                short = method.limited(STEPS)
+                setting = Setting(short, found, budget, world.labels, n, texts=texts)
+                for verdict in checks(setting, world, debug, whole=None if turn else method):
+                    verdicts.append(verdict)
+                    told(verdict)
+    return Report(name, tuple(verdicts))
+
+
+def checks(
+    setting: Setting, world: World, debug: bool = False, whole: Method | None = None
+) -> Iterator[Verdict]:
+    """The verdicts for one unit and budget; one that stands in the way of the others ends them.
+
+    whole: the method with all its steps, where these are to be replayed too, if nothing is found.
+    """
+    unit, epsilon = setting.budget.unit, setting.budget.epsilon
+
+    def verdict(check: str, passed: bool, detail: str) -> Verdict:
+        return Verdict(unit, epsilon, check, passed, detail)
+
+    everyone = world.universe(unit)
+    try:
+        made, outcome = record(setting, everyone)
+    except (Exception, SystemExit) as error:
+        if debug and not isinstance(error, RadprivError | SystemExit):
+            raise
+        more = "" if isinstance(error, RadprivError | SystemExit) else "; --debug shows more"
+        yield verdict("runs", False, in_words(error) + more)
+        return
+    yield verdict(WAIST, *_waist(outcome, made))
+    yield verdict("certificate", *_certificate(setting, outcome, made))
+    again = play(setting, everyone, made, outcome)
+    calm = not again.departed and all(d.ratio <= ROUNDING for d in again.differences)
+    yield verdict("reproducible", calm, _reproducible(again, calm))
+    if not calm:
+        return
+    results = [
+        (pair, _replayed(setting, pair, made, outcome))
+        for pair in pairs(world, unit, made, setting.key)
+    ]
+    bounded, seen = _sensitivity(results)
+    yield verdict("sensitivity", bounded, seen)
+    closed, seen = _nothing_else(results, again.prints_alike)
+    yield verdict("nothing else", closed, seen)
+    yield verdict("goes on after a stop", *_resumes(setting, world))
+    if whole is not None and whole != setting.method and bounded and closed:
+        yield verdict("at whole length", *_at_length(setting, whole, world, again.prints_alike))
+
+
+def _waist(outcome: Outcome, made: list[Made]) -> tuple[bool, str]:
+    if outcome.raw:
+        return False, "takes the records themselves (train.raw): a claim can only be declared"
+    if outcome.silent:
+        return False, "a step handed out records and released nothing"
+    if not made:
+        return False, "releases nothing: what it learned, it learned past the waist, or nothing"
+    return True, f"{len(made)} releases, all in the ledger"
+
+
+def _certificate(setting: Setting, outcome: Outcome, made: list[Made]) -> tuple[bool, str]:
+    budget = setting.budget
+    if any(m.noise_multiplier == 0 for m in made):
+        return False, "a release carries no noise"
+    booked = outcome.releases
+    if len(booked) != len(made):
+        return False, f"{len(made)} releases made, {len(booked)} in the ledger"
+    spent, _ = certificate(groups(booked), budget.delta, budget.epsilon)
+    text = f"ε = {spent:.4g} of {budget.epsilon:g} at δ = {budget.delta:g}, by PLD"
+    return spent <= budget.epsilon, text
+
+
+def _reproducible(again: Replayed, calm: bool) -> str:
+    if calm:
+        return "the same data gives the same values"
+    what = again.departed or f"other values at {again.worst.made if again.worst else 'a release'}"
+    return f"the same data run twice: {what}; randomness from elsewhere than run.rng"
+
+
+def _replayed(setting: Setting, pair: Pair, made: list[Made], outcome: Outcome) -> Replayed:
+    if not pair.whole:
+        try:
+            made, outcome = record(setting, pair.data)
+        except (Exception, SystemExit) as error:
+            return Replayed((), f"{in_words(error)}, on this data alone")
+    return play(setting, pair.neighbour, made, outcome, len(pair.units))
+
+
+Results = list[tuple[Pair, Replayed]]
+
+
+def _sensitivity(results: Results) -> tuple[bool, str]:
+    seen = [(pair, r.worst) for pair, r in results if r.worst is not None]
+    if not seen:
+        return False, "no release could be compared"
+    pair, worst = max(seen, key=lambda s: s[1].ratio)
+    if all(r.bounded for _, r in results):
+        return True, (
+            f"one unit moves a value by {worst.ratio:.4g} of the declared bound at most "
+            f"({pair.name}, {worst.made})"
+        )
+    pair, first = min(
+        ((p, d) for p, r in results for d in r.differences if not d.bounded),
+        key=lambda s: s[1].made.place.step,
+    )
+    return False, f"{_exceeds(first)} ({pair.name}, {first.made}); {_blame(first)}"
+
+
+def _exceeds(found: Difference) -> str:
+    beyond = found.ratio - 1
+    much = f"{found.ratio:.4g} times" if beyond >= 1e-3 else f"1 + {beyond:.2g} times"
+    return f"one unit moves a value by {much} the declared bound"
+
+
+def _blame(found: Difference) -> str:
+    """Whose fault it is that a bound does not hold."""
+    if found.made.declared:
+        return "the declared sensitivity is too small, or what it was taken of had come to differ"
+    return (
+        "a clip of whole units holds for one and the same model, so units were split, or the model "
+        "or the mapped records had come to differ before"
+    )
+
+
+def _nothing_else(results: Results, steady: bool) -> tuple[bool, str]:
+    """steady: whether two runs on D print the same, so that what is printed can be compared."""
+    first: dict[str, str] = {}
+    for pair, replayed in results:
+        told = replayed.departed
+        if not told and pair.whole and steady and not replayed.prints_alike:
+            told = "what it prints differs"
+        if told:
+            first.setdefault(told, pair.name)
+    if first:
+        found = [f"{how} ({name})" for how, name in first.items()]
+        more = f"; {len(found) - 3} more" if len(found) > 3 else ""
+        return False, "; ".join(found[:3]) + more
+    what = "releases, thresholds and saved model equal"
+    if not steady:
+        what += " (not compared: what it prints, which differs from run to run)"
+    return True, f"{what} on {len(results)} neighbours"
+
+
+def _at_length(setting: Setting, method: Method, world: World, steady: bool) -> tuple[bool, str]:
+    """All steps, on a few neighbours. steady: as for _nothing_else."""
+    of, asked = "", int(getattr(method, "steps", 0))
+    if asked > LONGEST:
+        of, method = f" of {asked:,}", method.limited(LONGEST)
+    setting = replace(setting, method=method)
+    unit = setting.budget.unit
+    try:
+        made, outcome = record(setting, world.universe(unit))
+    except (Exception, SystemExit) as error:
+        return False, in_words(error)
+    results = [(pair, _replayed(setting, pair, made, outcome)) for pair in few(world, unit)]
+    steps = f"{1 + max((m.place.step for m in made), default=-1):,}{of} steps"
+    for holds, why in (
+        _certificate(setting, outcome, made),
+        _sensitivity(results),
+        _nothing_else(results, steady),
+    ):
+        if not holds:
+            return False, f"{steps}: {why}"
+    return True, f"{steps} on {len(results)} neighbours: bounds hold, nothing else differs"
+
+
+class _Stop(Exception):
+    """Ends a run from outside."""
+
+
+def _resumes(setting: Setting, world: World) -> tuple[bool, str]:
+    """Stop after 1, 2, 4, … steps, go on at the checkpoint, and compare with no stop."""
+    universe = world.universe(setting.budget.unit)
+    uninterrupted = execute(setting, universe, None)
+    stops: list[int] = []
+    while True:
+        stop = 2 ** len(stops)
+        with tempfile.TemporaryDirectory(prefix="radpriv-check-") as folder:
+            ledger = _stopped(setting, universe, stop, Path(folder))
+            if ledger is None:
+                break  # it was over before
+            stops.append(stop)
+            goes_on = Ledger(None, ledger.releases)
+            checkpoints = Checkpoints(Path(folder), 0.0, conditions(CPU))
+            try:
+                outcome = execute(setting, universe, None, checkpoints, goes_on)
+            except RadprivError as error:
+                return False, f"stopped after step {stop}: {error}"
+            differs = uninterrupted.differs(outcome)
+            if differs or goes_on.unmade:
+                return False, f"stopped after step {stop}: {differs or 'releases are missing'}"
+    if not stops:
+        return True, "has no step after which it could be stopped"
+    return True, f"the same bits after a stop at step {', '.join(map(str, stops))}"
+
+
+def _stopped(setting: Setting, universe: Universe, stop: int, folder: Path) -> Ledger | None:
+    """The ledger of a run that ends after `stop` steps; None where it was over before."""
+    ledger, left = Ledger(None), [stop]
+
+    def step(_: float) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise _Stop
+
+    try:
+        execute(setting, universe, None, Checkpoints(folder, 0.0, conditions(CPU)), ledger, step)
+    except _Stop:
+        return ledger
+    return None

@@ -1,0 +1,1 @@
+"""CT-RATE: chest CT reports with 18 labels."""

@@ -1,0 +1,1 @@
+"""Data cards, counts, and figures that others published."""

@@ -1,0 +1,1 @@
+"""Reading what others wrote: strict CSV, streamed tables, links, copies."""

@@ -1,0 +1,1 @@
+"""MIMIC-CXR from PhysioNet's own files."""

@@ -1,0 +1,96 @@
+"""Where Open-i lies under the data folder, in which of its three forms, and its SHA-256.
+
+Looked for in `data/openi/` and `data/` itself, in this order: NLM's archive NLMCXR_reports.tgz, its
+unpacked ecgen-radiology/*.xml, the re-issue indiana_reports.csv with or without its companion
+indiana_projections.csv.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from radpriv.benchmark.datasets.openi.openi_csv import (
+    PROJECTIONS,
+    count_images,
+    projections_beside,
+    read_csv,
+)
+from radpriv.benchmark.datasets.openi.openi_xml import (
+    Report,
+    read_archive,
+    read_folder,
+    report_files,
+)
+from radpriv.benchmark.store import digests
+from radpriv.errors import DataError
+
+ARCHIVE = "NLMCXR_reports.tgz"
+FOLDER = "ecgen-radiology"
+CSV = "indiana_reports.csv"
+
+
+def find_source(data: Path | None) -> Path:
+    """The archive, folder or CSV; DataError that says what is missing and how to get it."""
+    get = (
+        f"get {ARCHIVE} from NLM (openi.nlm.nih.gov, Indiana University chest X-rays, reports), "
+        f"put it under openi/ there as it is"
+    )
+    if data is None:
+        raise DataError(
+            f"Open-i: no data folder given; {get}, and name the folder by --data or RADPRIV_DATA"
+        )
+    if not data.is_dir():
+        raise DataError(f"Open-i: the data folder {data} does not exist; make it, then {get}")
+    for name in (ARCHIVE, FOLDER, CSV):
+        for place in (data / "openi" / name, data / name):
+            if (name == FOLDER and place.is_dir() and report_files(place)) or (
+                name != FOLDER and place.is_file()
+            ):
+                return place
+    for place in (data / "openi" / PROJECTIONS, data / PROJECTIONS):
+        if place.is_file():
+            raise DataError(
+                f"Open-i: {place} lists images; the reports are missing. Put {CSV} beside it, or "
+                f"{get}"
+            )
+    raise DataError(f"Open-i: {data} holds neither openi/{ARCHIVE} nor {FOLDER}/ nor {CSV}; {get}")
+
+
+def read_source(source: Path) -> list[Report]:
+    """All reports, by number; DataError if the source is damaged."""
+    if source.is_dir():
+        return read_folder(source, report_files(source))
+    return read_csv(source) if source.name == CSV else read_archive(source)
+
+
+def read_companion(source: Path, reports: list[Report]) -> dict[str, int]:
+    """What the list of images beside a CSV says of its reports, in numbers; {} without one."""
+    path = _companion(source)
+    return count_images(path, reports) if path else {}
+
+
+def companion_sha256(source: Path) -> dict[str, str]:
+    """{"projections_sha256": …} where a list of images lies beside a CSV."""
+    path = _companion(source)
+    return {"projections_sha256": file_sha256(path)} if path else {}
+
+
+def _companion(source: Path) -> Path | None:
+    return projections_beside(source) if source.name == CSV else None
+
+
+def source_sha256(source: Path) -> str:
+    """SHA-256 of the file, or of the list of (name, SHA-256) of the folder's reports."""
+    if not source.is_dir():
+        return file_sha256(source)
+    lines = [f"{file.name} {file_sha256(file)}\n" for file in report_files(source)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """`hashes.file_sha256`, with a DataError for a file that cannot be read."""
+    try:
+        return digests.file_sha256(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,0 +1,1 @@
+"""synthetic-ct-rate: the twin of CT-RATE."""

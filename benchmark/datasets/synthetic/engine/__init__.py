@@ -1,0 +1,1 @@
+"""What the twins share: a copula, states, phrases, and streams of draws."""

@@ -1,0 +1,183 @@
+"""A twin's phrase book: slots, sentence frames and the wordings of each label, read strictly."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from radpriv.benchmark.datasets.synthetic.engine.phrase_templates import (
+    AGREEING,
+    Choice,
+    Node,
+    Phrase,
+    Ref,
+    compiled,
+    slots_of,
+)
+from radpriv.errors import DataError
+
+FILLS = AGREEING | {"f", "g", "a", "b", "c", "d"}
+"""Names that the writer fills. f: a finding; g: the same without its article; a to d: names of
+findings that are not there."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How one label is told.
+
+    lexicon: the words by which a reader of keywords would know it.  bare: names, after "no".
+    keyed, unkeyed: noun phrases for what is there, with and without such a word.
+    stated, told: whole sentences for what is there, with and without.
+    absent: sentences that deny it.  traps: sentences that nearly name it and say nothing of it.
+    group: findings of one group are told one after the other.
+    brief: keyed noun phrases as short as a headline wants them; none: `keyed` serve.
+    """
+
+    name: str
+    group: str
+    lexicon: tuple[str, ...]
+    bare: tuple[Phrase, ...]
+    keyed: tuple[Phrase, ...]
+    unkeyed: tuple[Phrase, ...]
+    stated: tuple[Phrase, ...]
+    told: tuple[Phrase, ...]
+    absent: tuple[Phrase, ...]
+    traps: tuple[Phrase, ...]
+    brief: tuple[Phrase, ...] = ()
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Sentences that deny several labels at once: "Heart and mediastinum are normal"."""
+
+    denies: frozenset[int]
+    wordings: tuple[Phrase, ...]
+
+
+@dataclass(frozen=True)
+class Book:
+    version: int
+    sticky: frozenset[str]
+    slots: Mapping[str, tuple[Phrase, ...]]
+    frames: Mapping[str, tuple[Phrase, ...]]
+    labels: tuple[Wording, ...]
+    joint: tuple[Joint, ...] = ()
+
+
+@lru_cache(maxsize=8)
+def read_book(*paths: Path) -> Book:
+    """The book in these files, later ones adding to earlier; DataError names file and entry."""
+    slots: dict[str, tuple[Phrase, ...]] = {}
+    frames: dict[str, tuple[Phrase, ...]] = {}
+    labels: list[Wording] = []
+    joint: list[Joint] = []
+    sticky: set[str] = set()
+    version = 0
+    for path in paths:
+        raw = _toml(path)
+        try:
+            version = 100 * version + raw["version"]
+            sticky |= set(raw.get("sticky", ()))
+            for kind, into in (("slots", slots), ("frames", frames)):
+                for name, texts in raw.get(kind, {}).items():
+                    into[name] = into.get(name, ()) + _phrases(path, f"{kind} {name}", texts)
+            labels += [_wording(path, entry) for entry in raw.get("label", ())]
+            order = {label.name: index for index, label in enumerate(labels)}
+            joint += [_joint(path, entry, order) for entry in raw.get("joint", ())]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path}: the phrase book lacks or misshapes {error}") from error
+    book = Book(version, frozenset(sticky), slots, frames, tuple(labels), tuple(joint))
+    _check(paths[-1], book)
+    return book
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: the phrase book cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path}: the phrase book is not TOML ({error})") from error
+
+
+def _phrases(path: Path, where: str, texts: list[str]) -> tuple[Phrase, ...]:
+    if not texts:
+        raise DataError(f"{path}, {where}: no wording is given")
+    try:
+        return tuple(compiled(text) for text in texts)
+    except DataError as error:
+        raise DataError(f"{path}, {where}: {error}") from error
+
+
+def _wording(path: Path, entry: dict[str, Any]) -> Wording:
+    name = entry.get("name", "?")
+    known = [f.name for f in fields(Wording)]
+    optional = {f.name for f in fields(Wording) if f.default is not MISSING}
+    if wrong := sorted((entry.keys() ^ set(known)) - (optional - entry.keys())):
+        raise DataError(f"{path}, label {name}: field {wrong[0]} is unknown or absent")
+    values: dict[str, Any] = {"name": name, "group": entry["group"]}
+    values["lexicon"] = tuple(entry["lexicon"])
+    for field in [field for field in known[3:] if field in entry]:
+        values[field] = _phrases(path, f"label {name}, {field}", entry[field])
+    return Wording(**values)
+
+
+def _joint(path: Path, entry: dict[str, Any], order: Mapping[str, int]) -> Joint:
+    """An entry of several labels; `order` gives their numbers."""
+    where = f"joint {' and '.join(map(str, entry.get('denies', ())))}"
+    if wrong := sorted(entry.keys() ^ {"denies", "wordings"}):
+        raise DataError(f"{path}, {where}: field {wrong[0]} is unknown or absent")
+    if unknown := [name for name in entry["denies"] if name not in order]:
+        raise DataError(f"{path}, {where}: no label is called '{unknown[0]}'")
+    denies = frozenset(order[name] for name in entry["denies"])
+    if len(denies) < 2:
+        raise DataError(f"{path}, {where}: two labels at least")
+    return Joint(denies, _phrases(path, where, entry["wordings"]))
+
+
+def _check(path: Path, book: Book) -> None:
+    everything = [("frames " + k, p) for k, ps in book.frames.items() for p in ps]
+    everything += [("slots " + k, p) for k, ps in book.slots.items() for p in ps]
+    for label in book.labels:
+        everything += [(f"label {label.name}", p) for p in _all(label)]
+    everything += [("joint", p) for joint in book.joint for p in joint.wordings]
+    for where, phrase in everything:
+        if unknown := sorted(slots_of(phrase.node) - book.slots.keys() - FILLS):
+            raise DataError(f"{path}, {where}: '{{{unknown[0]}}}' is no slot")
+    if unknown := sorted(book.sticky - book.slots.keys()):
+        raise DataError(f"{path}: the sticky slot '{unknown[0]}' is not among the slots")
+    for name in book.slots:
+        _no_circle(path, book, name, ())
+    for label in book.labels:
+        for phrase in (*label.unkeyed, *label.told):
+            text = " ".join(words(book, phrase.node)).lower()
+            if found := [word for word in label.lexicon if re.search(rf"\b{word}", text)]:
+                raise DataError(f"{path}, label {label.name}: '{found[0]}' in a paraphrase")
+
+
+def _all(label: Wording) -> Iterable[Phrase]:
+    for field in ("bare", "keyed", "unkeyed", "stated", "told", "absent", "traps", "brief"):
+        yield from getattr(label, field)
+
+
+def _no_circle(path: Path, book: Book, name: str, above: tuple[str, ...]) -> None:
+    if name in above:
+        raise DataError(f"{path}, slots {name}: it refers to itself")
+    for phrase in book.slots.get(name, ()):
+        for inner in slots_of(phrase.node):
+            _no_circle(path, book, inner, (*above, name))
+
+
+def words(book: Book, node: Node) -> list[str]:
+    """Every literal that an expansion of the phrase may hold."""
+    if isinstance(node, str):
+        return [node]
+    if isinstance(node, Ref):
+        return [w for p in book.slots.get(node.slot, ()) for w in words(book, p.node)]
+    parts = node.options if isinstance(node, Choice) else node
+    return [w for part in parts for w in words(book, part)]

@@ -1,0 +1,1 @@
+"""synthetic-mimic-cxr: the twin of MIMIC-CXR."""

@@ -1,0 +1,1 @@
+"""synthetic-plain: a grammar that was calibrated on no dataset."""

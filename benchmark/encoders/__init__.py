@@ -1,0 +1,1 @@
+"""Public functions of one text: encoders, cached features, hashed words."""

@@ -1,0 +1,1 @@
+"""What a researcher implements: a method, and what fitting it gives."""

@@ -1,0 +1,176 @@
+"""Fitted classifiers that the baselines share: a linear head on fixed features, and LoRA.
+
+Saved as safetensors and JSON with sorted keys and lists: no pickle, no word, no record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.features import RecordFunction
+from radpriv.benchmark.methods.classifier import FrozenPart, Pooled, untrained
+from radpriv.benchmark.methods.method import Fitted
+from radpriv.benchmark.privacy.records import pad
+from radpriv.benchmark.store.atomic import read_json, write_json
+from radpriv.errors import StoreError
+
+
+class LinearFitted(Fitted):
+    """logits = x · W + b, x = features of one text. weight: (size, labels), bias: (labels,)."""
+
+    def __init__(
+        self,
+        labels: tuple[str, ...],
+        function: RecordFunction,
+        weight: NDArray[Any],
+        bias: NDArray[Any],
+        spec: dict[str, Any],
+    ) -> None:
+        self.labels = labels
+        self.thresholds = np.zeros(len(labels), np.float32)
+        self.frozen = function
+        self.weight = np.ascontiguousarray(weight, np.float32)
+        self.bias = np.ascontiguousarray(bias, np.float32)
+        self.trainable_parameters = self.weight.size + self.bias.size
+        self._spec = spec
+
+    def score(self, features: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        out = np.empty((len(features), len(self.labels)), np.float32)
+        for start in range(0, len(features), 1024):
+            x = np.stack(features[start : start + 1024]).astype(np.float32)
+            out[start : start + 1024] = x @ self.weight + self.bias
+        return out
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({"weight": self.weight, "bias": self.bias}, folder / "head.safetensors")
+        write_spec(folder, {"kind": "linear", "labels": list(self.labels), **self._spec})
+
+    @classmethod
+    def load(cls, folder: Path, encoder: Encoder | None) -> LinearFitted:
+        spec = read_spec(folder, "linear")
+        tensors = read_tensors(folder / "head.safetensors", ("weight", "bias"))
+        function = _function(folder, spec, encoder)
+        labels = tuple(spec.pop("labels"))
+        spec.pop("kind")
+        return cls(labels, function, tensors["weight"], tensors["bias"], spec)
+
+
+class LoraFitted(Fitted):
+    """A PEFT-wrapped Classifier and the frozen part below it."""
+
+    def __init__(self, labels: tuple[str, ...], model: Any, frozen: FrozenPart) -> None:
+        self.labels = labels
+        self.thresholds = np.zeros(len(labels), np.float32)
+        self.frozen = frozen
+        self.model = model
+        self.trainable_parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+    def score(self, features: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        out = np.empty((len(features), len(self.labels)), np.float32)
+        order = sorted(range(len(features)), key=lambda i: (len(features[i]), i))
+        device = next(self.model.parameters()).device
+        self.model.eval()
+        with torch.inference_mode():
+            for start in range(0, len(order), 32):
+                part = order[start : start + 32]
+                values, mask = pad([features[i] for i in part], ragged=True)
+                logits = self.model(values.to(device), mask.to(device))
+                out[part] = logits.float().cpu().numpy()
+        return out
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with torch.no_grad():
+            self.model.save_pretrained(folder, save_embedding_layers=False)
+        (folder / "README.md").unlink(missing_ok=True)
+        config = folder / "adapter_config.json"
+        saved = read_json(config)
+        saved["base_model_name_or_path"] = self.frozen.encoder.name  # type: ignore[union-attr]
+        write_json(config, _sorted(saved))
+        frozen: Any = self.frozen
+        write_spec(
+            folder,
+            {
+                "kind": "lora",
+                "labels": list(self.labels),
+                "start": frozen.layers,
+                "max_length": frozen.max_length,
+                "encoder": frozen.encoder.name,
+                "encoder_sha256": frozen.encoder.sha256,
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: Path, encoder: Encoder | None) -> LoraFitted:
+        from peft import PeftModel
+
+        spec = read_spec(folder, "lora")
+        encoder = _same_encoder(folder, spec, encoder)
+        base, _ = untrained(encoder, len(spec["labels"]), 0, spec["max_length"])
+        base.start = spec["start"]
+        frozen = FrozenPart(encoder, spec["start"], spec["max_length"])
+        saved = read_tensors(folder / "adapter_model.safetensors", ())
+        if not any(name.endswith("head.weight") for name in saved):
+            raise StoreError(f"{folder}: the saved adapter holds no classifier head")
+        model = PeftModel.from_pretrained(base, str(folder))
+        return cls(tuple(spec["labels"]), model, frozen)
+
+
+def _function(folder: Path, spec: dict[str, Any], encoder: Encoder | None) -> RecordFunction:
+    if spec["features"] == "pooled":
+        return Pooled(_same_encoder(folder, spec, encoder), spec["max_length"])
+    if spec["features"] == "hashed":
+        from radpriv.benchmark.encoders.hashed_words import HashedWords
+
+        return HashedWords(**spec["hashing"])
+    raise StoreError(f"{folder / 'model.json'}: unknown features '{spec['features']}'")
+
+
+def _same_encoder(folder: Path, spec: dict[str, Any], encoder: Encoder | None) -> Encoder:
+    if encoder is None or encoder.sha256 != spec["encoder_sha256"]:
+        raise StoreError(
+            f"{folder}: trained on encoder '{spec['encoder']}' ({spec['encoder_sha256'][:12]}…); "
+            "give that encoder"
+        )
+    return encoder
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _sorted(value[k]) for k in sorted(value)}
+    if isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return sorted(value)
+    return value
+
+
+def write_spec(folder: Path, spec: dict[str, Any]) -> None:
+    write_json(folder / "model.json", spec)
+
+
+def read_spec(folder: Path, kind: str) -> dict[str, Any]:
+    path = folder / "model.json"
+    spec = read_json(path)
+    if not isinstance(spec, dict) or spec.get("kind") != kind:
+        raise StoreError(f"{path}: not a saved '{kind}' model")
+    return spec
+
+
+def read_tensors(path: Path, needed: Sequence[str]) -> dict[str, NDArray[Any]]:
+    try:
+        tensors: dict[str, NDArray[Any]] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{path}: cannot be read ({error})") from error
+    missing = [n for n in needed if n not in tensors]
+    if missing:
+        raise StoreError(f"{path}: tensor '{missing[0]}' is missing")
+    return tensors

@@ -1,0 +1,1 @@
+"""What releases cost: the ledger, the certificate, and other accountants beside it."""

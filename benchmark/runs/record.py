@@ -1,0 +1,229 @@
+"""What a cell writes: record.json (public, deterministic), provenance and the score tables."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import importlib.metadata
+import math
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from radpriv.benchmark.cell import Budget, Claim
+from radpriv.benchmark.datasets.audit_set.universe import Universe
+from radpriv.benchmark.datasets.base import Dataset
+from radpriv.benchmark.methods.method import Fitted
+from radpriv.benchmark.privacy.accounting.group import TOGETHER, group_certificate
+from radpriv.benchmark.privacy.accounting.ledger import groups
+from radpriv.benchmark.privacy.records import Diary, PrivateRecords
+from radpriv.benchmark.privacy.run import Run
+from radpriv.benchmark.suites.job import Job
+from radpriv.errors import PrivacyError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from radpriv.benchmark.store.fingerprint import Fingerprint
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The certificate of a run, and whether it stays within the budget."""
+
+    claim: Claim | None
+    certificate: dict[str, Any] | None
+    over_budget: bool
+
+    @staticmethod
+    def of(job: Job, run: Run, train: PrivateRecords) -> Claims:
+        budget = job.cell.budget
+        if train.left_waist or run.silent or not job.method.private:
+            return Claims(None, None, over_budget=budget.private)
+        epsilon, interval = run.certificate()
+        version = importlib.metadata.version("dp-accounting")
+        certificate = {
+            "epsilon": epsilon,
+            "delta": budget.delta,
+            "accountant": f"PLD (dp_accounting {version})",
+            "discretization": interval,
+            "together": _together(run, budget, epsilon),
+        }
+        claim = Claim(
+            budget.epsilon, budget.delta, budget.unit, budget.adjacency, "by construction"
+        )
+        return Claims(claim, certificate, over_budget=not epsilon <= budget.epsilon)
+
+
+def _together(run: Run, budget: Budget, epsilon: float) -> dict[str, float | None] | None:
+    """ε at the same δ for k reports of one patient, under a claim for single reports.
+
+    None for k where the accountant has no answer; no figures where the unit is the patient.
+    """
+    if budget.unit != "report":
+        return None
+    made = groups(run.releases)
+    figures: dict[str, float | None] = {}
+    for k in TOGETHER:
+        try:
+            figures[str(k)] = group_certificate(made, budget.delta, k, epsilon)
+        except PrivacyError:
+            figures[str(k)] = None
+    return figures
+
+
+def build(
+    job: Job,
+    how: Fingerprint,
+    dataset: Dataset,
+    run: Run,
+    claims: Claims,
+    fitted: Fitted | None,
+    status: str,
+    commitment: str | None,
+    device: torch.device,
+) -> dict[str, Any]:
+    """record.json: public facts and DP outputs, nothing that depends on a member otherwise."""
+    cell, encoder = job.cell, job.encoder
+    shown = status == "done"  # otherwise a learned threshold may be covered by no budget
+    made = groups(run.releases)
+    return {
+        "schema": SCHEMA,
+        "cell_id": cell.id,
+        "family": cell.family,
+        "fingerprint": how.digest,
+        "status": status,
+        "role": job.role,
+        "cell": cell.as_dict(),
+        "label_names": list(dataset.labels),
+        "thresholds": [float(t) for t in fitted.thresholds] if fitted and shown else None,
+        "claim": asdict(claims.claim) if claims.claim else None,
+        "certificate": claims.certificate,
+        "ledger": {"releases": len(run.releases), "groups": [asdict(g) for g in made]},
+        "calibration": run.calibrations,
+        "declared": run.declared,
+        "disclosed_public": sorted(run.disclosed),
+        "trainable_parameters": fitted.trainable_parameters if fitted else None,
+        "method": {"private": job.method.private, "uses_encoder": job.method.uses_encoder},
+        "dtype": how.dtype,
+        "device_kind": device.type,
+        "encoder": {
+            "name": encoder.name,
+            "sha256": encoder.sha256,
+            "revision": encoder.revision,
+            "pretrained_on": encoder.pretrained_on,
+        }
+        if encoder
+        else None,
+        "card": dataset.card.as_dict(),
+        "counts": dict(dataset.counts),
+        "noise_key_commitment": commitment,
+        "how": how.as_dict(),
+        "versions": {"radpriv": importlib.metadata.version("radpriv"), **how.packages},
+    }
+
+
+def provenance(started: float, device: torch.device) -> dict[str, Any]:
+    """Where, when and at what cost; left out of every comparison of results."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    scale = 1 if sys.platform == "darwin" else 1024
+    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
+    return {
+        "wall_s": round(time.time() - started, 3),
+        "peak_memory_mb": round(peak * scale / 2**20, 1),
+        "host": platform.node(),
+        "device": name or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "commit": os.environ.get("RADPRIV_COMMIT"),
+    }
+
+
+def hashed_id(key: bytes, name: str) -> str:
+    """HMAC-SHA256 of a record or patient id, 24 hex digits."""
+    return hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:24]
+
+
+def _floats(rows: NDArray[Any]) -> pa.Array:
+    return pa.array([list(map(float, r)) for r in rows], pa.list_(pa.float32()))
+
+
+def test_table(
+    dataset: Dataset, rows: NDArray[np.int64], logits: NDArray[np.float32], key: bytes
+) -> pa.Table:
+    """record, patient (HMAC), labels and logits; in order of the hashed record."""
+    table = pa.table(
+        {
+            "record": [hashed_id(key, dataset.ids[r]) for r in rows],
+            "patient": [hashed_id(key, dataset.patients[r]) for r in rows],
+            "labels": _floats(dataset.y[rows]),
+            "logits": _floats(logits),
+        }
+    )
+    return table.sort_by("record")
+
+
+def candidates_table(
+    universe: Universe,
+    slots: NDArray[np.int64],
+    logits: NDArray[np.float32],
+    similarity: NDArray[np.float32],
+    key: bytes,
+) -> pa.Table:
+    """Every candidate, in and out alike, in slot order; no membership.
+
+    similarity: to the nearest of the dataset's own records of another unit
+    (audit_set/similarity.py).
+    """
+    return pa.table(
+        {
+            "slot": pa.array(slots, pa.int64()),
+            "record": [hashed_id(key, universe.ids[s]) for s in slots],
+            "patient": [hashed_id(key, universe.patients[s]) for s in slots],
+            "labels": _floats(universe.y[slots]),
+            "logits": _floats(logits),
+            "length": pa.array([len(universe.texts[s].split()) for s in slots], pa.int32()),
+            "similarity": pa.array(similarity, pa.float32()),
+            "kind": [universe.kinds[s] for s in slots],
+        }
+    )
+
+
+def flags_table(universe: Universe, slots: NDArray[np.int64]) -> pa.Table:
+    """Membership of the candidates: for the scorer, and for views of other seeds."""
+    return pa.table({"slot": pa.array(slots, pa.int64()), "member": universe.member[slots]})
+
+
+def diary_table(diary: Diary) -> pa.Table:
+    """Private diagnostics: realised batch, mean loss and share clipped per sum."""
+    names: Sequence[str] = ("records", "loss", "share_clipped")
+    return pa.table(
+        {n: pa.array([row.get(n, math.nan) for row in diary.rows], pa.float64()) for n in names}
+    )
+
+
+def projections_table(diary: Diary, canaries: int) -> pa.Table:
+    """What each release shows of each gradient canary, in or out: one row per release.
+
+    values: float64 (canaries,), <noised value, direction>, in order of their slots.
+    """
+    column = pa.array([list(p.values) for p in diary.projections], pa.list_(pa.float64(), canaries))
+    return pa.table(
+        {
+            "step": pa.array([p.step for p in diary.projections], pa.int64()),
+            "release": pa.array([p.release for p in diary.projections], pa.string()),
+            "values": column,
+        }
+    )

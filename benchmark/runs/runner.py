@@ -1,0 +1,285 @@
+"""run_cell: the whole life of one cell.
+
+    finished = run_cell(job, context)
+
+Looks the cell up, takes its lock, trains through the waist, scores candidates and test records, and
+renames the result into the store. What is private goes to private/; record.json holds public facts
+and DP outputs only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from radpriv.benchmark.datasets.audit_set.similarity import similarities
+from radpriv.benchmark.datasets.base import Dataset, make_loader
+from radpriv.benchmark.datasets.texts import pick
+from radpriv.benchmark.encoders.features import FeatureCache
+from radpriv.benchmark.methods.method import Fitted
+from radpriv.benchmark.plugin_guard import staying
+from radpriv.benchmark.privacy.accounting.ledger import Ledger, mend, read
+from radpriv.benchmark.privacy.checkpoint import Checkpoints, conditions
+from radpriv.benchmark.privacy.checkpoint import resumable as checkpointed
+from radpriv.benchmark.privacy.records import PrivateRecords
+from radpriv.benchmark.privacy.run import Diverged, Run
+from radpriv.benchmark.privacy.streams import named_key, secret_key
+from radpriv.benchmark.runs import record
+from radpriv.benchmark.runs.deterministic import deterministic
+from radpriv.benchmark.runs.truncation import note
+from radpriv.benchmark.store.pending_result import REASON
+from radpriv.benchmark.store.store import Finished, Store, atomic_write, write_json, write_parquet
+from radpriv.benchmark.suites.job import Job
+from radpriv.errors import (
+    CellFailed,
+    DataError,
+    NotReproduced,
+    PrivacyError,
+    RadprivError,
+    StoreError,
+    kind_and_place,
+)
+
+if TYPE_CHECKING:
+    from radpriv.benchmark.store.fingerprint import Fingerprint
+
+
+@dataclass
+class Context:
+    """Where a run finds data, puts results and tells its progress (kind, amount)."""
+
+    store: Store
+    cache: FeatureCache
+    data: Path | None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    progress: Callable[[str, float], None] = lambda kind, amount: None
+    checkpoint_every: float = 30.0
+
+
+def run_cell(job: Job, how: Fingerprint, context: Context) -> Finished:
+    """The finished cell, from the store or computed; CellFailed or another RadprivError.
+
+    A run that was stopped goes on at its last checkpoint. Where it does not reproduce what it
+    released before, that attempt ends, its ledger is kept, and a new one begins with a new key.
+    """
+    found = context.store.lookup(job.cell.id, how.digest) if how.cached else None
+    if found is not None:
+        return _whole(found)
+    try:
+        return _attempt(job, how, context)
+    except NotReproduced:
+        return _attempt(job, how, context)
+
+
+def _attempt(job: Job, how: Fingerprint, context: Context) -> Finished:
+    now = conditions(context.device)
+
+    def goes_on(folder: Path) -> bool:
+        return how.cached and resumable(folder, now)
+
+    gated = job.loader.card.gated
+    with context.store.begin(job.cell.id, how.digest, resume=goes_on, closed=gated) as work:
+        if work.done is not None and how.cached:
+            return work.done
+        started = time.time()
+        checkpoints = Checkpoints(
+            work.folder / "private" if how.cached else None, context.checkpoint_every, now
+        )
+        try:
+            with staying(), deterministic(context.device):
+                _train_and_score(job, how, context, work.folder, work.resumed, checkpoints)
+        except RadprivError as error:
+            if _is_ours(error):
+                raise
+            raise CellFailed(f"{type(error).__name__} raised by the plug-in itself") from None
+        except SystemExit as error:
+            raise CellFailed(
+                f"its method would end the process ({kind_and_place(error)}): it must return"
+            ) from None
+        write_json(work.folder / "provenance.json", record.provenance(started, context.device))
+        checkpoints.discard()
+        return work.finish()
+
+
+def _whole(found: Finished) -> Finished:
+    """A served cell, if its tables are there and readable; StoreError says what to delete."""
+    if found.record["status"] == "done":
+        for name in ("test.parquet", "private/candidates.parquet", "private/flags.parquet"):
+            try:
+                pq.read_metadata(found.folder / name)
+            except (OSError, pa.ArrowException) as error:
+                raise StoreError(
+                    f"{found.folder / name}: damaged; delete its cell's folder and run again"
+                ) from error
+    return found
+
+
+def resumable(folder: Path, now: Mapping[str, Any]) -> bool:
+    """Whether a stopped run in this folder can go on: not one that was ending as a failure."""
+    return checkpointed(folder / "private", now) and not (folder / REASON).exists()
+
+
+def _train_and_score(
+    job: Job,
+    how: Fingerprint,
+    context: Context,
+    folder: Path,
+    resumed: bool,
+    checkpoints: Checkpoints,
+) -> None:
+    dataset = job.dataset(context.data)
+    if len(dataset.rows("test")) == 0:
+        raise DataError(f"dataset {dataset.name}: its test split is empty; take more reports")
+    universe = job.universe(dataset)
+    key, commitment = _run_key(job, folder, resumed)
+    ledger = _ledger(folder / "ledger.jsonl", resumed)
+    train = PrivateRecords(
+        universe,
+        dataset.labels,
+        job.cell.n_public,
+        context.cache,
+        partial(context.progress, "mapped"),
+    )
+    run = Run(
+        budget=job.cell.budget,
+        n_public=job.cell.n_public,
+        labels=len(dataset.labels),
+        key=key,
+        suite_key=job.suite_key,
+        seed=job.cell.seed,
+        ledger=ledger,
+        device=context.device,
+        public=lambda name: _public(name, job),
+        units=universe.units,
+        progress=partial(context.progress, "passes"),
+        checkpoints=checkpoints,
+    )
+    fitted, status = None, "done"
+    try:
+        fitted = job.method.fit(train, job.encoder, job.cell.budget, run)
+    except Diverged:
+        status = "diverged"
+    if ledger.unmade:
+        raise NotReproduced(f"{ledger.unmade} releases of before the stop were not made again")
+    claim = record.Claims.of(job, run, train)
+    if claim.over_budget:
+        status = "over_budget"
+    values = record.build(job, how, dataset, run, claim, fitted, status, commitment, context.device)
+    if status == "done" and fitted is not None:
+        _write_scores(job, fitted, dataset, universe, context, folder)
+        fitted.save(folder / "model")
+    if fitted is not None:
+        note(fitted.frozen, universe, dataset, context.cache, folder / "private")
+    write_parquet(folder / "private" / "diagnostics.parquet", record.diary_table(train._diary))
+    if universe.gradient.any():
+        projections = record.projections_table(train._diary, int(universe.gradient.sum()))
+        write_parquet(folder / "private" / "projections.parquet", projections)
+    (folder / "ledger.jsonl").touch()
+    write_json(folder / "record.json", values)
+
+
+def _ledger(path: Path, resumed: bool) -> Ledger:
+    """The ledger of a new run, or of one that goes on: it must release again what it had."""
+    if not resumed:
+        return Ledger(path)
+    mend(path)
+    try:
+        return Ledger(path, read(path) if path.is_file() else ())
+    except PrivacyError as error:
+        raise NotReproduced(f"{error}; the run begins anew") from error
+
+
+def _is_ours(error: RadprivError) -> bool:
+    """Whether radpriv's own code raised it; the words of a plug-in may quote a record."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(
+        "radpriv."
+    )
+
+
+def _write_scores(
+    job: Job, fitted: Fitted, dataset: Dataset, universe: Any, context: Context, folder: Path
+) -> None:
+    rows = dataset.rows("test")
+    texts = pick(dataset.texts, rows)
+    tick = partial(context.progress, "mapped")
+    test = _logits(fitted, texts, np.arange(len(rows)), context.cache, tick)
+    slots = np.flatnonzero(universe.candidate)
+    audit = _logits(fitted, universe.texts, slots, context.cache, tick)
+    for name, logits in (("test records", test), ("audit candidates", audit)):
+        if bad := int((~np.isfinite(logits)).any(1).sum()):
+            raise CellFailed(f"logits of {bad} of {len(logits)} {name} are not finite")
+    key = job.audit_key if not dataset.card.gated else context.store.secret()
+    write_parquet(folder / "test.parquet", record.test_table(dataset, rows, test, key))
+    private = folder / "private"
+    likeness = similarities(universe, slots, context.cache)
+    candidates = record.candidates_table(universe, slots, audit, likeness, key)
+    write_parquet(private / "candidates.parquet", candidates)
+    write_parquet(private / "flags.parquet", record.flags_table(universe, slots))
+
+
+def _logits(
+    fitted: Fitted, texts: Any, rows: np.ndarray, cache: FeatureCache, progress: Any
+) -> np.ndarray:
+    """Logits of some rows of texts; the frozen part comes from the cache of all of them."""
+    if len(rows) == 0:
+        return np.zeros((0, len(fitted.labels)), np.float32)
+    if fitted.frozen is None:
+        logits = fitted.logits([texts[r] for r in rows])
+    else:
+        features = cache.map(fitted.frozen, texts, progress)
+        logits = fitted.score([features[r] for r in rows])
+    if logits.shape != (len(rows), len(fitted.labels)):
+        raise CellFailed(f"logits have shape {logits.shape}, not {(len(rows), len(fitted.labels))}")
+    return np.asarray(logits, np.float32)
+
+
+def _run_key(job: Job, folder: Path, resumed: bool) -> tuple[bytes, str | None]:
+    """The run key; in secret mode from the operating system, kept in private/, committed to."""
+    cell = job.cell
+    if cell.noise_mode == "secret":
+        path = folder / "private" / "run_key"
+        if not resumed:
+            atomic_write(path, secret_key())
+        elif not path.is_file():
+            raise NotReproduced("the key of the stopped run is gone; the run begins anew")
+        key = path.read_bytes()
+        return key, hashlib.sha256(key).hexdigest()
+    axes = [cell.dataset, cell.encoder, cell.method, dict(cell.params), cell.n_public, cell.limited]
+    budget = [cell.budget.epsilon, cell.budget.delta, cell.budget.unit]
+    # By name, never by content: a neighbour of the data shares the key. What departs from its
+    # default is named too, so that two arrangements of one dataset share no noise.
+    named: list[object] = [*axes, *budget, cell.audit.canaries, cell.seed]
+    departs = {k: v for k, v in job.loader.options().items() if v != getattr(type(job.loader), k)}
+    if departs or cell.audit.share is not None:
+        named.append([departs, cell.audit.share])
+    if cell.per_patient is not None:
+        named.append(["per_patient", cell.per_patient])
+    if job.subset is not None:
+        named.append(["subset", job.subset.reports, job.subset.seed])
+    if cell.audit.planted:
+        named.append(["planted", [astuple(p) for p in cell.audit.planted]])
+    return named_key(job.suite_key, *named), None
+
+
+def _public(name: str, job: Job) -> Dataset:
+    """A declared public dataset; one calibrated on the private one is refused (rule 9)."""
+    if name not in job.method.public:
+        raise CellFailed(f"method '{job.cell.method}' asks for public data '{name}', not declared")
+    loader = make_loader(name, {})
+    for part in job.loader.parts():
+        if part.name in (*loader.card.calibrated_on, name):
+            raise CellFailed(f"public data '{name}' was calibrated on '{part.name}'")
+    return loader.load(None)

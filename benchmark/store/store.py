@@ -1,0 +1,236 @@
+"""The store: where results lie, and the only module that knows.
+
+    store = Store(Path("radpriv-store"))
+    if (found := store.lookup(cell.id, fingerprint.digest)) is None: ...   # see pending_result.py
+    found.record["certificate"], found.table("test.parquet")
+
+    cells/<cell id>/<fingerprint>/   finished cells, read-only    plans/    what a suite asked
+    work/ attempts/                  running and failed runs      sources/  snapshots of plug-ins
+    attacks/<attack id>/             finished attacks             secret    keys ids of gated data
+
+Every private/ folder has mode 700 and its files 600, 400 once finished; so has the whole folder of
+a cell of gated data, whose test scores and weights are about records that nobody else may see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from radpriv.benchmark.store.atomic import (
+    atomic_write,
+    make_folder,
+    read_json,
+    read_parquet,
+    storing,
+    sweep,
+    write_json,
+    write_parquet,
+)
+from radpriv.benchmark.store.pending_result import LEDGER, REASON, Work
+from radpriv.benchmark.store.results import (
+    SCHEMA,
+    Attempt,
+    Finished,
+    attack_at,
+    cell_at,
+    checked,
+    did_you_mean,
+    folders_in,
+    safe,
+)
+from radpriv.errors import StoreError
+
+__all__ = [
+    "SCHEMA",
+    "Attempt",
+    "Finished",
+    "Store",
+    "Work",
+    "atomic_write",
+    "read_json",
+    "read_parquet",
+    "write_json",
+    "write_parquet",
+]
+
+
+class Store:
+    """Results under one folder. Opening writes nothing but removes leftovers of killed writers."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        with storing(self.root):
+            is_file = self.root.exists() and not self.root.is_dir()
+        if is_file:
+            raise StoreError(f"{self.root}: a file, not a folder; give the store another place")
+        self.sweep()
+
+    def sweep(self) -> list[Path]:
+        """Remove temporary files of killed writers; never one in use. Those removed."""
+        removed = sweep(self.root) + sweep(self.root / "work", recurse=True)
+        for flat in ("plans", "sources"):
+            removed += sweep(self.root / flat, recurse=True)
+        return removed
+
+    # Cells.
+
+    def cell_folder(self, cell_id: str, fingerprint: str) -> Path:
+        return self.root / "cells" / safe(cell_id, "cell id") / safe(fingerprint, "fingerprint")
+
+    def lookup(self, cell_id: str, fingerprint: str) -> Finished | None:
+        """The finished cell, None if there is none, StoreError if it is damaged."""
+        return cell_at(cell_id, fingerprint)(self.cell_folder(cell_id, fingerprint))
+
+    def begin(
+        self,
+        cell_id: str,
+        fingerprint: str,
+        wait: float | None = None,
+        resume: Callable[[Path], bool] | None = None,
+        closed: bool = False,
+    ) -> Work[Finished]:
+        """Work on a cell under its lock. wait: seconds for another process, None: to its end.
+
+        resume, closed: see `Work`.
+        """
+        target = self.cell_folder(cell_id, fingerprint)
+        return Work(
+            self.root / "work" / cell_id / fingerprint,
+            target,
+            self.root / "attempts" / cell_id / fingerprint,
+            cell_at(cell_id, fingerprint),
+            wait,
+            resume,
+            closed,
+        )
+
+    def cells(self) -> Iterator[Path]:
+        """Folders of finished cells, sorted."""
+        for cell in folders_in(self.root / "cells"):
+            yield from folders_in(cell)
+
+    def open(self, folder: Path) -> Finished:
+        """The finished cell in one of the folders of `cells` or `resolve`."""
+        found = self.lookup(folder.parent.name, folder.name)
+        if found is None:
+            raise StoreError(f"{folder}: no finished cell; run it first")
+        return found
+
+    def resolve(self, text: str) -> list[Path]:
+        """Folders of the finished cell whose id is `text` or alone starts with it.
+
+        Empty for a cell that was tried and never finished; StoreError for one never heard of.
+        """
+        return folders_in(self.root / "cells" / self.cell_id(text))
+
+    def known(self) -> list[str]:
+        """Ids of the cells that were finished, tried or begun, sorted."""
+        places = [self.root / part for part in ("cells", "attempts", "work")]
+        names = {folder.name for place in places for folder in folders_in(place)}
+        return sorted(names - {"attacks"})
+
+    def cell_id(self, text: str) -> str:
+        """The one cell id in `known` that is `text` or starts with it."""
+        known = self.known()
+        hits = [name for name in known if name == text] or [
+            name for name in known if text and name.startswith(text)
+        ]
+        if len(hits) == 1:
+            return hits[0]
+        if hits:
+            listed = ", ".join(hits[:5]) + (", …" if len(hits) > 5 else "")
+            raise StoreError(f"'{text}' fits {len(hits)} cells; give more of one: {listed}")
+        raise StoreError(f"no cell is called '{text}' in {self.root}{did_you_mean(text, known)}")
+
+    def attempts(self, cell_id: str) -> list[Attempt]:
+        """Runs of a cell that ended without a result, oldest first."""
+        found = []
+        for place in folders_in(self.root / "attempts" / safe(cell_id, "cell id")):
+            for folder in folders_in(place):
+                told = read_json(folder / REASON)
+                ledger = folder / LEDGER
+                releases = len(ledger.read_bytes().splitlines()) if ledger.is_file() else 0
+                reason, sentence, when = (
+                    str(told.get(key, "")) for key in ("reason", "sentence", "when")
+                )
+                found.append(Attempt(folder, place.name, reason, sentence, when, releases))
+        return sorted(found, key=lambda attempt: (attempt.when, attempt.folder))
+
+    # Plans and plug-ins.
+
+    def write_plan(self, name: str, plan: dict[str, Any]) -> Path:
+        path = self.root / "plans" / f"{safe(name, 'plan')}.json"
+        write_json(path, plan)
+        return path
+
+    def read_plan(self, name: str) -> dict[str, Any]:
+        path = self.root / "plans" / f"{safe(name, 'plan')}.json"
+        if not path.is_file():
+            known = sorted(p.stem for p in path.parent.glob("[!.]*.json"))
+            raise StoreError(
+                f"no plan called '{name}' in {self.root}; run `radpriv run {name}` first"
+                f"{did_you_mean(name, known)}"
+            )
+        return checked(path, {})
+
+    def keep_source(self, path: Path) -> Path:
+        """A snapshot of a plug-in file, for workers to load; named by its content."""
+        with storing(path):
+            data = path.read_bytes()
+        kept = self.root / "sources" / hashlib.sha256(data).hexdigest() / path.name
+        if not kept.is_file():
+            atomic_write(kept, data)
+        return kept
+
+    # Attacks.
+
+    def attack_folder(self, attack_id: str) -> Path:
+        return self.root / "attacks" / safe(attack_id, "attack id")
+
+    def lookup_attack(self, attack_id: str) -> Finished | None:
+        """The finished attack, None if there is none, StoreError if it is damaged."""
+        return attack_at(attack_id)(self.attack_folder(attack_id))
+
+    def finish_attack(
+        self, attack_id: str, write: Callable[[Path], None], closed: bool = False
+    ) -> Finished:
+        """Have `write` fill a folder (result.json at least) and rename it into place.
+
+        Under a lock; an attack that is there already is returned as it is, and `write` not called.
+        closed: see `Work`.
+        """
+        work = Work(
+            self.root / "work" / "attacks" / safe(attack_id, "attack id"),
+            self.attack_folder(attack_id),
+            self.root / "attempts" / "attacks" / attack_id,
+            attack_at(attack_id),
+            closed=closed,
+        )
+        with work:
+            if work.done is None:
+                write(work.folder)
+            return work.finish()
+
+    def secret(self) -> bytes:
+        """32 random bytes of this store, for the HMAC of gated data; made once, mode 600."""
+        path = self.root / "secret"
+        if not path.is_file():
+            with storing(path):
+                make_folder(self.root / "work")
+                with FileLock(self.root / "work" / "secret.lock"):
+                    if not path.is_file():
+                        atomic_write(path, secrets.token_bytes(32), mode=0o600)
+        with storing(path):
+            data, mode = path.read_bytes(), stat.S_IMODE(path.stat().st_mode)
+        if len(data) != 32:
+            raise StoreError(f"{path}: damaged ({len(data)} bytes, not 32); restore it")
+        if mode & 0o077:
+            raise StoreError(f"{path}: others may read it; run `chmod 600 {path}`")
+        return data

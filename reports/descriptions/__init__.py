@@ -1,0 +1,1 @@
+"""The description of a dataset as a page, tables and figures."""

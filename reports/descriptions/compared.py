@@ -1,0 +1,149 @@
+"""What was published beside what was measured: the labels, and every figure with its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from radpriv.reports.descriptions.description_figures import percent
+from radpriv.reports.tables.table import NOT_ASKED, Cell, Table
+
+Data = Mapping[str, Any]
+
+WITHIN, OUTSIDE = "within tolerance", "outside tolerance"
+JUDGED = {WITHIN: "within", OUTSIDE: "outside"}
+SHORT = {**JUDGED, "no tolerance given": "no tolerance"}
+SHARES = (
+    "positive/", "negative/", "unobserved/", "counted/", "split/", "cue/", "no_positive",
+    "tokens_over/", "unique_", "vocabulary_once", "negated_", "hedged_", "duplicates/",
+)  # fmt: skip
+"""How the names of figures that are shares begin."""
+
+
+def labels_table(data: Data) -> Table:
+    """One row per label; what was published beside it where something was."""
+    every = {p["figure"]: p for p in data["published"]}
+    known = [every.get(f"positive/{label}") for label in data["labels"]]
+    heads = ["published"] if any(known) else []
+    heads += ["verdict"] if any(p and p["tolerance"] is not None for p in known) else []
+    rows = []
+    for s, entry in zip(data["shares"], known):
+        positive = s["positive"]
+        beside = {"published": _published(entry), "verdict": _verdict(entry)}
+        cells = [
+            Cell(s["label"], "name"),
+            Cell(f"{positive['count']:,}", "number"),
+            Cell(percent(positive["share"]), "number"),
+            Cell(f"{percent(positive['low'])} to {percent(positive['high'])}", "number"),
+            *(beside[head] for head in heads),
+            *(Cell(percent(s[k]["share"]), "number") for k in ("negative", "unobserved")),
+        ]
+        rows.append(tuple(cells))
+    v = data["values"]
+    sources = dict.fromkeys(p["source"] for p in known if p)
+    return Table(
+        "labels",
+        "How often each label is positive",
+        ("label", "positive", "share", "interval", *heads, "negative", "not observed"),
+        tuple(rows),
+        (
+            f"Shares of all reports, of every split. Interval: {data['interval']}.",
+            "Not observed: neither positive nor negative was said, or the uncertain are left out; "
+            "losses and metrics skip it.",
+            *(f"Published: {source}." for source in sources),
+        ),
+        (
+            f"{v['positives/mean']:.2f} positive labels per report; {percent(v['no_positive'])} of "
+            "the reports have none.",
+            *_verdicts(data),
+        ),
+    )
+
+
+def _published(entry: Data | None) -> Cell:
+    return Cell(percent(entry["value"]), "number") if entry else Cell(NOT_ASKED, "absent")
+
+
+def _verdict(entry: Data | None) -> Cell:
+    verdict = entry["verdict"] if entry else NOT_ASKED
+    return Cell(SHORT.get(verdict, verdict), JUDGED.get(verdict, "text"))
+
+
+def _verdicts(data: Data) -> list[str]:
+    """How many published figures are met, of those that came with a tolerance; and which of the
+    others are shares that this many reports cannot tell from the published value."""
+    judged = [p for p in data["published"] if p["verdict"] in JUDGED]
+    if not judged:
+        return []
+    met = sum(p["verdict"] == WITHIN for p in judged)
+    said = f"{met} of {len(judged)} published figures with a tolerance are met."
+    intervals = {
+        f"{kind}/{s['label']}": (s[kind]["low"], s[kind]["high"])
+        for s in data["shares"]
+        for kind in ("positive", "negative", "unobserved")
+    }
+    shares = [p for p in judged if p["verdict"] == OUTSIDE and p["figure"] in intervals]
+    near = [
+        p for p in shares if intervals[p["figure"]][0] <= p["value"] <= intervals[p["figure"]][1]
+    ]
+    if near:
+        have = (
+            "has the published value within its"
+            if len(near) == 1
+            else ("have the published value within their")
+        )
+        said += (
+            f" Of {len(shares)} shares that are not, {len(near)} {have} interval: more reports "
+            "would tell."
+        )
+    return [said]
+
+
+def published_table(data: Data) -> Table:
+    return _compared(data["published"], "published", "Every published figure")
+
+
+def outside_table(data: Data) -> Table:
+    """Only those that are not met."""
+    found = [p for p in data["published"] if p["verdict"] == OUTSIDE]
+    return _compared(found, "outside", "Published figures that are not met")
+
+
+def _compared(entries: Iterable[Data], key: str, title: str) -> Table:
+    """Sources are numbered, and told in the notes."""
+    sources: dict[str, int] = {}
+    rows = []
+    for p in entries:
+        number = sources.setdefault(p["source"], len(sources) + 1)
+        name, measured, tolerance = p["figure"], p["measured"], p["tolerance"]
+        rows.append(
+            (
+                Cell(name, "name"),
+                Cell(value(name, measured), "number"),
+                Cell(value(name, p["value"]), "number"),
+                Cell(NOT_ASKED if tolerance is None else f"± {value(name, tolerance)}", "number"),
+                _verdict(p),
+                Cell(f"[{number}]"),
+            )
+        )
+    heads = ("figure", "measured", "published", "tolerance", "verdict", "source")
+    notes = tuple(f"[{number}] {source}" for source, number in sources.items())
+    return Table(key, title, heads, tuple(rows), notes)
+
+
+def value(figure: str, amount: float | None) -> str:
+    """A figure as its kind is read: a share in percent, phi by its sign, counts whole."""
+    if amount is None:
+        return NOT_ASKED
+    if figure.startswith("phi/"):
+        return f"{amount:.3f}".replace("-", "−")
+    if figure.startswith(SHARES):
+        return percent(amount)
+    return number(amount).text
+
+
+def number(amount: float | None) -> Cell:
+    if amount is None:
+        return Cell(NOT_ASKED, "absent")
+    whole = amount == round(amount) or amount >= 100
+    return Cell(f"{amount:,.0f}" if whole else f"{amount:.2f}", "number")

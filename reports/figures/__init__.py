@@ -1,0 +1,1 @@
+"""Figures of F1 and of leakage."""

@@ -1,0 +1,1 @@
+"""Tables as Markdown, CSV and for the terminal."""

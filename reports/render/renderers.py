@@ -1,0 +1,64 @@
+"""Renderers of a Table: Markdown, CSV (full precision) and the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from radpriv.reports.render.terminal import NUMERIC, TerminalTable
+from radpriv.reports.tables.table import Table
+
+__all__ = ["NUMERIC", "escaped", "markdown", "terminal", "to_csv"]
+
+
+def markdown(table: Table) -> str:
+    """A heading, findings, a pipe table, notes."""
+    lines = [f"### {escaped(table.title)}", ""]
+    lines += [f"**{escaped(finding)}**  " for finding in table.findings]
+    lines += [""] if table.findings else []
+    if table.rows:
+        lines.append("| " + " | ".join(escaped(c) for c in table.columns) + " |")
+        lines.append("|" + "|".join(" --- " for _ in table.columns) + "|")
+    first_apart = len(table.rows) - table.apart
+    for i, row in enumerate(table.rows):
+        texts = [
+            f"**{escaped(c.text)}**" if c.kind in ("best", "tie") else escaped(c.text) for c in row
+        ]
+        if i >= first_apart:
+            texts[0] = f"*{texts[0]}*"
+        lines.append("| " + " | ".join(texts) + " |")
+    lines += ["", *(f"- {escaped(note)}" for note in table.notes), ""]
+    return "\n".join(lines)
+
+
+def to_csv(records: Iterable[Mapping[str, Any]]) -> str:
+    """One line per record; columns in order of first appearance; inf as "inf", NaN as ""."""
+    rows = list(records)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_plain(row.get(name)) for name in names])
+    return out.getvalue()
+
+
+def terminal(table: Table) -> TerminalTable:
+    """For rich's console, at whatever width it has; notes are left to the page."""
+    return TerminalTable(table)
+
+
+def escaped(text: str) -> str:
+    """One line of text for Markdown: no HTML, no table or emphasis marks of its own."""
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
+        text = text.replace(char, entity)
+    return " ".join(text.replace("*", "\\*").split())
+
+
+def _plain(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)

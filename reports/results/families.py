@@ -1,0 +1,89 @@
+"""Families of cells with what attacks found of them: where tables of leakage take their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from radpriv.reports.results.load import AttackResult, Entry, Results
+
+BLIND = "blind"
+"""The attack that sees no model: no attack, but a check of the split."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of the plan with the result of one attack on it, or the reason why there is none."""
+
+    entries: tuple[Entry, ...]
+    result: AttackResult | None
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        e = self.entries[0]
+        return f"{e.label} ({e.encoder})" if e.encoder else e.label
+
+
+def families(results: Results, dataset: str, attack: str = "") -> list[Family]:
+    """The families of a dataset in the plan's order, controls last; attack: the name of one, or
+    the strongest on the records of each family."""
+    found = []
+    for family, entries in _by_family(results, dataset).items():
+        undone = [e for e in entries if not e.done]
+        own = [a for a in attacks_on(results, "records") if a.family == family]
+        own = [a for a in own if (a.attack == attack if attack else a.attack != BLIND)]
+        if undone:
+            reasons = "; ".join(sorted({e.why_missing for e in undone}))
+            reason = f"missing: {len(undone)} of {len(entries)} cells ({reasons})"
+            found.append(Family(tuple(entries), None, reason))
+        elif not own:
+            found.append(Family(tuple(entries), None, "not attacked yet"))
+        else:
+            found.append(Family(tuple(entries), max(own, key=_strength)))
+    return sorted(found, key=lambda f: f.entries[0].role == "control")
+
+
+def attacks_on(results: Results, on: str) -> list[AttackResult]:
+    """Membership attacks on candidates of this sort."""
+    return [a for a in results.attacks if a.kind == "membership" and a.on == on]
+
+
+def attack_names(results: Results, dataset: str) -> list[str]:
+    """Membership attacks that some family of a dataset met on its records, the loss first; the
+    blind one is no attack."""
+    own = {e.family for e in results.entries if e.dataset == dataset}
+    found = {a.attack for a in attacks_on(results, "records") if a.family in own}
+    return sorted(found - {BLIND}, key=lambda name: (name != "loss", name))
+
+
+def _strength(result: AttackResult) -> float:
+    told = result.summary.get("attack") or result.summary.get("control") or {}
+    return float(told.get("auc", 0.0))
+
+
+def told(found: Sequence[Family], role: str) -> list[Mapping[str, Any]]:
+    """The summaries of one role."""
+    return [f.result.summary[role] for f in found if f.result and role in f.result.summary]
+
+
+def own_results(
+    results: Results, dataset: str, kind: str
+) -> list[tuple[tuple[Entry, ...], AttackResult]]:
+    """Results of one kind with the entries of their family, in the plan's order."""
+    return [
+        (tuple(entries), a)
+        for family, entries in _by_family(results, dataset).items()
+        for a in results.attacks
+        if a.family == family and a.kind == kind
+    ]
+
+
+def _by_family(results: Results, dataset: str) -> dict[str, list[Entry]]:
+    """The entries of a dataset by family, in the plan's order."""
+    grouped: dict[str, list[Entry]] = {}
+    for e in results.entries:
+        if e.dataset == dataset:
+            grouped.setdefault(e.family, []).append(e)
+    return grouped

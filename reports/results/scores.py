@@ -1,0 +1,328 @@
+"""From cells to rows: one row is method × encoder × ε, its cells differ in the seed only.
+
+A row with a missing cell has no score at all, takes no part in a pool or a ranking, and is listed
+with the reason. `prior`, `keyword` and the trivial classifiers draw no randomness and look at no
+member, so they stay out of the pool of seed variances.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radpriv.errors import ReportError
+from radpriv.reports.results.load import Done, Entry, Results, Scores
+from radpriv.reports.statistics.f1 import (
+    Counts,
+    Floats,
+    bootstrap_weights,
+    class_weighted_f1,
+    count,
+    label_f1,
+    macro_f1,
+    resampled,
+    weighted_f1,
+)
+from radpriv.reports.statistics.intervals import (
+    DIFFERENCE,
+    SCORE,
+    Estimate,
+    Measured,
+    Pool,
+    estimate,
+    pool_differences,
+    pool_seeds,
+)
+
+DETERMINISTIC = frozenset({"prior", "keyword"})
+TRIVIAL = frozenset({"prior"})
+METRICS = ("weighted", "macro", "class_weighted")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of results. `estimates` maps a metric ("weighted", "macro", "class_weighted",
+    "label:NAME") to its interval; it is empty where a cell is missing."""
+
+    label: str
+    method: str
+    encoder: str
+    epsilon: float
+    seeds: tuple[int, ...]
+    cell_ids: tuple[str, ...]
+    missing: tuple[tuple[str, str], ...]
+    records: tuple[Any, ...] = field(repr=False)
+    measured: dict[str, Measured] = field(repr=False)
+    estimates: dict[str, Estimate] = field(repr=False)
+
+    @property
+    def private(self) -> bool:
+        return math.isfinite(self.epsilon)
+
+    @property
+    def complete(self) -> bool:
+        return not self.missing
+
+    @property
+    def trivial(self) -> bool:
+        return self.method in TRIVIAL or not self.cell_ids
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether seeds change nothing."""
+        return self.method in DETERMINISTIC or not self.cell_ids
+
+    @property
+    def name(self) -> str:
+        return f"{self.label} ({self.encoder})" if self.encoder else self.label
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Weighted F1 of `first` minus `second`, paired by seed and resample."""
+
+    first: Row
+    second: Row
+    estimate: Estimate
+    identical: bool
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return not self.identical and (self.estimate.low > 0 or self.estimate.high < 0)
+
+
+@dataclass(frozen=True)
+class DatasetScores:
+    """Everything about F1 on one dataset. trivial: all positive, all negative.
+
+    trained_on, tested_on: names of datasets. transferred: whether the test set is of another
+    dataset than the training set, or of another arrangement of it.
+    records: of the test set, as the store names them.
+    """
+
+    dataset: str
+    trained_on: str
+    tested_on: str
+    transferred: bool
+    records: tuple[str, ...] = field(repr=False)
+    labels: tuple[str, ...]
+    support: tuple[int, ...]
+    test_records: int
+    test_patients: int
+    rows: tuple[Row, ...]
+    trivial: tuple[Row, ...]
+    differences: tuple[Difference, ...]
+
+    def pools(self, private: bool) -> Pool | None:
+        """The pool of weighted F1 over private or over non-private rows."""
+        used = [r.measured["weighted"].values for r in self.rows if _pooled(r, private)]
+        return pool_seeds(used)
+
+
+def score(results: Results, dataset: str) -> DatasetScores | None:
+    """Rows, intervals and paired differences of one dataset; None where no cell is finished."""
+    entries = [e for e in results.entries if e.dataset == dataset and e.role != "control"]
+    cells = [results.done[e.cell_id] for e in entries if e.done]
+    if not cells:
+        return None
+    labels, groups, reference = _common(cells)
+    patients = int(groups.max()) + 1
+    trained_on, tested_on, transferred = _sides(cells[0], dataset)
+    # A test set is drawn in one way wherever a model was trained, so that ratios are paired.
+    weights = bootstrap_weights(tested_on, patients)
+    grouped: dict[tuple[str, str, float], list[Entry]] = {}
+    for e in entries:
+        grouped.setdefault((e.label, e.encoder, e.epsilon), []).append(e)
+    rows = [_row(es, results, labels, groups, weights) for es in grouped.values()]
+    rows = [_estimated(r, rows) for r in rows]
+    said = {"all positive": True, "all negative": False}
+    trivial = tuple(
+        _trivial(name, value, reference.y, labels, groups, weights) for name, value in said.items()
+    )
+    return DatasetScores(
+        dataset,
+        trained_on,
+        tested_on,
+        transferred,
+        tuple(reference.records),
+        labels,
+        tuple(int(x) for x in np.nansum(reference.y == 1, axis=0)),
+        len(reference.y),
+        patients,
+        tuple(rows),
+        trivial,
+        tuple(_differences(rows)),
+    )
+
+
+def _sides(cell: Done, dataset: str) -> tuple[str, str, bool]:
+    """(trained on, tested on, transferred), by the identity of the cell's dataset."""
+    asked = cell.record["cell"]
+    options = asked.get("dataset_identity", {}).get("options", {})
+    if asked.get("dataset") == "transfer":
+        return str(options["train"]), str(options["test"]), True
+    name = str(asked.get("dataset", dataset))
+    return name, name, False
+
+
+def best(scores: DatasetScores, epsilon: float) -> tuple[Row | None, frozenset[str]]:
+    """The highest complete row at ε and the names of those whose difference to it may be 0."""
+    rows = [
+        r
+        for r in scores.rows
+        if r.epsilon == epsilon
+        and not r.trivial
+        and "weighted" in r.estimates
+        and r.estimates["weighted"].defined
+    ]
+    if len(rows) < 2:
+        return (rows[0] if rows else None), frozenset()
+    top = max(rows, key=lambda r: r.estimates["weighted"].mean)
+    settled = set()
+    for d in scores.differences:
+        if d.first.epsilon == epsilon and d.resolved and top.name in (d.first.name, d.second.name):
+            settled |= {d.first.name, d.second.name}
+    # A row that was not compared (its seeds differ) has not been beaten either.
+    ties = {r.name for r in rows if r is not top and r.name not in settled}
+    return top, frozenset(ties)
+
+
+def _common(cells: Sequence[Done]) -> tuple[tuple[str, ...], NDArray[np.int64], Scores]:
+    """Label names, patient numbers and the scores all cells must agree with in their rows."""
+    first = cells[0]
+    if first.scores is None:
+        raise ReportError(f"cell {first.entry.cell_id}: it has no test scores")
+    reference, labels = first.scores, tuple(first.record["label_names"])
+    for cell in cells[1:]:
+        s, pair = cell.scores, f"cells {first.entry.cell_id} and {cell.entry.cell_id}"
+        if tuple(cell.record["label_names"]) != labels:
+            raise ReportError(f"{pair} name different labels; they cannot share a table")
+        if s is None or s.records != reference.records or s.patients != reference.patients:
+            raise ReportError(f"{pair} scored different test records; they cannot share a table")
+        if not np.array_equal(s.y, reference.y, equal_nan=True):
+            raise ReportError(f"{pair} have different test labels; they cannot share a table")
+    _, groups = np.unique(np.array(reference.patients), return_inverse=True)
+    return labels, groups.astype(np.int64), reference
+
+
+def _row(
+    entries: Sequence[Entry],
+    results: Results,
+    labels: tuple[str, ...],
+    groups: NDArray[np.int64],
+    weights: Floats,
+) -> Row:
+    ordered = sorted(entries, key=lambda e: e.seed)
+    missing = tuple((e.cell_id, e.why_missing) for e in ordered if not e.done)
+    cells = [results.done[e.cell_id] for e in ordered if e.done]
+    measured: dict[str, Measured] = {}
+    if not missing:
+        counts = []
+        for cell in cells:
+            assert cell.scores is not None
+            thresholds = np.asarray(cell.record["thresholds"], dtype=np.float32)
+            counts.append(count(cell.scores.y, cell.scores.logits > thresholds, groups))
+        measured = _measure(counts, labels, weights)
+    first = ordered[0]
+    return Row(
+        first.label,
+        first.method,
+        first.encoder,
+        first.epsilon,
+        tuple(e.seed for e in ordered),
+        tuple(e.cell_id for e in ordered),
+        missing,
+        tuple(cell.record for cell in cells),
+        measured,
+        {},
+    )
+
+
+def _measure(
+    counts: Sequence[Counts], labels: Sequence[str], weights: Floats
+) -> dict[str, Measured]:
+    """Each metric's values by seed and its seed mean in every resample."""
+    totals = [c.total() for c in counts]
+    draws = [resampled(c, weights) for c in counts]
+    functions = {"weighted": weighted_f1, "macro": macro_f1, "class_weighted": class_weighted_f1}
+    found = {
+        name: Measured(np.array([f(t) for t in totals]), np.mean([f(d) for d in draws], axis=0))
+        for name, f in functions.items()
+    }
+    by_label = np.array([label_f1(t) for t in totals])
+    by_label_draws = np.mean([label_f1(d) for d in draws], axis=0)
+    for i, label in enumerate(labels):
+        found[f"label:{label}"] = Measured(by_label[:, i], by_label_draws[:, i])
+    return found
+
+
+def _pooled(row: Row, private: bool) -> bool:
+    return row.complete and not row.deterministic and row.private == private
+
+
+def _estimated(row: Row, rows: Sequence[Row]) -> Row:
+    kin = [r for r in rows if _pooled(r, row.private)]
+    estimates = {}
+    for metric, measured in row.measured.items():
+        pool = pool_seeds([r.measured[metric].values for r in kin])
+        estimates[metric] = estimate(measured, pool, row.deterministic, SCORE)
+    return replace(row, estimates=estimates)
+
+
+def _trivial(
+    name: str,
+    value: bool,
+    y: NDArray[np.float32],
+    labels: tuple[str, ...],
+    groups: NDArray[np.int64],
+    weights: Floats,
+) -> Row:
+    measured = _measure([count(y, np.full(y.shape, value), groups)], labels, weights)
+    estimates = {m: estimate(x, None, True, SCORE) for m, x in measured.items()}
+    return Row(name, "", "", math.inf, (), (), (), (), measured, estimates)
+
+
+def _differences(rows: Sequence[Row]) -> list[Difference]:
+    """Every pair at one ε with the same seeds, LoRA first, else in the order of the table.
+
+    The seed variance of a difference is that of both sides, or of the one that has any.
+    """
+    groups: dict[tuple[float, tuple[int, ...]], list[Row]] = {}
+    for row in rows:
+        if row.complete and not row.trivial:
+            groups.setdefault((row.epsilon, row.seeds), []).append(row)
+    found = []
+    for private in (True, False):
+        kin = [
+            g
+            for (e, _), g in sorted(groups.items(), key=lambda x: x[0])
+            if math.isfinite(e) == private
+        ]
+        drawn = [[_weighted(r).values for r in g if not r.deterministic] for g in kin]
+        two = pool_differences([np.array(g) for g in drawn if g])
+        one = pool_seeds([values for g in drawn for values in g])
+        for group in kin:
+            ordered = sorted(group, key=lambda r: "lora" not in r.method)
+            for i, first in enumerate(ordered):
+                for second in ordered[i + 1 :]:
+                    a, b = _weighted(first), _weighted(second)
+                    still = first.deterministic + second.deterministic
+                    made = estimate(a - b, (two, one, None)[still], still == 2, DIFFERENCE)
+                    found.append(Difference(first, second, made, _same(a, b)))
+    return found
+
+
+def _weighted(row: Row) -> Measured:
+    return row.measured["weighted"]
+
+
+def _same(a: Measured, b: Measured) -> bool:
+    return np.array_equal(a.values, b.values, equal_nan=True) and np.array_equal(
+        a.resamples, b.resamples, equal_nan=True
+    )

@@ -1,0 +1,1 @@
+"""F1 scores, their bootstrap, and intervals that stay honest with few seeds."""

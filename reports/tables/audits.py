@@ -1,0 +1,124 @@
+"""Certified, empirical and detectable ε side by side: what each audit shows of each private family.
+
+A figure is a bound (it exceeds the true ε in at most 5% of audits) or an estimate, and says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from radpriv.reports.results.families import Family, attacks_on, families
+from radpriv.reports.results.load import Results
+from radpriv.reports.tables.format_bounds import TOO_FEW, bound_cells
+from radpriv.reports.tables.overview import best_bound
+from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
+
+NOTES = (
+    "black box: the scores of the final model on its audit set, the best of the attacks. white "
+    "box: gradient canaries, a contribution of full clip norm each, seen in every noised sum.",
+    "certified ε: from the ledger, the largest over seeds. one-run: a bound at 95% (Steinke, Nasr, "
+    "Jagielski 2023), corrected for choosing among attacks, seeds and numbers of guesses. ideal: "
+    "the median of the same rule if each canary were seen through exactly the accounted mechanism, "
+    "with the best possible score. ceiling: if every guess were right. f-DP (Mahloujifar, Melis, "
+    "Chaudhuri 2024): a bound where nothing was sampled, otherwise an estimate (marked ~). GDP: an "
+    "estimate. over runs: Clopper and Pearson, one canary of each run.",
+    "The same, of a mechanism of exactly this ε: known mechanism.",
+)
+
+
+def audits_table(results: Results, dataset: str, marks: str = "") -> Table:
+    """Private families and the non-private ones that some audit bounds; known mechanisms apart."""
+    rows: list[tuple[Cell, ...]] = []
+    known: dict[float, Mapping[str, Any]] = {}
+    for family in families(results, dataset):
+        if family.result is None:
+            continue
+        key, control = family.entries[0].family, family.entries[0].role == "control"
+        for kind, on in (("black box", "records"), ("white box", "gradients")):
+            found = best_bound(attacks_on(results, on), key, "control" if control else "attack")
+            if found is not None:
+                rows.append(_row(results, family, kind, found))
+            if on == "records" and (exact := best_bound(attacks_on(results, on), key, "known")):
+                known.setdefault(family.entries[0].epsilon, exact)
+    apart = [_known(epsilon, found) for epsilon, found in sorted(known.items())]
+    findings = [_refuted(r) for r in rows if _refuted(r)]
+    return Table(
+        "audit",
+        f"Empirical ε beside the certified one{marks}",
+        (
+            "method",
+            "budget",
+            "audit",
+            "certified ε",
+            "one-run ε ≥",
+            "ideal",
+            "ceiling",
+            "f-DP",
+            "GDP",
+            "over runs",
+            "canaries",
+        ),
+        tuple(rows + apart),
+        NOTES,
+        tuple(findings),
+        len(apart),
+    )
+
+
+def certified(results: Results, family: Family) -> float | None:
+    """The largest ε of the family's certificates; None where one is missing."""
+    given = [results.done[e.cell_id].record.get("certificate") for e in family.entries]
+    values = [float(c["epsilon"]) for c in given if c]
+    return max(values) if values and len(values) == len(given) else None
+
+
+def _row(results: Results, family: Family, kind: str, found: Mapping[str, Any]) -> tuple[Cell, ...]:
+    control = "positive control: " if family.entries[0].role == "control" else ""
+    own = certified(results, family)
+    return (
+        Cell(control + family.name, "name"),
+        Cell(epsilon_name(family.entries[0].epsilon), "label"),
+        Cell(kind, "label"),
+        Cell(NOT_ASKED, "absent") if own is None else Cell(f"{own:.3g}", "number"),
+        *_figures(found),
+    )
+
+
+def _known(epsilon: float, found: Mapping[str, Any]) -> tuple[Cell, ...]:
+    return (
+        Cell("known mechanism: Gaussian", "name"),
+        Cell(epsilon_name(epsilon), "label"),
+        Cell(NOT_ASKED),
+        Cell(f"{epsilon:.3g}", "number"),
+        *_figures(found),
+    )
+
+
+def _figures(found: Mapping[str, Any]) -> tuple[Cell, ...]:
+    best, ideal, runs = found["one_run"], found["ideal"], found["runs"]
+    share = found.get("share_of_ideal")
+    beside = "" if share is None else f"{share:.0%} of the ideal value"
+    bound, ceiling = bound_cells(best["epsilon"], best["ceiling"], beside)
+    mark = "" if found["fdp_kind"] == "bound" else "~ "
+    over = f"needs {runs['needed']} runs" if runs["epsilon"] is None else f"{runs['epsilon']:.2f}"
+    return (
+        bound,
+        Cell(NOT_ASKED, "absent") if ideal is None else Cell(f"{ideal['epsilon']:.2f}", "number"),
+        ceiling,
+        Cell(f"{mark}{found['fdp']['epsilon']:.2f}", "number", found["fdp_kind"]),
+        Cell(f"~ {found['gdp']:.2f}", "number", "estimate"),
+        Cell(over, "number" if runs["epsilon"] is not None else "absent"),
+        Cell(f"{found['m']:,} × {found['seeds']}", "number"),
+    )
+
+
+def _refuted(row: tuple[Cell, ...]) -> str:
+    """A sentence where a bound lies above what was certified."""
+    name, budget, kind, own, bound = (c.text for c in row[:5])
+    if NOT_ASKED in (own, bound) or bound == TOO_FEW or float(bound) <= float(own):
+        return ""
+    return (
+        f"{name}, {budget}, {kind}: the bound {bound} lies above the certified {own}. At 95% one "
+        "in twenty may; look for a fault in the method or in the audit."
+    )

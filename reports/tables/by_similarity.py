@@ -1,0 +1,83 @@
+"""Leakage by likeness: the AUC among candidates that resemble other training records, or do not.
+
+A model that repeats templates shows it here: where leakage is found among near-copies alone, it is
+not the record that leaks but the text it shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from radpriv.reports.results.families import Family, families
+from radpriv.reports.results.load import Results
+from radpriv.reports.tables.format_bounds import range_of
+from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
+from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
+
+NOTES = (
+    "Similarity: Jaccard similarity of the sets of three-word shingles, to the nearest record of "
+    "another unit in the training split, in or out alike. In brackets behind the interval: "
+    "candidates.",
+    "attack: the strongest of those that were made on the family, by its AUC in the headline.",
+    "A stratum needs 10 members and 10 non-members in every seed, otherwise it is “not "
+    "resolvable”. The intervals describe; they are not adjusted for the number of strata.",
+)
+
+
+def strata_table(results: Results, dataset: str, marks: str = "") -> Table:
+    """Families × strata, then the range of the nulls and the positive control; no rows if none."""
+    rows: list[tuple[Cell, ...]] = []
+    apart: list[tuple[Cell, ...]] = []
+    nulls: list[Sequence[Mapping[str, Any]]] = []
+    for family in families(results, dataset):
+        for role, summary in sorted(family.result.summary.items()) if family.result else ():
+            if role == "known":
+                continue
+            if role == "null":
+                nulls.append(summary["strata"])
+            else:
+                made = _row(family, role, summary["strata"])
+                (apart if role == "control" else rows).append(made)
+    if nulls:
+        ranges = map(_null, zip(*nulls))
+        apart.insert(
+            0, (Cell("null: coins permuted", "name"), Cell(NOT_ASKED), Cell(NOT_ASKED), *ranges)
+        )
+    spans = [(s["similarity_from"], s["similarity_below"]) for s in nulls[0]] if nulls else []
+    return Table(
+        "strata",
+        f"Leakage by similarity to the nearest other training record: AUC{marks}",
+        ("method", "budget", "attack", *(span_name(*span) for span in spans)),
+        tuple(rows + apart),
+        NOTES if rows or apart else (),
+        apart=len(apart),
+    )
+
+
+def span_name(start: float, end: float | None) -> str:
+    """ "below 0.5", "0.5 to 0.8", "0.8 and more"."""
+    if end is None:
+        return f"{start:g} and more"
+    return f"{start:g} to {end:g}" if start else f"below {end:g}"
+
+
+def _row(family: Family, role: str, strata: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+    name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
+    budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
+    attack = Cell(family.result.attack if family.result else NOT_ASKED, "label")
+    return (Cell(name, "name"), budget, attack, *map(_cell, strata))
+
+
+def _cell(stratum: Mapping[str, Any]) -> Cell:
+    count = f"({stratum['candidates']:,})"
+    if not stratum["resolvable"]:
+        return Cell(f"{NOT_RESOLVABLE} {count}", "absent", "too few members or non-members")
+    return Cell(f"{between(stratum)} {count}", "number")
+
+
+def _null(strata: Sequence[Mapping[str, Any]]) -> Cell:
+    known = [s["auc"] for s in strata if s["resolvable"]]
+    if not known:
+        return Cell(NOT_RESOLVABLE, "absent")
+    return Cell(range_of(known), "number")

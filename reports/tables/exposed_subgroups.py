@@ -1,0 +1,100 @@
+"""Who is most exposed: the strongest attack's AUC by group of records, by patient and by label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from radpriv.reports.results.families import families
+from radpriv.reports.results.load import Results
+from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
+from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
+
+MOST = 3
+GROUP_NOTES = (
+    "AUC of the family's strongest attack among candidates without near-copies, with 95% intervals "
+    "that are not adjusted for the number of groups; in brackets behind: candidates. Groups are "
+    "cut by labels, length and similarity, never by a coin. A rare label: fewer than 5% of the "
+    "test records that observe it have it. Not resolvable: fewer than 10 members, or others, in "
+    "some seed.",
+    "patients: all candidate reports of a patient attacked together (of patients with two or more, "
+    "whose coins fell alike). Under a claim for single reports it describes and tests nothing.",
+)
+LABEL_NOTES = (
+    "The same attack made again through one label at a time: the labels with the highest AUC, and "
+    "the range over all that are resolvable. The highest of many is high by luck, too: read its "
+    "interval, and the null row of the attack's table.",
+)
+
+
+def groups_table(results: Results, dataset: str, marks: str = "") -> Table:
+    """Families × groups of records, and patients; no rows where no attack was cut so."""
+    rows, names = [], list[str]()
+    for family in families(results, dataset):
+        subsets = family.result.subsets if family.result else {}
+        groups = subsets.get("groups") or []
+        if not groups:
+            continue
+        names = names or [g["group"] for g in groups]
+        rows.append(
+            (
+                *_head(family.name, family.entries[0].epsilon, family.result),
+                *(_cell(g, g["candidates"]) for g in groups),
+                _patients(subsets.get("patients")),
+            )
+        )
+    return Table(
+        "groups",
+        f"Who is most exposed: AUC by group of records{marks}",
+        ("method", "budget", "attack", *names, "patients"),
+        tuple(rows),
+        GROUP_NOTES if rows else (),
+    )
+
+
+def label_leakage_table(results: Results, dataset: str, marks: str = "") -> Table:
+    """Families with the labels through which they leak most; no rows where none was cut so."""
+    rows = []
+    for family in families(results, dataset):
+        labels = (family.result.subsets if family.result else {}).get("labels") or []
+        known = [row for row in labels if row["resolvable"]]
+        if not labels:
+            continue
+        top = [_named(row) for row in known[:MOST]]
+        span = f"{known[-1]['auc']:.2f} to {known[0]['auc']:.2f}" if known else NOT_RESOLVABLE
+        rows.append(
+            (
+                *_head(family.name, family.entries[0].epsilon, family.result),
+                *(Cell(t, "text") for t in top),
+                *(Cell(NOT_ASKED, "absent") for _ in range(MOST - len(top))),
+                Cell(span, "number"),
+                Cell(f"{len(known)} of {len(labels)}", "number"),
+            )
+        )
+    return Table(
+        "label_leakage",
+        f"Who is most exposed: AUC through single labels{marks}",
+        ("method", "budget", "attack", "highest", "second", "third", "range", "resolvable"),
+        tuple(rows),
+        LABEL_NOTES if rows else (),
+    )
+
+
+def _head(name: str, epsilon: float, result: Any) -> tuple[Cell, ...]:
+    return Cell(name, "name"), Cell(epsilon_name(epsilon), "label"), Cell(result.attack, "label")
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    return f"{row['label']} {between(row)}"
+
+
+def _cell(row: Mapping[str, Any], count: int) -> Cell:
+    if not row["resolvable"]:
+        return Cell(f"{NOT_RESOLVABLE} ({count:,})", "absent", "too few members or non-members")
+    return Cell(f"{between(row)} ({count:,})", "number")
+
+
+def _patients(row: Mapping[str, Any] | None) -> Cell:
+    if row is None:
+        return Cell(NOT_ASKED, "absent", "no patient has several candidate reports")
+    return _cell(row, row["patients"])

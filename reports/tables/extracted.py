@@ -1,0 +1,81 @@
+"""What was extracted: how much leaked of members, beside what the same inference gets of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from radpriv.reports.results.families import own_results
+from radpriv.reports.results.load import Results
+from radpriv.reports.tables.leakage import NOT_RESOLVABLE
+from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
+
+NOTES = (
+    "members, others: the mean amount over candidates that were trained on, and over those that "
+    "were not, where the same inference guesses. difference: with its 95% interval; it is what "
+    "leaked. null: the same amounts against coins permuted, whose interval must hold 0.",
+    "Not resolvable: fewer than 10 members, or others, in a seed. name*k: a canary planted k times "
+    "by one coin, more than one unit: it bounds no ε.",
+)
+
+
+def extracted_table(results: Results, dataset: str, marks: str = "") -> Table:
+    """Families × extraction attacks × kinds of candidates; no rows where none was made."""
+    rows, said, amounts = [], dict[str, None](), dict[str, None]()
+    for entries, found in own_results(results, dataset, "extraction"):
+        e = entries[0]
+        role = "control" if e.role == "control" else "attack"
+        nulls = {n["kind"]: n for n in found.summary["null"]["kinds"]}
+        name = f"{e.label} ({e.encoder})" if e.encoder else e.label
+        amounts |= dict.fromkeys([f"{found.attack}: {found.quantity}."])
+        said |= dict.fromkeys(f"{found.attack}: {k}: {v}." for k, v in found.remarks.items())
+        for line in found.summary[role]["kinds"]:
+            rows.append(
+                (
+                    Cell(("positive control: " if role == "control" else "") + name, "name"),
+                    Cell(epsilon_name(e.epsilon), "label"),
+                    Cell(found.attack, "label", found.quantity),
+                    Cell(line["kind"], "label"),
+                    *_cells(line, nulls.get(line["kind"])),
+                )
+            )
+    return Table(
+        "extracted",
+        f"Extraction: what leaked of members beside what is guessed of others{marks}",
+        (
+            "method",
+            "budget",
+            "attack",
+            "candidates",
+            "members",
+            "others",
+            "difference",
+            "null",
+            "asked",
+        ),
+        tuple(rows),
+        (*amounts, *NOTES) if rows else (),
+        tuple(said),
+    )
+
+
+def _cells(line: Mapping[str, Any], null: Mapping[str, Any] | None) -> tuple[Cell, ...]:
+    asked = Cell(f"{line['asked']:,}", "number", f"{line['left_out']:,} left out")
+    if not line["resolvable"]:
+        why = f"{line['members']} in, {line['non_members']} out"
+        absent = (Cell(NOT_ASKED, "absent") for _ in range(3))
+        return (Cell(NOT_RESOLVABLE, "absent", why), *absent, asked)
+    return (
+        Cell(f"{line['member_mean']:.3g}".replace("-", "−"), "number"),
+        Cell(f"{line['non_member_mean']:.3g}".replace("-", "−"), "number"),
+        Cell(_difference(line), "number", f"{line['interval']}; {line['replicates']}"),
+        Cell(_difference(null), "number")
+        if null and null["resolvable"]
+        else Cell(NOT_ASKED, "absent"),
+        asked,
+    )
+
+
+def _difference(line: Mapping[str, Any]) -> str:
+    low, high = line["difference_low"], line["difference_high"]
+    return f"{line['difference']:+.3g} [{low:+.3g}, {high:+.3g}]".replace("-", "−")

@@ -1,0 +1,200 @@
+"""Leakage at a glance: each family, what every attack found of it, and the best bound on ε."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from radpriv.reports.results.families import BLIND, Family, attack_names, attacks_on, families, told
+from radpriv.reports.results.load import AttackResult, Results
+from radpriv.reports.tables.format_bounds import (
+    HOW,
+    bound_cells,
+    corrected_for,
+    guessed,
+    range_cells,
+    range_of,
+)
+from radpriv.reports.tables.leakage import FEWEST, auc_cell, findings, left_out, range_auc
+from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
+
+AUC = ", AUC"
+NOTES = (
+    "AUC with its 95% interval; 0.5 is guessing. One column per attack; what each did in full is "
+    "in a table of its own.",
+    HOW,
+    "Descriptive only: a refutation is a test at α = 0.001 on a run with a secret key; 95% bounds "
+    "describe, and so does every audit of a replayable run.",
+)
+
+
+def overview_table(results: Results, dataset: str, marks: str = "") -> Table:
+    """Families × attacks; apart: the blind attack, the null, known mechanisms, the control."""
+    names = attack_names(results, dataset)
+    by_attack = {name: families(results, dataset, name) for name in names}
+    whole = families(results, dataset)
+    attacked = [f for f in whole if f.entries[0].role != "control"]
+    controls = [f for f in whole if f.entries[0].role == "control"]
+    rows = [_row(results, f, by_attack, "attack") for f in attacked]
+    apart = _apart(results, dataset, by_attack)
+    apart += [_row(results, f, by_attack, "control") for f in controls]
+    blind = told(families(results, dataset, BLIND), "attack")
+    nulls = [s for found in by_attack.values() for s in told(found, "null")]
+    known = [f for found in by_attack.values() for f in found]
+    return Table(
+        "leakage",
+        f"Leakage: membership inference on the audit set{marks}",
+        (
+            "method",
+            "budget",
+            *(name + AUC for name in names or ("no attack",)),
+            "ε lower bound",
+            "ceiling",
+            "k",
+            "references",
+        ),
+        tuple(rows + apart),
+        NOTES,
+        (
+            *left_out(whole),
+            *_limits(names, whole, corrected_for(_audits(by_attack))),
+            *findings(blind, nulls, known, controls),
+        ),
+        len(apart),
+        tuple(_record(f, dataset) for f in whole),
+    )
+
+
+def _limits(names: Sequence[str], whole: Sequence[Family], rivals: int | None) -> list[str]:
+    """What the number of attacks, references or candidates takes from the table."""
+    said = []
+    if rivals is not None and len(names) > rivals:
+        said.append(
+            f"{len(names)} attacks were made: the ε lower bounds are corrected for a choice among "
+            f"{rivals}, so the largest of them is no bound."
+        )
+    summaries = [s for f in whole if f.result for s in f.result.summary.values()]
+    if summaries and not all(s["references"] for s in summaries) and len(names) > 1:
+        said.append(
+            "No other seed to compare with in some families: there reference, LiRA and RMIA rank "
+            "by the target alone, about as the loss does."
+        )
+    if summaries and min(s["candidates"] for s in summaries) < FEWEST:
+        said.append(f"Fewer than {FEWEST} candidates in some families: nothing can be told there.")
+    return said
+
+
+def compact(table: Table) -> Table:
+    """For the terminal: of three and more attacks the AUC without its interval."""
+    wide = [i for i, name in enumerate(table.columns) if name.endswith(AUC)]
+    if len(wide) < 3:
+        return table
+    rows = [
+        tuple(
+            replace(cell, text=cell.text.split(" [")[0]) if i in wide else cell
+            for i, cell in enumerate(row)
+        )
+        for row in table.rows
+    ]
+    return replace(table, rows=tuple(rows))
+
+
+def _record(family: Family, dataset: str) -> dict[str, Any]:
+    e = family.entries[0]
+    names = ("method", "label", "encoder", "epsilon")
+    return {"dataset": dataset, **{name: getattr(e, name) for name in names}}
+
+
+def _row(
+    results: Results, family: Family, by_attack: Mapping[str, Sequence[Family]], role: str
+) -> tuple[Cell, ...]:
+    name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
+    head = (Cell(name, "name"), Cell(epsilon_name(family.entries[0].epsilon), "label"))
+    count = max(1, len(by_attack))
+    if family.result is None:
+        absent = (Cell(NOT_ASKED, "absent") for _ in range(count + 3))
+        return (*head, Cell(family.reason, "missing"), *absent)
+    summary = family.result.summary[role]
+    own = family.entries[0].family
+    return (
+        *head,
+        *(_auc(found, own, role) for found in by_attack.values()),
+        *_bound(best_bound(attacks_on(results, "records"), own, role)),
+        Cell(str(summary["k"]), "number"),
+        Cell(str(summary["references"]), "number"),
+    )
+
+
+def _auc(found: Sequence[Family], family: str, role: str) -> Cell:
+    for f in found:
+        if f.result and f.result.family == family and role in f.result.summary:
+            return auc_cell(f.result.summary[role])
+    return Cell(NOT_ASKED, "absent", "not attacked, or nothing to attack")
+
+
+def audited(found: Sequence[Family], role: str) -> list[Mapping[str, Any]]:
+    """The audits of one role."""
+    given = [f.result.audit.get(role) for f in found if f.result]
+    return [a for a in given if a]
+
+
+def best_bound(attacks: Sequence[AttackResult], family: str, role: str) -> Mapping[str, Any] | None:
+    """The audit whose one-run bound is the largest; each is corrected for the choice."""
+    own = [
+        a.audit[role]
+        for a in attacks
+        if a.family == family and a.attack != BLIND and a.audit.get(role)
+    ]
+    return max(own, key=lambda x: x["one_run"]["epsilon"]) if own else None
+
+
+def _bound(found: Mapping[str, Any] | None) -> tuple[Cell, Cell]:
+    if found is None:
+        return bound_cells(None, None)
+    best = found["one_run"]
+    how = guessed(best["chosen"]["v"], best["chosen"]["r"])
+    return bound_cells(best["epsilon"], best["ceiling"], how)
+
+
+def _audits(by_attack: Mapping[str, Sequence[Family]]) -> list[Mapping[str, Any]]:
+    """Every audit from which a family's best is taken."""
+    results = [f.result for found in by_attack.values() for f in found if f.result]
+    return [a for r in results for a in r.audit.values() if a]
+
+
+def _apart(
+    results: Results, dataset: str, by_attack: Mapping[str, Sequence[Family]]
+) -> list[tuple[Cell, ...]]:
+    """One row each: a range over families for every attack."""
+    rows: list[tuple[str, list[Cell], list[Mapping[str, Any]], list[Mapping[str, Any]]]] = []
+    seen = families(results, dataset, BLIND)
+    if blind := told(seen, "attack"):
+        same = [range_auc(blind)] + [Cell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
+        rows.append(("blind: sees no model", same, blind, audited(seen, "attack")))
+    nulls = {name: told(found, "null") for name, found in by_attack.items()}
+    if any(nulls.values()):
+        cells = [range_auc(s) if s else Cell(NOT_ASKED, "absent") for s in nulls.values()]
+        audits = [a for found in by_attack.values() for a in audited(found, "null")]
+        every = [s for n in nulls.values() for s in n]
+        rows.append(("null: coins permuted", cells, every, audits))
+    known = [s for found in by_attack.values() for s in told(found, "known")]
+    for epsilon in sorted({s["truth"]["epsilon"] for s in known}):
+        own = [s for s in known if s["truth"]["epsilon"] == epsilon]
+        cells = [range_auc(own)] + [Cell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
+        same_budget = [
+            [f for f in found if f.entries[0].epsilon == epsilon] for found in by_attack.values()
+        ]
+        audits = [a for found in same_budget for a in audited(found, "known")]
+        rows.append((f"known mechanism, ε = {epsilon:g}", cells, own, audits))
+    return [
+        (
+            Cell(name, "name"),
+            Cell(NOT_ASKED),
+            *cells,
+            *range_cells((a["one_run"]["epsilon"], a["one_run"]["ceiling"]) for a in audits),
+            Cell(range_of([s["k"] for s in summaries], "{}"), "number"),
+            Cell(NOT_ASKED, "absent"),
+        )
+        for name, cells, summaries, audits in rows
+    ]

@@ -1,0 +1,88 @@
+"""What crossing from one dataset to another costs: F1 there over F1 at home, on one test set.
+
+For a `transfer` whose test set is also in the plan with models trained on its own training split.
+Both sides score the same test records, so the ratio is paired by seed and by patient resample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from radpriv.reports.results.scores import DatasetScores, Row
+from radpriv.reports.statistics.intervals import RATIO, Floats, Measured, estimate, pool_seeds
+from radpriv.reports.tables.table import Cell, Table, epsilon_name, with_interval
+
+
+def home_table(across: DatasetScores, all_scores: Iterable[DatasetScores]) -> Table | None:
+    """Rows: methods. None where nothing was transferred, or there is no home to compare with."""
+    home = _home(across, all_scores)
+    if home is None:
+        return None
+    pairs = [(a, b) for a in across.rows for b in home.rows if _same(a, b)]
+    ratios = [_ratio(a, b) for a, b in pairs]
+    pool = pool_seeds([r.values for r, (a, _) in zip(ratios, pairs) if not a.deterministic])
+    rows, records = [], []
+    for (a, b), ratio in zip(pairs, ratios):
+        found = estimate(ratio, pool, a.deterministic, RATIO)
+        ours, theirs = a.estimates["weighted"], b.estimates["weighted"]
+        rows.append(
+            (
+                Cell(a.name, "name"),
+                Cell(epsilon_name(a.epsilon), "label"),
+                Cell(with_interval(ours), "number"),
+                Cell(with_interval(theirs), "number"),
+                Cell(with_interval(found), "number", "; ".join(found.flags)),
+            )
+        )
+        records.append(
+            {
+                "method": a.name,
+                "epsilon": a.epsilon,
+                "across": ours.mean,
+                "home": theirs.mean,
+                "ratio": found.mean,
+                "ratio_half": found.half,
+            }
+        )
+    return Table(
+        "home",
+        f"Trained on {across.trained_on}, against trained on {home.dataset}",
+        ("method", "budget", "weighted F1 here", f"trained on {home.dataset}", "ratio"),
+        tuple(rows),
+        (
+            f"Both are tested on the same {across.test_records:,} records of {across.tested_on}, "
+            "on the same labels. The ratio is paired by seed and patient resample, ± half of its "
+            "95% interval.",
+        ),
+        records=tuple(records),
+    )
+
+
+def _home(across: DatasetScores, all_scores: Iterable[DatasetScores]) -> DatasetScores | None:
+    """The first dataset of the plan that is trained and tested on this test set."""
+    if not across.transferred:
+        return None
+    for other in all_scores:
+        at_home = not other.transferred and other.tested_on == across.tested_on
+        if at_home and (other.records, other.labels) == (across.records, across.labels):
+            return other
+    return None
+
+
+def _same(one: Row, two: Row) -> bool:
+    """Whether two rows are one method with the same seeds, and both are complete."""
+    key = (one.label, one.encoder, one.epsilon, one.seeds)
+    both = one.complete and two.complete and not one.trivial
+    return both and key == (two.label, two.encoder, two.epsilon, two.seeds)
+
+
+def _ratio(one: Row, two: Row) -> Measured:
+    """NaN where the F1 at home is 0."""
+    a, b = one.measured["weighted"], two.measured["weighted"]
+    return Measured(_over(a.values, b.values), _over(a.resamples, b.resamples))
+
+
+def _over(a: Floats, b: Floats) -> Floats:
+    return np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0)

@@ -1,0 +1,1 @@
+"""Run, attack, report: what the command line and a notebook call."""

@@ -1,0 +1,240 @@
+"""The attack stage behind `radpriv run` and `radpriv attack`: of which plan, and which attacks.
+
+target = target_of(request)                     # a suite, or the family of one cell
+attack_target(target, names, console)           # what is finished is served from the store
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from radpriv.benchmark.encoders.features import FeatureCache
+from radpriv.benchmark.registry import did_you_mean
+from radpriv.benchmark.store.caches import cache_folder
+from radpriv.benchmark.store.store import Store
+from radpriv.benchmark.suites.expansion import expand
+from radpriv.benchmark.suites.job import Job
+from radpriv.benchmark.suites.plan import plan_name, suite_digest
+from radpriv.benchmark.suites.suite import Overrides, Suite, shipped
+from radpriv.errors import AttackError, DataError, RadprivError, StoreError, SuiteError
+from radpriv.progress import Tally
+from radpriv.request import Request
+
+Jobs = Callable[[], Mapping[str, Job]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is attacked. plan: its name. only: families, or None for all of them.
+
+    suite: the one that asked for the plan, if it can be read. jobs: by cell id, made when an attack
+    needs more than stored scores.
+    """
+
+    store: Store
+    plan: str
+    suite: Suite | None
+    data: Path | None
+    jobs: Jobs | Mapping[str, Job]
+    only: frozenset[str] | None = None
+    cache: FeatureCache | None = field(default=None, repr=False)
+
+
+def target_of(request: Request) -> Target:
+    """Of a suite, the plan that this very suite has made; of a cell, its family."""
+    if request.suite.endswith(".toml") or "/" in request.suite or request.suite in shipped():
+        suite, overrides, _ = request.load()
+        store, name = plan_of(request, suite, overrides)
+        return Target(store, name, suite, request.data, _jobs(request, suite, overrides, store))
+    return _of_cell(request)
+
+
+def plan_of(request: Request, suite: Suite, overrides: Overrides) -> tuple[Store, str]:
+    """The store and the name of the plan that this very suite has made in it."""
+    store, name = Store(request.store), plan_name(suite, overrides)
+    if store.read_plan(name).get("suite_digest") != suite_digest(suite):
+        raise SuiteError(
+            f"the plan '{name}' in {request.store} was made from another version of this suite; "
+            f"run `radpriv run {request.suite}` first"
+        )
+    return store, name
+
+
+def _of_cell(request: Request) -> Target:
+    text, store = request.suite, Store(request.store)
+    if request.methods or request.encoder or request.limit is not None:
+        raise SuiteError(
+            f"--method, --encoder and --limit belong to a suite, and '{text}' is none; "
+            "the id of a cell says them all"
+        )
+    plans = {
+        path.stem: store.read_plan(path.stem)
+        for path in sorted((store.root / "plans").glob("[!.]*.json"))
+    }
+    entries = [(name, entry) for name, plan in plans.items() for entry in plan["cells"]]
+    hits = [(name, e) for name, e in entries if e in named_by(text, [e for _, e in entries])]
+    found = {entry["family"]: entry for _, entry in hits}
+    if not hits:
+        known = [*shipped(), *(entry["cell_id"] for _, entry in entries)]
+        raise StoreError(
+            f"no suite, and no cell of a plan in {request.store}, is called '{text}'"
+            f"{did_you_mean(text, known)}"
+        )
+    if len(found) > 1:
+        every = [entry for _, entry in entries]
+        listed = ", ".join(f"{shortest(e, every)} ({_axes(e)})" for e in [*found.values()][:8])
+        more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+        raise StoreError(f"'{text}' fits {len(found)} families; give one of: {listed}{more}")
+    (family,) = found
+
+    def finished(name: str) -> int:
+        cells = plans[name]["cells"]
+        return sum(e["family"] == family and e["status"] == "done" for e in cells)
+
+    best = max(dict(hits), key=finished)  # the first by name, of those with the most references
+    if not finished(best):
+        raise AttackError(f"no cell of the family of '{text}' has finished; run its suite again")
+    asked = _asked(request, plans[best])
+    try:
+        suite, overrides, _ = asked.load()
+    except RadprivError as error:
+        return Target(store, best, None, request.data, _never(error), frozenset(found))
+    jobs = _jobs(asked, suite, overrides, store)
+    return Target(store, best, suite, request.data, jobs, frozenset(found))
+
+
+def named_by(text: str, entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Entries of a plan whose cell id is `text`, else goes on after it where a word ends, else
+    starts with it: "lora" is no "lora_wide", nor "eps1" an "eps10"."""
+    ids = [e["cell_id"] for e in entries]
+    for fits in (
+        [i == text for i in ids],
+        [i.startswith((f"{text}.", f"{text}-")) for i in ids],
+        [i.startswith(text) for i in ids],
+    ):
+        if text and any(fits):
+            return [e for e, fit in zip(entries, fits) if fit]
+    return []
+
+
+def shortest(entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
+    """The fewest words of a cell's id by which `named_by` finds its family alone."""
+    whole = str(entry["cell_id"])
+    ends = [i for i, letter in enumerate(whole) if letter in ".-"]
+    for end in ends:
+        if {e["family"] for e in named_by(whole[:end], entries)} == {entry["family"]}:
+            return whole[:end]
+    return whole
+
+
+def _axes(entry: Mapping[str, Any]) -> str:
+    """What tells a family from another whose cells have the same words: label, budget, role."""
+    axes = entry["axes"]
+    budget = "non-private" if axes["epsilon"] == "inf" else f"ε = {axes['epsilon']:g}"
+    role = ", the control" if entry["role"] == "control" else ""
+    return f"{axes.get('label') or axes['method']}, {budget}{role}"
+
+
+def _asked(request: Request, plan: Mapping[str, Any]) -> Request:
+    """The request that a plan was made from, with the data that is at hand now."""
+    words = plan["asked"]
+    return replace(
+        request,
+        suite=words["suite"],
+        methods=words["methods"],
+        encoder=words["encoder"],
+        pretrained_on=words["pretrained_on"],
+        limit=plan["limited"],
+    )
+
+
+def _jobs(request: Request, suite: Suite, overrides: Overrides, store: Store) -> Jobs:
+    def make() -> Mapping[str, Job]:
+        if request.data is not None and not request.data.is_dir():
+            raise DataError(f"{request.data}: no such folder; give the folder that holds the data")
+        made = expand(suite, request.data, overrides, store.secret)
+        return {job.cell.id: job for job in made}
+
+    return make
+
+
+def _never(error: RadprivError) -> Jobs:
+    def make() -> Mapping[str, Job]:
+        raise error
+
+    return make
+
+
+def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
+    """Names of attacks, each once, from names and plug-in files; None for the default.
+
+    UnknownNameError or PluginError before anything is attacked. A snapshot of each file is kept.
+    """
+    from radpriv.attacks.attack import attacks
+    from radpriv.attacks.run_plan import DEFAULT
+
+    names: list[str] = []
+    for word in DEFAULT if words is None else words:
+        if word.endswith(".py"):
+            names += attacks.load_file(word)
+            store.keep_source(Path(word))
+        else:
+            attacks.get(word)
+            names.append(word)
+    return tuple(dict.fromkeys(names))
+
+
+def attack_target(
+    target: Target, names: Sequence[str], console: Console, asked: Collection[str] | None = None
+) -> list[str]:
+    """Attack every family, say what is left out and why, and list the results in the plan.
+
+    asked: the names that a user or a suite wrote, None for all. What could not be attacked, a line
+    each.
+    """
+    from radpriv.attacks.inputs.auxiliary_data import Sources
+    from radpriv.attacks.run_plan import attack_plan, families
+
+    store, plan = target.store, target.store.read_plan(target.plan)
+    cache = target.cache or FeatureCache(cache_folder())
+    sources = Sources(store, target.data, target.jobs, cache)
+    there = [f for f in families(store, plan) if target.only is None or f in target.only]
+    with Tally(len(there) * len(names), console) as tally:
+        failed: list[str] = []
+        results = attack_plan(
+            store, plan, names, sources, tally.say, tally.tick, target.only, failed, asked
+        )
+    made = {result.folder.name for result in results}
+    kept = [old for old in plan.get("attacks", ()) if _stays(store, old, made, names, target.only)]
+    store.write_plan(target.plan, {**plan, "attacks": sorted(made.union(kept))})
+    console.print(
+        f"{len(results)} results of {', '.join(names)} on {len(there)} families"
+        if names
+        else "no attack was asked for",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return failed
+
+
+def _stays(
+    store: Store,
+    old: str,
+    made: Iterable[str],
+    names: Sequence[str],
+    only: frozenset[str] | None,
+) -> bool:
+    """Whether a result that the plan lists is of another attack, or family, than was just made."""
+    try:
+        found = store.lookup_attack(old)
+    except StoreError:  # it stays until it is made anew, so that reports say that it is damaged
+        return old.rpartition("-")[0] not in {new.rpartition("-")[0] for new in made}
+    if found is None:
+        return False
+    attacked = found.record.get("attack") in names
+    return not (attacked and (only is None or found.record.get("family") in only))

@@ -1,0 +1,271 @@
+"""One family end to end: files in, rows of the attack, of the null and of the control out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from radpriv.attacks import metrics
+from radpriv.attacks.attack import Attack, attacks
+from radpriv.attacks.evaluation.attack_results import RIVALS
+from radpriv.attacks.inputs.cell_outputs import CellFiles
+from radpriv.attacks.metrics import Floats
+from radpriv.attacks.run_family import attack_family, attack_id, write_result
+from radpriv.attacks.view import View
+from radpriv.errors import AttackError
+
+WriteCell = Callable[..., Path]
+Seeds = list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+@pytest.fixture
+def family(write_cell: WriteCell, untrained: Seeds) -> list[CellFiles]:
+    return [CellFiles.open(write_cell(s, *seed)) for s, seed in enumerate(untrained)]
+
+
+@pytest.fixture
+def control(write_cell: WriteCell, overfitted: Seeds) -> list[CellFiles]:
+    return [
+        CellFiles.open(write_cell(s, *seed, role="control", epsilon="inf"))
+        for s, seed in enumerate(overfitted)
+    ]
+
+
+@pytest.fixture
+def extra() -> Iterator[list[View]]:
+    """Registers attacks that are wrong on purpose; the views that 'spy' was shown."""
+    seen: list[View] = []
+
+    @attacks.register("flipped")
+    @dataclass(frozen=True)
+    class Flipped(Attack):
+        def score(self, view: View) -> Floats:
+            return -attacks.get("loss")().score(view)
+
+    @attacks.register("first-column")
+    @dataclass(frozen=True)
+    class FirstColumn(Attack):
+        def score(self, view: View) -> Floats:
+            return view.logits[:, 0].astype(np.float64)
+
+    @attacks.register("spy")
+    @dataclass(frozen=True)
+    class Spy(Attack):
+        power: float = 1.0
+
+        def score(self, view: View) -> Floats:
+            seen.append(view)
+            return np.zeros(len(view))
+
+    yield seen
+    for name in ("flipped", "first-column", "spy"):
+        del attacks._items[name]
+
+
+def half_width_99(row: dict) -> float:
+    """Of the AUC on null data: Mann–Whitney's exact null variance."""
+    n1, n0 = row["members"], row["candidates"] - row["members"]
+    return NormalDist().inv_cdf(0.995) * ((n1 + n0 + 1) / (12 * n1 * n0)) ** 0.5
+
+
+def test_a_model_that_never_saw_the_coins_shows_no_leakage(family: list[CellFiles]) -> None:
+    result, _ = attack_family("loss", {}, family, "f")
+    assert [(r["seed"], r["role"]) for r in result["rows"]] == [
+        (s, role) for s in range(3) for role in ("attack", "null", "known")
+    ]
+    truth = result["summary"]["known"]["truth"]
+    assert truth["epsilon"] == 1.0 and 0.55 < truth["auc"] < 0.6
+    for row in result["rows"]:
+        expected = truth["auc"] if row["role"] == "known" else 0.5
+        assert abs(row["auc"] - expected) < half_width_99(row)
+        assert row["guesses"] == 60 and row["candidates"] == 600 and row["references"] == 2
+        assert row["epsilon_lower"] < 0.5 < row["ceiling"]
+        assert row["epsilon_lower"] <= 1.0  # the truth of the known mechanism
+    assert set(result["summary"]) == {"attack", "null", "known"}
+    for what, summary in result["summary"].items():
+        best = result["audit"][what]["one_run"]
+        told = summary["epsilon_lower"], summary["ceiling"], summary["guesses"], summary["correct"]
+        chosen = best["chosen"]
+        assert told == (best["epsilon"], best["ceiling"], chosen["r"], chosen["v"])
+        assert result["audit"][what]["attacks"] == RIVALS
+        expected = truth["auc"] if what == "known" else 0.5
+        assert summary["auc_low"] < expected < summary["auc_high"] and summary["k"] == 3
+
+
+def test_the_positive_control_leaks_and_its_null_row_does_not(control: list[CellFiles]) -> None:
+    result, _ = attack_family("loss", {}, control, "f")
+    assert result["role"] == "control" and set(result["summary"]) == {"control", "null"}
+    for row in result["rows"]:
+        if row["role"] == "control":
+            assert row["auc"] >= 0.9 and row["epsilon_lower"] > 1.0
+            assert row["epsilon_lower"] <= row["ceiling"]
+        else:
+            assert abs(row["auc"] - 0.5) < half_width_99(row) and row["epsilon_lower"] < 0.5
+    assert result["summary"]["control"]["auc_low"] > 0.9
+
+
+def test_a_flipped_sign_is_found_on_the_control(
+    control: list[CellFiles], extra: list[View]
+) -> None:
+    right, _ = attack_family("loss", {}, control, "f")
+    wrong, _ = attack_family("flipped", {}, control, "f")
+    assert wrong["summary"]["control"]["auc_high"] < 0.5
+    assert wrong["summary"]["control"]["auc"] == pytest.approx(
+        1 - right["summary"]["control"]["auc"]
+    )
+    assert wrong["summary"]["control"]["epsilon_lower"] == 0.0
+
+
+def test_an_attack_that_reads_one_column_misses_what_the_control_must_show(
+    control: list[CellFiles], extra: list[View]
+) -> None:
+    wrong, _ = attack_family("first-column", {}, control, "f")
+    assert wrong["summary"]["control"]["auc"] < 0.721  # what the correctness gap alone gives
+
+
+def test_null_rows_are_the_same_scores_against_permuted_coins(family: list[CellFiles]) -> None:
+    first, _ = attack_family("loss", {}, family, "f")
+    again, _ = attack_family("loss", {}, family[::-1], "f")
+    assert first == again
+    nulls = [r for r in first["rows"] if r["role"] == "null"]
+    reals = [r for r in first["rows"] if r["role"] == "attack"]
+    assert [r["members"] for r in nulls] == [r["members"] for r in reals]
+    assert all(a["auc"] != b["auc"] for a, b in zip(nulls, reals))
+
+
+def test_tpr_is_left_out_where_non_members_are_too_few(family: list[CellFiles]) -> None:
+    result, _ = attack_family("loss", {}, family, "f")
+    for row in result["rows"]:
+        assert row["tpr_at_fpr"]["0.01"] == {"value": None, "resolvable": False}
+        assert row["tpr_at_fpr"]["0.05"]["resolvable"]
+        assert 0 <= row["tpr_at_fpr"]["0.05"]["value"] <= 1
+
+
+def test_a_private_cell_is_audited_at_the_delta_of_its_budget(
+    write_cell: WriteCell, untrained: Seeds
+) -> None:
+    cell = CellFiles.open(write_cell(0, *untrained[0]))
+    asked = {**cell.record["cell"], "budget": {"epsilon": 1.0, "delta": 1e-6}}
+    changed = CellFiles(cell.folder, {**cell.record, "cell": asked})
+    result, _ = attack_family("loss", {}, [changed], "f")
+    assert {(r["delta"], r["delta_source"]) for r in result["rows"]} == {(1e-6, "budget")}
+
+
+def test_a_non_private_cell_gets_the_default_delta_and_says_so(control: list[CellFiles]) -> None:
+    result, _ = attack_family("loss", {}, control, "f")
+    assert {(r["delta"], r["delta_source"]) for r in result["rows"]} == {
+        (1e-5, "default_delta(n_public)")  # n_public = 3,000: 1/30,000, rounded down
+    }
+
+
+def test_each_target_sees_the_other_seeds_with_flags_and_itself_without(
+    family: list[CellFiles], untrained: Seeds, extra: list[View]
+) -> None:
+    attack_family("spy", {}, family, "f")
+    whole, by_label = extra[:3], extra[3:]
+    assert [[r.seed for r in view.references] for view in whole] == [[1, 2], [0, 2], [0, 1]]
+    assert [view.logits.shape[1] for view in by_label] == [1] * 15  # again for each label
+    for seed, view in enumerate(whole):
+        assert np.array_equal(view.logits, untrained[seed][0])
+        assert np.array_equal(view.labels, untrained[seed][1], equal_nan=True)
+        assert view.population.logits.shape == (20, 5)
+        for other in view.references:
+            assert np.array_equal(other.member, untrained[other.seed][2])
+            assert not np.array_equal(other.member, untrained[seed][2])
+
+
+def test_the_id_changes_with_all_that_decides_the_result(
+    family: list[CellFiles], extra: list[View], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = {attack_id("spy", {}, "f", family)}
+    ids.add(attack_id("spy", {"power": 2.0}, "f", family))
+    ids.add(attack_id("spy", {}, "g", family))
+    ids.add(attack_id("spy", {}, "f", family[:2]))
+    ids.add(attack_id("loss", {}, "f", family))
+    anew = [CellFiles(c.folder, {**c.record, "fingerprint": "beef"}) for c in family]
+    ids.add(attack_id("spy", {}, "f", anew))
+    monkeypatch.setattr(attacks.get("spy"), "version", 2)
+    ids.add(attack_id("spy", {}, "f", family))
+    assert len(ids) == 7
+    assert attack_id("loss", {}, "f", family) == attack_id("loss", {}, "f", family[::-1])
+    assert attack_id("loss", {}, "f", family).startswith("loss.toy.minilm.dp_lora.eps1.k3-")
+
+
+def test_what_is_written_is_deterministic_and_keeps_scores_in_private(
+    family: list[CellFiles], tmp_path: Path
+) -> None:
+    texts = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_result(tmp_path / name, *attack_family("loss", {}, family, "f"))
+        files = sorted(p for p in (tmp_path / name).rglob("*") if p.is_file())
+        assert [p.relative_to(tmp_path / name).as_posix() for p in files] == [
+            "private/rows.parquet",
+            "result.json",
+        ]
+        texts.append([p.read_bytes() for p in files])
+    assert texts[0] == texts[1]
+    result = json.loads(texts[0][1])
+    assert result["cells"] == sorted(c.cell_id for c in family) and texts[0][1].endswith(b"}\n")
+    rows = pq.read_table(tmp_path / "one" / "private" / "rows.parquet")
+    assert rows.schema.names == ["slot", "seed", "score"] and rows.num_rows == 1800
+    assert [str(t) for t in rows.schema.types] == ["int64", "int64", "double"]
+    flags = pq.read_table(family[1].folder / "private" / "flags.parquet")
+    ours = rows.filter(pa.compute.equal(rows["seed"], 1))
+    assert ours["slot"].equals(flags["slot"])
+    area = metrics.auc(ours["score"].to_numpy(), flags["member"].to_numpy())
+    assert area == next(r["auc"] for r in result["rows"] if r["seed"] == 1)
+
+
+def test_a_run_whose_logits_are_not_finite_is_refused_with_the_count(
+    write_cell: WriteCell, untrained: Seeds
+) -> None:
+    logits, labels, member = untrained[0]
+    broken = logits.copy()
+    broken[:7] = np.nan
+    cell = CellFiles.open(write_cell(0, broken, labels, member))
+    with pytest.raises(AttackError, match="attack 'loss': 7 of 600 scores are not finite"):
+        attack_family("loss", {}, [cell], "f")
+
+
+def per_patient(write_cell: WriteCell, seed: int, member: np.ndarray, shift: float) -> CellFiles:
+    """600 candidates of 120 patients of five reports; members' logits fit better by `shift`."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((600, 4)) < 0.3).astype(np.float32)
+    logits = rng.standard_normal((600, 4)).astype(np.float32)
+    logits += (shift * member[:, None] * (2 * labels - 1)).astype(np.float32)
+    folder = write_cell(seed, logits, labels, member)
+    path = folder / "private" / "candidates.parquet"
+    table = pq.read_table(path)
+    patients = pa.array([f"p{i // 5:03d}" for i in range(600)])
+    pq.write_table(table.set_column(2, "patient", patients), path)
+    found = CellFiles.open(folder)
+    asked = {**found.record["cell"], "audit": {"unit": "patient", "canaries": "natural"}}
+    return CellFiles(folder, {**found.record, "cell": asked})
+
+
+def test_coins_per_patient_make_patients_the_candidates(write_cell: WriteCell) -> None:
+    rng = np.random.default_rng(5)
+    coins = [np.repeat(rng.random(120) < 0.5, 5) for _ in range(2)]
+    cells = [per_patient(write_cell, s, coin, shift=0.5) for s, coin in enumerate(coins)]
+    result, rows = attack_family("loss", {}, cells, "f")
+    assert result["unit"] == "patient" and len(rows) == 2 * 600
+    summary = result["summary"]["attack"]
+    assert summary["candidates"] == 120
+    one_report, _ = attack_family("loss", {}, [CellFiles.open(cell.folder) for cell in cells], "f")
+    assert summary["auc"] > one_report["summary"]["attack"]["auc"] + 0.05  # five reports say more
+
+
+def test_a_patient_who_is_a_member_in_part_is_refused(write_cell: WriteCell) -> None:
+    member = np.repeat(np.arange(120) % 2 == 0, 5)
+    member[0] = False
+    with pytest.raises(AttackError, match="a member in part"):
+        attack_family("loss", {}, [per_patient(write_cell, 0, member, 0.0)], "f")

@@ -1,0 +1,61 @@
+"""RDP at the orders that small budgets need."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from dp_accounting import dp_event
+from dp_accounting.rdp import RdpAccountant
+
+from radpriv.benchmark.privacy.accounting.ledger import Group
+from radpriv.benchmark.privacy.accounting.rdp import LARGE, _quiet, rdp
+
+DELTA = 1e-5
+
+
+def at(order: int, sigma: float) -> float:
+    accountant = RdpAccountant([order])
+    accountant.compose(dp_event.GaussianDpEvent(sigma))
+    return float(accountant.get_epsilon(DELTA))
+
+
+@pytest.mark.parametrize("order", [2048, 3072, 4096])
+def test_each_large_order_is_tried_where_it_is_the_best(order: int) -> None:
+    """It is for a Gaussian of 0.4 times as much noise."""
+    sigma = 0.4 * order
+    best = min((at(o, sigma), o) for o in (1024, *LARGE))
+    assert best[1] == order
+    assert rdp((Group(1.0, sigma, 1),), DELTA) == pytest.approx(best[0], rel=1e-9)
+
+
+def test_large_orders_are_two_to_the_n_and_one_and_a_half_times_that() -> None:
+    assert sorted(LARGE) == [
+        2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 49152, 65536, 98304,
+    ]  # fmt: skip
+
+
+def test_the_library_is_quiet_in_it_and_as_loud_as_before_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    logger = logging.getLogger("absl")
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    with _quiet():
+        assert logger.level == logging.ERROR
+    assert logger.level == logging.INFO
+
+
+@pytest.mark.parametrize(("sigma", "tables"), [(1.0, 1), (400.0, 2)])
+def test_large_orders_are_asked_only_where_the_largest_of_the_others_is_best(
+    sigma: float, tables: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    class Counted(RdpAccountant):
+        def __init__(self, orders: object) -> None:
+            asked.append(orders)
+            super().__init__(orders)
+
+    monkeypatch.setattr("dp_accounting.rdp.RdpAccountant", Counted)
+    rdp((Group(1.0, sigma, 1),), DELTA)
+    assert len(asked) == tables

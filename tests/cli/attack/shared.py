@@ -1,0 +1,54 @@
+"""A plug-in attack to write, and what a store holds of attacks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+WriteSuite = Callable[..., Path]
+Radpriv = Callable[..., Any]
+
+MINE = '''"""The shorter, the likelier a member: nonsense that is cheap."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from radpriv.attacks.attack import Attack, attacks
+
+
+@attacks.register("shorter")
+@dataclass(frozen=True)
+class Shorter(Attack):
+    """A docstring."""
+
+    needs = frozenset({needs})
+
+    def score(self, view):
+        {body}
+'''
+BODY = "return -view.length.astype(np.float64)"
+
+
+def write_attack(path: Path, needs: str = "", body: str = BODY) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(MINE.format(needs="{" + needs + "}" if needs else "()", body=body))
+    return path
+
+
+def results(store: Path) -> dict[str, dict[str, Any]]:
+    """result.json by attack id."""
+    paths = sorted(store.glob("attacks/*/result.json"))
+    return {p.parent.name: json.loads(p.read_text()) for p in paths}
+
+
+def listed(store: Path) -> list[str]:
+    (plan,) = store.glob("plans/*.json")
+    return list(json.loads(plan.read_text())["attacks"])
+
+
+def cells(store: Path, method: str) -> list[dict[str, Any]]:
+    (plan,) = store.glob("plans/*.json")
+    return [c for c in json.loads(plan.read_text())["cells"] if c["axes"]["method"] == method]

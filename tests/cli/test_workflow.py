@@ -1,0 +1,108 @@
+"""The arc: what the command line's words become, and what stands for them later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from radpriv.benchmark.store import caches
+from radpriv.benchmark.suites.suite import Suite, read_suite
+from radpriv.errors import SuiteError, UnknownNameError
+from radpriv.workflow import workflow
+
+
+def request(suite: Path, **changes: object) -> workflow.Request:
+    values: dict[str, object] = {"suite": str(suite), "data": None, "store": Path("store")}
+    return workflow.Request(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_a_request_without_words_is_the_suite_as_it_stands(
+    write_suite: Callable[..., Path],
+) -> None:
+    path = write_suite("prior", seeds="3")
+    suite, overrides, plugins = request(path).load()
+    assert suite == read_suite(str(path)) and not overrides.any and plugins == []
+    assert overrides.asked["suite"] == str(path)
+
+
+def test_words_of_the_command_line_replace_their_axis_and_no_other(
+    write_suite: Callable[..., Path], tiny_albert: object
+) -> None:
+    path = write_suite("prior", seeds="3")
+    plain: Suite = request(path).load()[0]
+    changed, overrides, _ = request(
+        path, methods=["tfidf", "dp_bow"], encoder="a/b@c", pretrained_on="books", limit=40
+    ).load()
+    assert [m.name for m in changed.methods] == ["tfidf", "dp_bow"]
+    assert changed.encoders == ("a/b@c",) and changed.pretrained_on == "books"
+    assert changed.seeds == (0,) and overrides.limit == 40 and overrides.any
+    assert changed.datasets == plain.datasets and changed.epsilons == plain.epsilons
+
+
+def test_a_plugin_file_becomes_the_names_that_it_registers(
+    write_suite: Callable[..., Path], tmp_path: Path
+) -> None:
+    plugin = tmp_path / "two.py"
+    plugin.write_text(
+        "from dataclasses import dataclass\n"
+        "from radpriv.benchmark.methods.method import Method, methods\n"
+        "@methods.register('first_of_two')\n@dataclass(frozen=True)\nclass A(Method):\n"
+        "    def fit(self, train, encoder, budget, run): ...\n"
+        "@methods.register('second_of_two')\n@dataclass(frozen=True)\nclass B(Method):\n"
+        "    def fit(self, train, encoder, budget, run): ...\n"
+    )
+    suite, overrides, plugins = request(write_suite("prior"), methods=[str(plugin)]).load()
+    assert [m.name for m in suite.methods] == ["first_of_two", "second_of_two"]
+    assert plugins == [plugin] and overrides.asked["methods"] == [str(plugin)]
+
+
+def test_names_has_a_line_for_everything() -> None:
+    for kind, entries in workflow.names().items():
+        assert entries, kind
+        for name, line in entries.items():
+            assert "\n" not in line and name, kind
+
+
+def test_a_device_is_chosen_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert workflow.choose_device("auto").type == "cpu" == workflow.choose_device("cpu").type
+    with pytest.raises(SuiteError, match="no CUDA device"):
+        workflow.choose_device("cuda")
+    with pytest.raises(SuiteError, match="auto, cpu or cuda"):
+        workflow.choose_device("gpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert workflow.choose_device("auto").type == "cuda" == workflow.choose_device("cuda").type
+    assert workflow.choose_device("cpu").type == "cpu"
+
+
+def test_the_cache_lies_where_the_user_says_or_in_the_users_cache_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RADPRIV_CACHE", str(tmp_path / "mine"))
+    assert caches.cache_folder() == tmp_path / "mine"
+    monkeypatch.delenv("RADPRIV_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert caches.cache_folder() == tmp_path / "radpriv"
+
+
+def test_an_unknown_method_is_refused_before_anything_is_written(
+    write_suite: Callable[..., Path], tmp_path: Path
+) -> None:
+    from rich.console import Console
+
+    asked = request(write_suite("prior"), store=tmp_path / "store", methods=["pryor"])
+    with pytest.raises(UnknownNameError, match="did you mean 'prior'"):
+        workflow.run(asked, Console(stderr=True))
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_stand_in_dataset_is_announced_with_the_way_to_the_real_one(tmp_path: Path) -> None:
+    suite = read_suite("quickstart")
+    lines = workflow._instead(suite, ["synthetic-plain"], tmp_path)
+    assert len(lines) == 1 and "\n" not in lines[0]
+    assert lines[0].startswith("openi not found, using synthetic-plain: ")
+    assert "NLMCXR_reports.tgz" in lines[0]
+    assert workflow._instead(suite, ["openi"], tmp_path) == []

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from radpriv.errors import ReportError
+from radpriv.reports.results.load import load
+
+
+def one_line(error: pytest.ExceptionInfo[ReportError]) -> str:
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def edit_plan(root: Path, change) -> None:
+    path = root / "plans" / "demo.json"
+    plan = json.loads(path.read_text())
+    change(plan)
+    path.write_text(json.dumps(plan))
+
+
+def test_a_plan_is_read_with_its_cells_scores_and_attacks(fake) -> None:
+    results = load(fake.write(), "demo")
+    assert len(results.entries) == len(results.done) == 33
+    assert len(results.attacks) == 11
+    controls = [d for d in results.done.values() if d.entry.role == "control"]
+    assert len(controls) == 3 and all(d.scores is None for d in controls)
+
+
+def test_an_unknown_suite_is_refused_with_the_plans_that_exist(fake) -> None:
+    with pytest.raises(ReportError, match="no plan of 'demmo'") as error:
+        load(fake.write(), "demmo")
+    assert "demo" in one_line(error)
+
+
+def test_mixed_fingerprints_in_a_family_are_refused_naming_the_cells(fake) -> None:
+    root = fake.write()
+    other = "f" * 16
+
+    def change(plan) -> None:
+        cell = plan["cells"][0]
+        folder = root / "cells" / cell["cell_id"]
+        (folder / cell["fingerprint"]).rename(folder / other)
+        cell["fingerprint"] = other
+
+    edit_plan(root, change)
+    with pytest.raises(ReportError, match="mixes fingerprints") as error:
+        load(root, "demo")
+    assert "openi.dp_lora.eps1.cell.s0" in one_line(error)
+    assert any("mixes fingerprints" in m for m in load(root, "demo", allow_mixed=True).mixed)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("package torch", lambda r: r["how"]["packages"].update(torch="2.12.0")),
+        ("device", lambda r: r.update(device_kind="cuda")),
+        ("dtype", lambda r: r.update(dtype="bfloat16")),
+    ],
+)
+def test_a_table_refuses_mixed_packages_device_and_dtype(fake, name: str, change) -> None:
+    fake.edit = lambda r: change(r) if r["cell_id"].startswith("openi.lora.epsinf.cell.s1") else 0
+    root = fake.write()
+    with pytest.raises(ReportError, match=f"mixes {name}") as error:
+        load(root, "demo")
+    assert "openi.lora.epsinf.cell.s1" in one_line(error)
+    assert load(root, "demo", allow_mixed=True).mixed
+
+
+def test_packages_that_only_some_methods_use_do_not_count_as_mixed(fake) -> None:
+    fake.edit = lambda r: r["how"]["packages"].pop("torch") if "tfidf" in r["cell_id"] else 0
+    assert not load(fake.write(), "demo").mixed
+
+
+def test_limited_results_never_share_a_table_even_if_mixing_is_allowed(fake) -> None:
+    fake.edit = lambda r: r["cell"].update(limited=50) if "tfidf" in r["cell_id"] else 0
+    with pytest.raises(ReportError, match="limited = 50"):
+        load(fake.write(), "demo", allow_mixed=True)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 and no more"])
+def test_a_truncated_score_file_is_one_line_with_its_name(fake, damage: bytes) -> None:
+    root = fake.write()
+    path = sorted(root.glob("cells/openi.lora*/*/test.parquet"))[0]
+    path.write_bytes(damage)
+    with pytest.raises(ReportError, match=r"test\.parquet: cannot be read") as error:
+        load(root, "demo")
+    one_line(error)
+
+
+def test_a_cell_that_the_plan_calls_done_but_is_absent_is_named(fake) -> None:
+    root = fake.write()
+    path = sorted(root.glob("cells/openi.lora*/*/record.json"))[0]
+    path.unlink()
+    with pytest.raises(ReportError, match=r"cell openi\.lora.*has no record\.json"):
+        load(root, "demo")
+
+
+def test_an_attack_on_other_cells_than_the_finished_ones_is_left_out(fake) -> None:
+    root = fake.write()
+    path = sorted(root.glob("attacks/*/result.json"))[0]
+    result = json.loads(path.read_text())
+    path.write_text(json.dumps({**result, "cells": result["cells"][:2]}))
+    assert len(load(root, "demo").attacks) == 10
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"attack_id": "lo', b"[]", b"{}", b"\xff\xfe", None])
+def test_an_attack_result_that_cannot_be_read_costs_a_report_that_one(fake, damage) -> None:
+    root = fake.write()
+    path = sorted(root.glob("attacks/*/result.json"))[0]
+    listed = [p.parent.name for p in root.glob("attacks/*/result.json")]
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage)
+    edit_plan(root, lambda plan: plan.update(attacks=listed))
+    found = load(root, "demo")
+    assert len(found.attacks) == 10 and not found.apart
+    ((name, reason),) = found.unread
+    assert name == path.parent.name and "run the attack again" in reason
+
+
+def test_results_that_a_plan_lists_and_nobody_asks_for_are_counted_apart(fake) -> None:
+    root = fake.write()
+    listed = sorted(p.parent.name for p in root.glob("attacks/*/result.json"))
+    edit_plan(root, lambda plan: plan.update(attacks=[*listed, "mine.a.k2-00", "mine.b.k2-01"]))
+    found = load(root, "demo", attack_ids=listed)
+    assert len(found.attacks) == 11 and found.apart == {"mine": 2} and not found.unread
+
+
+def test_two_results_of_one_attack_are_refused_unless_one_is_chosen(fake) -> None:
+    root = fake.write()
+    path = sorted(root.glob("attacks/*/result.json"))[0]
+    result = json.loads(path.read_text())
+    copy = root / "attacks" / "newer" / "result.json"
+    copy.parent.mkdir()
+    copy.write_text(json.dumps({**result, "attack_id": "newer"}))
+    with pytest.raises(ReportError, match="two results of attack loss") as error:
+        load(root, "demo")
+    one_line(error)
+    assert [a.attack_id for a in load(root, "demo", attack_ids=["newer"]).attacks] == ["newer"]
+    edit_plan(root, lambda plan: plan.update(attacks=["newer"]))
+    assert [a.attack_id for a in load(root, "demo").attacks] == ["newer"]
