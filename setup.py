@@ -19,7 +19,7 @@ class FreshBuild(build_py):
 
 setup(
     packages=[
-        "radpriv",
+        *find_packages("src"),
         *(f"radpriv.{p}" for f in FOLDERS for p in find_packages(include=[f, f"{f}.*"])),
     ],
     package_dir={"radpriv": "src/radpriv", **{f"radpriv.{f}": f for f in FOLDERS}},
