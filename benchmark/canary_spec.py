@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from radpriv.benchmark.strict import file_format
 from radpriv.errors import SuiteError
 
 GRADIENT = "gradient"
@@ -12,6 +13,7 @@ KINDS = ("rare-token", "secret", GRADIENT, "mislabelled")
 MOST = 100_000
 
 
+@file_format
 @dataclass(frozen=True)
 class Planting:
     """Canaries of one kind.

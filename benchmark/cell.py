@@ -16,8 +16,15 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from pydantic import JsonValue
+
 from radpriv.benchmark.canary_spec import Planting
+from radpriv.benchmark.epsilon import Epsilon, encoded
+from radpriv.benchmark.strict import file_format
 from radpriv.errors import SuiteError
+
+JsonObject = Mapping[str, JsonValue]
+"""What a JSON object holds."""
 
 UNITS = ("report", "patient")
 
@@ -41,7 +48,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         if value != math.inf:
             raise SuiteError(f"{value} among the parameters: give a number, or inf")
-        return "inf"
+        return encoded(value)
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -60,11 +67,12 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
+@file_format
 @dataclass(frozen=True)
 class Budget:
     """(ε, δ) for one unit under add/remove adjacency; ε = inf is non-private (δ is then 0)."""
 
-    epsilon: float
+    epsilon: Epsilon
     delta: float
     unit: str = "report"
     adjacency: str = "add_remove"
@@ -103,6 +111,7 @@ class Budget:
         return budget
 
 
+@file_format
 @dataclass(frozen=True)
 class Claim:
     """What a finished run says it satisfies; it can be refuted.
@@ -111,13 +120,14 @@ class Claim:
     method's own) or "none".
     """
 
-    epsilon: float
+    epsilon: Epsilon
     delta: float
     unit: str
     adjacency: str
     standing: str
 
 
+@file_format
 @dataclass(frozen=True)
 class AuditPolicy:
     """Which units are candidates and how their membership is drawn (audit_set/universe.py).
@@ -159,6 +169,7 @@ class AuditPolicy:
         return self.share if self.share is not None else min(1000, 0.2 * n_public) / n_public
 
 
+@file_format
 @dataclass(frozen=True)
 class Cell:
     """One training run, fully described. `identity` and `encoder` are canonical-JSON-able.
@@ -171,11 +182,11 @@ class Cell:
     """
 
     dataset: str
-    dataset_identity: Mapping[str, Any] = field(hash=False)
+    dataset_identity: JsonObject = field(hash=False)
     encoder: str
     encoder_sha256: str
     method: str
-    params: Mapping[str, Any] = field(hash=False)
+    params: JsonObject = field(hash=False)
     public: tuple[str, ...]
     budget: Budget
     n_public: int
@@ -198,7 +209,8 @@ class Cell:
         if self.noise_mode not in ("replayable", "secret"):
             raise SuiteError(f"noise mode '{self.noise_mode}': replayable or secret")
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
+        """What the id is made of, as plain JSON: what was not asked for is left out."""
         asked = dict(_plain(asdict(self)))
         if self.per_patient is None:  # ids of cells with unit "report" stay what they were
             del asked["per_patient"]

@@ -15,35 +15,21 @@ refused. Values are left out of every message, as files of gated data may quote 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from radpriv.benchmark.store.atomic import read_bytes, write_json
+from radpriv.benchmark.strict import file_format
 from radpriv.errors import RadprivError, StoreError
 
+__all__ = ["dump", "file_format", "json_schema", "parse", "read", "sentence", "write"]
+
 T = TypeVar("T")
-
-STRICT = ConfigDict(
-    extra="forbid",
-    strict=True,
-    hide_input_in_errors=True,
-    allow_inf_nan=False,
-    use_enum_values=False,
-)
-
-
-def file_format(kind: type[T]) -> type[T]:
-    """Marks a frozen dataclass, or a part of one, as read and written strictly."""
-    if not dataclasses.is_dataclass(kind):
-        raise TypeError(f"{kind.__name__}: a file format is a dataclass")
-    kind.__pydantic_config__ = STRICT  # type: ignore[attr-defined]
-    return kind
 
 
 @cache
@@ -97,7 +83,7 @@ def write(path: Path, value: Any) -> None:
 
 def json_schema(kind: Any) -> dict[str, Any]:
     """The JSON Schema of a format, as `docs/schema/` holds it."""
-    return _adapter(kind).json_schema(mode="serialization")
+    return _adapter(kind).json_schema(mode="validation")
 
 
 def sentence(problem: ValidationError) -> str:

@@ -15,52 +15,13 @@ import os
 from collections import Counter, deque
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from radpriv.benchmark.store.atomic import storing
+from radpriv.benchmark.store.ledger_schema import Group, Release
+from radpriv.benchmark.store.schema import parse
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
-
-
-@dataclass(frozen=True)
-class Release:
-    """One noised output. noise_multiplier: noise standard deviation ÷ sensitivity.
-
-    sensitivity: largest L2 change that one unit can make (add or remove). rate: inclusion
-    probability of the sample, 1 for none. sha256: of the noised value, float64 little-endian.
-    """
-
-    step: int
-    name: str
-    sensitivity: float
-    noise_multiplier: float
-    rate: float
-    sha256: str
-
-    def __post_init__(self) -> None:
-        numbers = (self.sensitivity, self.noise_multiplier, self.rate)
-        if any(isinstance(x, bool) or not isinstance(x, int | float) for x in numbers):
-            raise PrivacyError("ledger: sensitivity, noise_multiplier and rate must be numbers")
-        if not (math.isfinite(self.sensitivity) and self.sensitivity > 0):
-            raise PrivacyError(f"ledger: sensitivity {self.sensitivity!r} is not positive, finite")
-        if not (math.isfinite(self.noise_multiplier) and self.noise_multiplier >= 0):
-            raise PrivacyError(f"ledger: noise multiplier {self.noise_multiplier!r} is not ≥ 0")
-        if not 0 < self.rate <= 1:
-            raise PrivacyError(f"ledger: rate {self.rate!r} is not in (0, 1]")
-        if not isinstance(self.step, int) or isinstance(self.step, bool) or self.step < 0:
-            raise PrivacyError(f"ledger: step {self.step!r} is not a count")
-        if not isinstance(self.name, str) or not isinstance(self.sha256, str):
-            raise PrivacyError("ledger: name and sha256 must be text")
-
-
-@dataclass(frozen=True)
-class Group:
-    """`steps` equal sampled Gaussian steps."""
-
-    rate: float
-    noise_multiplier: float
-    steps: int
 
 
 class Ledger:
@@ -130,34 +91,21 @@ def mend(path: Path) -> None:
             os.truncate(path, data.rfind(b"\n") + 1)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of a line; ValueError where it says one thing twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a field stands twice")
-    return found
-
-
 def read(path: Path) -> list[Release]:
     """The releases of a ledger file; PrivacyError names the line that is not one."""
     releases = []
-    known = set(Release.__dataclass_fields__)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PrivacyError(f"{path}: the ledger cannot be read ({error})") from error
     lines = text.removesuffix("\n").split("\n") if text else []
     for number, line in enumerate(lines, 1):
+        where = f"{path} line {number}"
         try:
-            value = json.loads(line, object_pairs_hook=_once)
-        except (ValueError, RecursionError) as error:
-            raise PrivacyError(f"{path} line {number}: not JSON ({error})") from error
-        if not isinstance(value, dict) or set(value) != known:
-            raise PrivacyError(f"{path} line {number}: fields must be {', '.join(sorted(known))}")
-        try:
-            releases.append(Release(**value))
+            releases.append(parse(Release, line, where, PrivacyError))
         except (PrivacyError, OverflowError) as error:
-            raise PrivacyError(f"{path} line {number}: {error}") from error
+            said = str(error)
+            raise PrivacyError(said if said.startswith(where) else f"{where}: {said}") from error
     return releases
 
 
