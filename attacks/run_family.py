@@ -58,8 +58,8 @@ def attack_id(
         "version": attack.version,
         "params": attack.params(),
         "fingerprint": fingerprint,
-        "cells": [[c.cell_id, c.record["fingerprint"]] for c in family],
-        "references": sorted([c.cell_id, c.record["fingerprint"]] for c in references),
+        "cells": [[c.cell_id, c.record.fingerprint] for c in family],
+        "references": sorted([c.cell_id, c.record.fingerprint] for c in references),
     }
     first = family[0].cell_id.rsplit("-", 1)[0]
     head = first.removesuffix(f".s{family[0].seed}")
@@ -108,11 +108,11 @@ def attack_family(
         "attack_version": attack.version,
         "params": attack.params(),
         "fingerprint": fingerprint,
-        "family": family[0].record["family"],
+        "family": family[0].record.family,
         "role": answered.role,
         "unit": answered.unit,
         "cells": sorted(c.cell_id for c in family),
-        "cell_fingerprints": {c.cell_id: c.record["fingerprint"] for c in family},
+        "cell_fingerprints": {c.cell_id: c.record.fingerprint for c in family},
         "references": sorted(c.cell_id for c in extra),
         **found,
     }
@@ -140,13 +140,13 @@ def _family(targets: Sequence[CellFiles]) -> list[CellFiles]:
         raise AttackError("an attack needs at least one finished cell: run the suite first")
     for cell in targets:
         record = cell.record
-        if record["status"] != "done":
-            raise AttackError(f"{cell.folder}: ended as {record['status']}; leave the cell out")
+        if record.status != "done":
+            raise AttackError(f"{cell.folder}: ended as {record.status}; leave the cell out")
         for name in ("family", "fingerprint", "role"):
-            if record.get(name) != targets[0].record.get(name):
+            if getattr(record, name) != getattr(targets[0].record, name):
                 raise AttackError(
-                    f"{cell.folder}: its {name} is {record.get(name)}, but "
-                    f"{targets[0].record.get(name)} in {targets[0].folder}; "
+                    f"{cell.folder}: its {name} is {getattr(record, name)}, but "
+                    f"{getattr(targets[0].record, name)} in {targets[0].folder}; "
                     "attack one family, computed by one version, at a time"
                 )
     ordered = sorted(targets, key=lambda c: c.seed)
@@ -159,7 +159,7 @@ def _family(targets: Sequence[CellFiles]) -> list[CellFiles]:
 def _one_family(targets: Sequence[CellFiles], references: Sequence[CellFiles]) -> None:
     """References are seeds of the targets' family, and no target is its own reference."""
     for cell in references:
-        if cell.record["family"] != targets[0].record["family"]:
+        if cell.record.family != targets[0].record.family:
             raise AttackError(f"{cell.folder}: no reference of the family of {targets[0].folder}")
         if cell.seed in {t.seed for t in targets}:
             raise AttackError(f"{cell.folder}: seed {cell.seed} is a target, so it is no reference")

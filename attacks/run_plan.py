@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from radpriv.attacks.attack import attacks
 from radpriv.attacks.inputs.build_view import NotApplicable, NothingPlanted, Origins
@@ -18,14 +17,13 @@ from radpriv.benchmark.plugin_guard import staying
 from radpriv.benchmark.registry import PLUGIN
 from radpriv.benchmark.store.atomic import make_folder, storing
 from radpriv.benchmark.store.fingerprint import Fingerprint, fingerprint
+from radpriv.benchmark.store.plan_schema import REFERENCE, Plan
 from radpriv.benchmark.store.results import Finished
 from radpriv.benchmark.store.store import Store
 from radpriv.errors import AttackError, RadprivError, StoreError, kind_and_place
 
 DEFAULT = ("loss", "reference", "lira", "rmia", "blind", "white_box", "attribute", "exposure")
 """What a suite makes if it names none."""
-REFERENCE = "reference"
-"""The role of a cell that is there to be compared with."""
 
 
 @dataclass
@@ -41,15 +39,13 @@ class Family:
     broken: str = ""
 
 
-def families(store: Store, plan: Mapping[str, Any]) -> dict[str, Family]:
+def families(store: Store, plan: Plan) -> dict[str, Family]:
     """Finished cells of a plan by family, in the plan's order; no other has scores to attack."""
     found: dict[str, Family] = {}
-    for entry in plan["cells"]:
-        if entry["status"] != "done":
-            continue
-        folder = store.cell_folder(entry["cell_id"], entry["fingerprint"])
-        family = found.setdefault(entry["family"], Family(label=_label(entry)))
-        cells = family.references if entry["role"] == REFERENCE else family.targets
+    for entry in plan.finished():
+        folder = store.cell_folder(entry.cell_id, entry.fingerprint)
+        family = found.setdefault(entry.family, Family(label=entry.family_label))
+        cells = family.references if entry.role == REFERENCE else family.targets
         try:
             cells.append(CellFiles.open(folder))
         except AttackError as error:
@@ -59,7 +55,7 @@ def families(store: Store, plan: Mapping[str, Any]) -> dict[str, Family]:
 
 def attack_plan(
     store: Store,
-    plan: Mapping[str, Any],
+    plan: Plan,
     names: Sequence[str] = DEFAULT,
     origins: Origins | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -135,13 +131,13 @@ def _attacked(
     result, rows = attack_family(name, {}, family.targets, how.digest, family.references, origins)
     if damaged:
         _set_aside(store, key)
-    hidden = family.targets[0].record["card"]["release"] == "nothing"
+    hidden = family.targets[0].record.card.release == "nothing"
     return store.finish_attack(key, lambda folder: write_result(folder, result, rows), hidden)
 
 
 def _something(name: str, family: Family) -> bool:
     """Whether a family has what an attack is on, by its public records alone."""
-    planted = any(c.record["cell"]["audit"].get("planted") for c in family.targets)
+    planted = any(c.record.cell.audit.planted for c in family.targets)
     return bool(planted or attacks.get(name).on == "records")
 
 
@@ -164,11 +160,3 @@ def _how(name: str) -> Fingerprint:
     ]
     roots += [] if files else [module]
     return fingerprint(roots, device="cpu", dtype="float64", plugin_files=files)
-
-
-def _label(entry: Mapping[str, Any]) -> str:
-    axes = entry["axes"]
-    budget = "non-private" if axes["epsilon"] == "inf" else f"ε = {axes['epsilon']:g}"
-    name = axes.get("label") or axes["method"]
-    control = ", the control" if entry["role"] == "control" else ""
-    return f"{name} ({axes['dataset']}, {budget}{control})"

@@ -49,11 +49,11 @@ class Answered:
 
     @property
     def role(self) -> str:
-        return "control" if self.targets[0].cell.record.get("role") == "control" else "attack"
+        return "control" if self.targets[0].cell.record.role == "control" else "attack"
 
     @property
     def unit(self) -> str:
-        return str(self.targets[0].cell.record["cell"]["audit"]["unit"])
+        return self.targets[0].cell.record.cell.audit.unit
 
     @property
     def references(self) -> int:
@@ -92,7 +92,7 @@ def membership(a: Answered) -> dict[str, Any]:
             "canaries": canary_rows(planted.get(what, {})),
         }
     if "known" in summary:
-        epsilon = float(a.targets[0].cell.record["cell"]["budget"]["epsilon"])
+        epsilon = a.targets[0].cell.record.cell.budget.epsilon
         truth = {"epsilon": epsilon, "auc": known_auc(epsilon, summary["known"]["delta"])}
         summary["known"]["truth"] = truth
     return {
@@ -111,7 +111,7 @@ def extraction(a: Answered) -> dict[str, Any]:
     assert isinstance(a.attack, Extraction)
     told: dict[str, dict[str, list[tuple[Floats, Any]]]] = {a.role: {}, "null": {}}
     for target, values in zip(a.targets, a.scores):
-        name = str(target.cell.record["family"])
+        name = target.cell.record.family
         parts = parts_of(target, values, a.unit, headline_of(a, target))
         for kind, part in parts.items():
             permuted = public_permutation(part.member.size, name, target.cell.seed, _null(kind))
@@ -134,11 +134,11 @@ def _audited(a: Answered, what: str, seeds: Sequence[Scored]) -> dict[str, Any] 
     if seeds[0].scores.size < FEWEST:
         return None
     record = a.targets[0].cell.record
-    private = record["cell"]["budget"]["epsilon"] != "inf"
+    private = record.cell.budget.private
     steps = None
     if what == "attack" and private:
-        groups = record["ledger"]["groups"]
-        steps = [Step(g["rate"], g["noise_multiplier"], g["steps"]) for g in groups] or None
+        groups = record.ledger.groups
+        steps = [Step(g.rate, g.noise_multiplier, g.steps) for g in groups] or None
     scores, members = [s.scores for s in seeds], [s.member for s in seeds]
     many = RIVALS if a.attack.on == "records" else 1
     return audit(scores, members, seeds[0].delta, steps, attacks=many).as_dict()
@@ -178,13 +178,13 @@ def headline_of(a: Answered, target: Outputs) -> str:
 
 def _told(role: str, target: Outputs, kind: str, part: Part, delta: float) -> dict[str, Scored]:
     """By role: the scores with the coins, with coins permuted, and what a known leak shows."""
-    name, seed = str(target.cell.record["family"]), target.cell.seed
+    name, seed = target.cell.record.family, target.cell.seed
     permuted = public_permutation(part.member.size, name, seed, _null(kind))
     told = {
         role: Scored(part.scores, part.member, delta, part.similarity),
         "null": Scored(part.scores, part.member[permuted], delta, part.similarity),
     }
-    epsilon = target.cell.record["cell"]["budget"]["epsilon"]
+    epsilon = target.cell.record.cell.budget.epsilon
     if epsilon != "inf":
         seen = gaussian_scores(part.member, float(epsilon), delta, name, seed, "known", kind)
         told["known"] = Scored(seen, part.member, delta, part.similarity)
@@ -196,7 +196,7 @@ def _subsets(a: Answered) -> dict[str, Any]:
     if a.attack.on != "records" or a.role == "control" or not a.attack.by_subset:
         return {}
     rows = np.flatnonzero(np.array(a.targets[0].kind) == base_of(a.targets[0]))
-    names = [str(n) for n in a.targets[0].cell.record["label_names"]]
+    names = list(a.targets[0].cell.record.label_names)
     found: dict[str, Any] = {}
     if a.unit == "report":  # otherwise a candidate is a patient, of whom single reports say little
         seeds = [_scored(a, t, s, rows) for t, s in zip(a.targets, a.scores)]
@@ -235,7 +235,7 @@ def _null(kind: str) -> str:
 
 def delta_of(cell: CellFiles) -> tuple[float, str]:
     """The cell's δ and where it is from; a non-private cell claims none, so it gets the default."""
-    budget = cell.record["cell"]["budget"]
-    if budget["epsilon"] == "inf":
-        return default_delta(int(cell.record["cell"]["n_public"])), "default_delta(n_public)"
-    return float(budget["delta"]), "budget"
+    asked = cell.record.cell
+    if not asked.budget.private:
+        return default_delta(asked.n_public), "default_delta(n_public)"
+    return asked.budget.delta, "budget"

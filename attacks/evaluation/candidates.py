@@ -38,7 +38,7 @@ class Part:
 
 def base_of(outputs: Outputs) -> str:
     """The kind that headlines count."""
-    return str(outputs.cell.record["cell"]["audit"]["canaries"])
+    return outputs.cell.record.cell.audit.canaries
 
 
 def parts_of(

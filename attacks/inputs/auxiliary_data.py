@@ -184,7 +184,7 @@ class Sources:
 
     def _key(self, outputs: Outputs) -> bytes:
         """Under which the cell's ids were hashed."""
-        opened = outputs.cell.record["card"]["release"] == "open"
+        opened = outputs.cell.record.card.release == "open"
         return self._job(outputs).audit_key if opened else self._store.secret()
 
     def _material(self, outputs: Outputs) -> Material:

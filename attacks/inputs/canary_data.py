@@ -85,7 +85,7 @@ def projections_of(outputs: Outputs) -> Projections:
         raise AttackError(f"{path}: not one value per release and gradient canary; {AGAIN}")
     whole = np.zeros((len(shown), len(outputs.kind)))
     whole[:, columns] = flat.reshape(len(shown), columns.size)
-    declared = {(d["step"], d["name"]) for d in outputs.cell.record["declared"]}
+    declared = {(d.step, d.name) for d in outputs.cell.record.declared}
     return Projections(
         values=whole,
         norm=np.array([0.0 if (r.step, r.name) in declared else r.sensitivity for r in releases]),

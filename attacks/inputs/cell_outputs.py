@@ -7,11 +7,8 @@ AttackError with the file's name; nothing is repaired or guessed.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +18,8 @@ from numpy.typing import NDArray
 
 from radpriv.attacks.metrics import Bools
 from radpriv.attacks.view import Matrix, Memo, Population
+from radpriv.benchmark.store.cell_schema import CellRecord
+from radpriv.benchmark.store.schema import parse
 from radpriv.errors import AttackError
 
 COLUMNS = ("slot", "record", "patient", "labels", "logits", "length", "similarity", "kind")
@@ -54,24 +53,24 @@ class CellFiles:
     """One finished cell: its folder and its record.json, already read."""
 
     folder: Path
-    record: Mapping[str, Any] = field(repr=False)
+    record: CellRecord = field(repr=False)
 
     @staticmethod
     def open(folder: Path) -> CellFiles:
         path = folder / "record.json"
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            data = path.read_bytes()
+        except OSError as error:
             raise unreadable(path, error) from error
-        return CellFiles(folder, record)
+        return CellFiles(folder, parse(CellRecord, data, str(path), AttackError, AGAIN))
 
     @property
     def cell_id(self) -> str:
-        return str(self.record["cell_id"])
+        return self.record.cell_id
 
     @property
     def seed(self) -> int:
-        return int(self.record["cell"]["seed"])
+        return self.record.seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +114,7 @@ class Outputs:
 
 def load(cell: CellFiles) -> Outputs:
     """Read and check one cell; AttackError names the file at fault."""
-    width = len(cell.record["label_names"])
+    width = len(cell.record.label_names)
     path = cell.folder / "private" / "candidates.parquet"
     table = _table(path, COLUMNS)
     slots = _slots(path, table)

@@ -53,7 +53,7 @@ def check_own(outputs: Sequence[Outputs], targets: int, origins: Origins | None)
 
 def _key(own: Outputs) -> None:
     """Cells of secret noise commit to their key; without the file there is nothing to compare."""
-    told = own.cell.record.get("noise_key_commitment")
+    told = own.cell.record.noise_key_commitment
     path = _private(own, "run_key")
     try:
         key = path.read_bytes() if told else b""

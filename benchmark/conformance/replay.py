@@ -39,6 +39,7 @@ from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.release import Noised, Place, Releaser, live
 from radpriv.benchmark.privacy.run import Diverged, Run
 from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
+from radpriv.benchmark.store.ledger_schema import Declaration, Group
 from radpriv.errors import AttackError, RadprivError, kind_and_place
 
 ROUNDING = 1e-9
@@ -146,9 +147,9 @@ class Outcome:
 
     ended: str
     releases: tuple[Release, ...]
-    calibrations: tuple[tuple[tuple[str, float], ...], ...]
+    calibrations: tuple[Group, ...]
     disclosed: frozenset[str]
-    declared: str
+    declared: tuple[Declaration, ...]
     thresholds: tuple[float, ...]
     trainable_parameters: int
     files: tuple[tuple[str, str], ...]
@@ -225,9 +226,9 @@ def execute(
     return Outcome(
         ended=ended,
         releases=tuple(run.releases),
-        calibrations=tuple(tuple(sorted(c.items())) for c in run.calibrations),
+        calibrations=run.calibrations,
         disclosed=run.disclosed,
-        declared=repr(run.declared),
+        declared=run.declared,
         thresholds=tuple(map(float, fitted.thresholds)) if fitted is not None else (),
         trainable_parameters=fitted.trainable_parameters if fitted is not None else 0,
         files=files,

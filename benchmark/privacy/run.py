@@ -43,6 +43,7 @@ from radpriv.benchmark.privacy.records import PrivateFeatures
 from radpriv.benchmark.privacy.release import Noised, Place, Releaser, live
 from radpriv.benchmark.privacy.step import Step
 from radpriv.benchmark.privacy.streams import seed64, uniforms
+from radpriv.benchmark.store.ledger_schema import Declaration, Group
 from radpriv.errors import PrivacyError
 
 SMALLEST_RATE = 1e-9
@@ -79,8 +80,8 @@ class Run:
     ) -> None:
         self._budget = budget
         self._device = device
-        self._calibrations: list[dict[str, float]] = []
-        self._declared: list[dict[str, object]] = []
+        self._calibrations: list[Group] = []
+        self._declared: list[Declaration] = []
         self._disclosed: set[str] = set()
         self._n_public = n_public
         self._labels = labels
@@ -107,13 +108,14 @@ class Run:
         return self._device
 
     @property
-    def calibrations(self) -> list[dict[str, float]]:
-        return [dict(c) for c in self._calibrations]
+    def calibrations(self) -> tuple[Group, ...]:
+        """What noise was asked for: rate, steps, and the noise multiplier that was given."""
+        return tuple(self._calibrations)
 
     @property
-    def declared(self) -> list[dict[str, object]]:
-        """Releases whose bound a theorem gives: step, name, sensitivity, source."""
-        return [dict(d) for d in self._declared]
+    def declared(self) -> tuple[Declaration, ...]:
+        """Releases whose bound a theorem gives."""
+        return tuple(self._declared)
 
     @property
     def disclosed(self) -> frozenset[str]:
@@ -142,7 +144,7 @@ class Run:
                 "a higher rate"
             )
         sigma = calibration.calibrate(b.epsilon, b.delta, rate, steps) if b.private else 0.0
-        self._calibrations.append({"rate": rate, "steps": steps, "noise_multiplier": sigma})
+        self._calibrations.append(Group(rate, sigma, steps))
         return sigma
 
     def poisson(
@@ -245,8 +247,9 @@ class Run:
             Release(place.step, place.name, value.sensitivity, sigma, place.rate, noised.sha256)
         )
         if isinstance(value, Declared):
-            told = {"sensitivity": value.sensitivity, "source": value.source}
-            self._declared.append({"step": place.step, "name": place.name, **told})
+            self._declared.append(
+                Declaration(place.step, place.name, value.sensitivity, value.source)
+            )
         return noised
 
     def _released(self, step: int) -> list[Release]:

@@ -8,11 +8,11 @@ explain(store, "openi.minilm.dp_lora.eps1.s0", current, planned)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from radpriv.benchmark.cell import digest
+from radpriv.benchmark.cell import Cell, digest
+from radpriv.benchmark.store.cell_schema import How
 from radpriv.benchmark.store.fingerprint import Fingerprint
-from radpriv.benchmark.store.results import Finished
+from radpriv.benchmark.store.results import FinishedCell
 from radpriv.benchmark.store.store import Store
 from radpriv.errors import StoreError
 
@@ -23,19 +23,21 @@ def explain(
     store: Store,
     text: str,
     current: Fingerprint | None = None,
-    planned: Mapping[str, Any] | None = None,
+    planned: Cell | None = None,
 ) -> list[str]:
     """Hit or miss and every reason; then the attempts that failed, with theirs.
 
     text: a cell id or the start of one.  current: how it would be computed now; None: unknown.
-    planned: the `Cell.as_dict()` that would be asked for under `text`; a cell that is not stored
+    planned: the cell that would be asked for under `text`; a cell that is not stored
     is then compared with the nearest one that is. Without it, StoreError for a text that fits no
     cell or several.
     """
     if planned is None:
         cell_id = store.cell_id(text)
     else:
-        same = [name for name in store.known() if name.endswith(f"-{digest(planned)[:16]}")]
+        same = [
+            name for name in store.known() if name.endswith(f"-{digest(planned.as_dict())[:16]}")
+        ]
         if not same:
             return _never_run(store, text, planned)
         cell_id = same[0]
@@ -50,21 +52,21 @@ def explain(
         lines += _against(cell_id, stored, current)
     for attempt in store.attempts(cell_id):
         lines.append(
-            f"attempt of {attempt.when} ({attempt.reason}, {attempt.releases} releases): "
-            f"{attempt.sentence}; kept in {attempt.folder}"
+            f"attempt of {attempt.why.when} ({attempt.why.reason}, {attempt.releases} releases): "
+            f"{attempt.why.sentence}; kept in {attempt.folder}"
         )
     return lines
 
 
-def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    """What differs between two records' "how", one sentence each."""
+def differences(stored: How, current: How) -> list[str]:
+    """What differs between how two results were computed, one sentence each."""
     lines = [
-        f"{key} {_short(stored.get(key))} → {_short(current.get(key))}"
+        f"{key} {_short(getattr(stored, key))} → {_short(getattr(current, key))}"
         for key in ("python", "device", "dtype")
-        if stored.get(key) != current.get(key)
+        if getattr(stored, key) != getattr(current, key)
     ]
     for part, word in _WORDS.items():
-        before, now = stored.get(part) or {}, current.get(part) or {}
+        before, now = getattr(stored, part), getattr(current, part)
         for name in sorted({*before, *now}):
             if name not in now:
                 lines.append(f"{word} {name} is used no more")
@@ -76,9 +78,9 @@ def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list[s
     return lines
 
 
-def axes(stored: Mapping[str, Any], planned: Mapping[str, Any]) -> list[str]:
+def axes(stored: Cell, planned: Cell) -> list[str]:
     """The fields in which two cells differ, nested ones by their path: "budget.epsilon: 1 → 8"."""
-    before, now = _flat(stored), _flat(planned)
+    before, now = _flat(stored.as_dict()), _flat(planned.as_dict())
     return [
         f"{key}: {_short(before.get(key, 'absent'))} → {_short(now.get(key, 'absent'))}"
         for key in sorted({*before, *now})
@@ -89,18 +91,17 @@ def axes(stored: Mapping[str, Any], planned: Mapping[str, Any]) -> list[str]:
 _MISSING = object()
 
 
-def _against(cell_id: str, stored: list[Finished], current: Fingerprint) -> list[str]:
+def _against(cell_id: str, stored: list[FinishedCell], current: Fingerprint) -> list[str]:
     if current.why_not_cached is not None:
         return [f"miss: {cell_id} is computed anew each time: {current.why_not_cached}"]
     for found in stored:
         if found.folder.name == current.digest:
             return [f"hit: {cell_id} is stored as {_status(found)} in {found.folder}"]
-    now = current.as_dict()
-    nearest = min((differences(s.record.get("how", {}), now) for s in stored), key=len)
+    nearest = min((differences(s.record.how, current.facts) for s in stored), key=len)
     return [f"miss: {cell_id} is stored, but not as it would be computed now", *nearest]
 
 
-def _never_run(store: Store, text: str, planned: Mapping[str, Any]) -> list[str]:
+def _never_run(store: Store, text: str, planned: Cell) -> list[str]:
     cells, lines = [], []
     for folder in store.cells():
         try:
@@ -109,14 +110,14 @@ def _never_run(store: Store, text: str, planned: Mapping[str, Any]) -> list[str]
             lines.append(f"damaged: {error}")
     lines.append(f"miss: {text} was never run to its end as it is asked now")
     if cells:
-        compared = [(axes(c.record.get("cell", {}), planned), c.folder.parent.name) for c in cells]
+        compared = [(axes(c.record.cell, planned), c.folder.parent.name) for c in cells]
         nearest, name = min(compared, key=lambda pair: (len(pair[0]), pair[1]))
         lines.append(f"the nearest stored cell is {name}; what differs:")
         lines += nearest
     return lines
 
 
-def _open_all(store: Store, cell_id: str) -> tuple[list[Finished], list[str]]:
+def _open_all(store: Store, cell_id: str) -> tuple[list[FinishedCell], list[str]]:
     stored, lines = [], []
     for folder in store.resolve(cell_id):
         try:
@@ -126,21 +127,21 @@ def _open_all(store: Store, cell_id: str) -> tuple[list[Finished], list[str]]:
     return stored, lines
 
 
-def _status(found: Finished) -> str:
-    return str(found.record.get("status", "finished"))
+def _status(found: FinishedCell) -> str:
+    return found.record.status
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
+def _flat(value: object, path: str = "") -> dict[str, object]:
     """Leaves of nested maps by dotted path; a list is a leaf. Key order is no difference."""
     if not isinstance(value, Mapping):
         return {path: list(value) if isinstance(value, tuple) else value}
-    leaves: dict[str, Any] = {}
+    leaves: dict[str, object] = {}
     for key, inner in value.items():
         leaves |= _flat(inner, f"{path}.{key}" if path else str(key))
     return leaves
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     """A value as one reads it; of a hash the first 12 digits."""
     text = str(value)
     is_hash = len(text) == 64 and set(text) <= set("0123456789abcdef")

@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,15 @@ from radpriv.benchmark.privacy.accounting.group import TOGETHER, group_certifica
 from radpriv.benchmark.privacy.accounting.ledger import groups
 from radpriv.benchmark.privacy.records import Diary, PrivateRecords
 from radpriv.benchmark.privacy.run import Run
+from radpriv.benchmark.store.cell_schema import (
+    CellRecord,
+    Certificate,
+    EncoderFacts,
+    LedgerSummary,
+    MethodFacts,
+    Provenance,
+    Status,
+)
 from radpriv.benchmark.suites.job import Job
 from radpriv.errors import PrivacyError
 
@@ -35,15 +44,13 @@ if TYPE_CHECKING:
 
     from radpriv.benchmark.store.fingerprint import Fingerprint
 
-SCHEMA = 1
-
 
 @dataclass(frozen=True)
 class Claims:
     """The certificate of a run, and whether it stays within the budget."""
 
     claim: Claim | None
-    certificate: dict[str, Any] | None
+    certificate: Certificate | None
     over_budget: bool
 
     @staticmethod
@@ -53,13 +60,13 @@ class Claims:
             return Claims(None, None, over_budget=budget.private)
         epsilon, interval = run.certificate()
         version = importlib.metadata.version("dp-accounting")
-        certificate = {
-            "epsilon": epsilon,
-            "delta": budget.delta,
-            "accountant": f"PLD (dp_accounting {version})",
-            "discretization": interval,
-            "together": _together(run, budget, epsilon),
-        }
+        certificate = Certificate(
+            epsilon=epsilon,
+            delta=budget.delta,
+            accountant=f"PLD (dp_accounting {version})",
+            discretization=interval,
+            together=_together(run, budget, epsilon),
+        )
         claim = Claim(
             budget.epsilon, budget.delta, budget.unit, budget.adjacency, "by construction"
         )
@@ -90,65 +97,59 @@ def build(
     run: Run,
     claims: Claims,
     fitted: Fitted | None,
-    status: str,
+    status: Status,
     commitment: str | None,
     device: torch.device,
-) -> dict[str, Any]:
+) -> CellRecord:
     """record.json: public facts and DP outputs, nothing that depends on a member otherwise."""
     cell, encoder = job.cell, job.encoder
     shown = status == "done"  # otherwise a learned threshold may be covered by no budget
     made = groups(run.releases)
-    return {
-        "schema": SCHEMA,
-        "cell_id": cell.id,
-        "family": cell.family,
-        "fingerprint": how.digest,
-        "status": status,
-        "role": job.role,
-        "cell": cell.as_dict(),
-        "label_names": list(dataset.labels),
-        "thresholds": [float(t) for t in fitted.thresholds] if fitted and shown else None,
-        "claim": asdict(claims.claim) if claims.claim else None,
-        "certificate": claims.certificate,
-        "ledger": {"releases": len(run.releases), "groups": [asdict(g) for g in made]},
-        "calibration": run.calibrations,
-        "declared": run.declared,
-        "disclosed_public": sorted(run.disclosed),
-        "trainable_parameters": fitted.trainable_parameters if fitted else None,
-        "method": {"private": job.method.private, "uses_encoder": job.method.uses_encoder},
-        "dtype": how.dtype,
-        "device_kind": device.type,
-        "encoder": {
-            "name": encoder.name,
-            "sha256": encoder.sha256,
-            "revision": encoder.revision,
-            "pretrained_on": encoder.pretrained_on,
-        }
+    return CellRecord(
+        cell_id=cell.id,
+        family=cell.family,
+        fingerprint=how.digest,
+        status=status,
+        role=job.role,
+        cell=cell,
+        label_names=tuple(dataset.labels),
+        thresholds=tuple(float(t) for t in fitted.thresholds) if fitted and shown else None,
+        claim=claims.claim,
+        certificate=claims.certificate,
+        ledger=LedgerSummary(len(run.releases), made),
+        calibration=run.calibrations,
+        declared=run.declared,
+        disclosed_public=tuple(sorted(run.disclosed)),
+        trainable_parameters=fitted.trainable_parameters if fitted else None,
+        method=MethodFacts(job.method.private, job.method.uses_encoder),
+        dtype=how.dtype,
+        device_kind=device.type,
+        encoder=EncoderFacts(encoder.name, encoder.sha256, encoder.revision, encoder.pretrained_on)
         if encoder
         else None,
-        "card": dataset.card.as_dict(),
-        "counts": dict(dataset.counts),
-        "noise_key_commitment": commitment,
-        "how": how.as_dict(),
-        "versions": {"radpriv": importlib.metadata.version("radpriv"), **how.packages},
-    }
+        card=dataset.card,
+        counts=dict(dataset.counts),
+        noise_key_commitment=commitment,
+        how=how.facts,
+        versions={"radpriv": importlib.metadata.version("radpriv"), **how.packages},
+    )
 
 
-def provenance(started: float, device: torch.device) -> dict[str, Any]:
-    """Where, when and at what cost; left out of every comparison of results."""
+def provenance(started: float, device: torch.device) -> Provenance:
+    """Where, when and at what cost a run that began at `started` (Unix seconds) was computed."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     scale = 1 if sys.platform == "darwin" else 1024
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
-    return {
-        "wall_s": round(time.time() - started, 3),
-        "peak_memory_mb": round(peak * scale / 2**20, 1),
-        "host": platform.node(),
-        "device": name or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "commit": os.environ.get("RADPRIV_COMMIT"),
-    }
+    return Provenance(
+        wall_s=round(time.time() - started, 3),
+        peak_memory_mb=round(peak * scale / 2**20, 1),
+        host=platform.node(),
+        device=name or platform.machine(),
+        threads=torch.get_num_threads(),
+        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        commit=os.environ.get("RADPRIV_COMMIT"),
+    )
 
 
 def hashed_id(key: bytes, name: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any
 
 from radpriv.benchmark.runs.runner import Context, run_cell
+from radpriv.benchmark.store.cell_schema import CellRecord
 from radpriv.benchmark.store.pending_result import kept_words
 from radpriv.benchmark.suites.plan import Planned, write_plan
 from radpriv.benchmark.suites.suite import Overrides, Suite
@@ -35,12 +35,12 @@ def run_plan(
         before(cell)
         try:
             found = executor.submit(run_cell, cell.job, cell.how, context).result()
-            cell.status, cell.reason = str(found.record["status"]), ending(found.record)
+            cell.status, cell.reason = found.record.status, ending(found.record)
         except StoreError:
             raise
         except RadprivError as error:
             cell.status, cell.reason = "failed", str(error)
-            cell.unsaid = kept_words(error, cell.job.loader.card.gated)
+            cell.redacted_reason = kept_words(error, cell.job.loader.card.gated)
         except Exception as error:
             if debug:
                 raise
@@ -52,18 +52,18 @@ def run_plan(
         write_plan(context.store, name, suite, overrides, planned)
 
 
-def ending(record: Mapping[str, Any]) -> str:
+def ending(record: CellRecord) -> str:
     """What a status other than done comes from, out of a record; "" for done."""
-    if record["status"] == "diverged":
+    if record.status == "diverged":
         return "its weights became non-finite"
-    if record["status"] != "over_budget":
+    if record.status != "over_budget":
         return ""
-    if record["certificate"] is None:
+    if record.certificate is None:
         return (
             "it has no certificate, for it took the records themselves (train.raw), or a step "
             "released nothing; a method without a claim has private = False"
         )
-    spent, budget = record["certificate"]["epsilon"], record["cell"]["budget"]["epsilon"]
+    spent, budget = record.certificate.epsilon, record.cell.budget.epsilon
     return f"its releases are certified at ε = {spent:.4g}, above its budget of {budget:g}"
 
 

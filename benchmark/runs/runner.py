@@ -37,8 +37,11 @@ from radpriv.benchmark.privacy.streams import named_key, secret_key
 from radpriv.benchmark.runs import record
 from radpriv.benchmark.runs.deterministic import deterministic
 from radpriv.benchmark.runs.truncation import note
+from radpriv.benchmark.store.cell_schema import Status
 from radpriv.benchmark.store.pending_result import REASON
-from radpriv.benchmark.store.store import Finished, Store, atomic_write, write_json, write_parquet
+from radpriv.benchmark.store.results import FinishedCell
+from radpriv.benchmark.store.schema import write
+from radpriv.benchmark.store.store import Store, atomic_write, write_parquet
 from radpriv.benchmark.suites.job import Job
 from radpriv.errors import (
     CellFailed,
@@ -66,7 +69,7 @@ class Context:
     checkpoint_every: float = 30.0
 
 
-def run_cell(job: Job, how: Fingerprint, context: Context) -> Finished:
+def run_cell(job: Job, how: Fingerprint, context: Context) -> FinishedCell:
     """The finished cell, from the store or computed; CellFailed or another RadprivError.
 
     A run that was stopped goes on at its last checkpoint. Where it does not reproduce what it
@@ -81,7 +84,7 @@ def run_cell(job: Job, how: Fingerprint, context: Context) -> Finished:
         return _attempt(job, how, context)
 
 
-def _attempt(job: Job, how: Fingerprint, context: Context) -> Finished:
+def _attempt(job: Job, how: Fingerprint, context: Context) -> FinishedCell:
     now = conditions(context.device)
 
     def goes_on(folder: Path) -> bool:
@@ -106,14 +109,14 @@ def _attempt(job: Job, how: Fingerprint, context: Context) -> Finished:
             raise CellFailed(
                 f"its method would end the process ({kind_and_place(error)}): it must return"
             ) from None
-        write_json(work.folder / "provenance.json", record.provenance(started, context.device))
+        write(work.folder / "provenance.json", record.provenance(started, context.device))
         checkpoints.discard()
         return work.finish()
 
 
-def _whole(found: Finished) -> Finished:
+def _whole(found: FinishedCell) -> FinishedCell:
     """A served cell, if its tables are there and readable; StoreError says what to delete."""
-    if found.record["status"] == "done":
+    if found.record.done:
         for name in ("test.parquet", "private/candidates.parquet", "private/flags.parquet"):
             try:
                 pq.read_metadata(found.folder / name)
@@ -164,7 +167,8 @@ def _train_and_score(
         progress=partial(context.progress, "passes"),
         checkpoints=checkpoints,
     )
-    fitted, status = None, "done"
+    fitted: Fitted | None = None
+    status: Status = "done"
     try:
         fitted = job.method.fit(train, job.encoder, job.cell.budget, run)
     except Diverged:
@@ -185,7 +189,7 @@ def _train_and_score(
         projections = record.projections_table(train._diary, int(universe.gradient.sum()))
         write_parquet(folder / "private" / "projections.parquet", projections)
     (folder / "ledger.jsonl").touch()
-    write_json(folder / "record.json", values)
+    write(folder / "record.json", values)
 
 
 def _ledger(path: Path, resumed: bool) -> Ledger:

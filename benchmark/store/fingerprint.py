@@ -17,13 +17,13 @@ import json
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from radpriv.benchmark.cell import digest
+from radpriv.benchmark.store.cell_schema import How
 from radpriv.benchmark.store.digests import file_sha256
 from radpriv.benchmark.store.import_closure import closure, find
 from radpriv.errors import StoreError
@@ -58,20 +58,21 @@ class Fingerprint:
     @property
     def digest(self) -> str:
         """16 hex digits."""
-        return digest({**self.as_dict(), "nonce": self.nonce})[:16]
+        return digest({**asdict(self.facts), "nonce": self.nonce})[:16]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The record's "how"."""
-        return {
-            "python": self.python,
-            "device": self.device,
-            "dtype": self.dtype,
-            "modules": dict(sorted(self.modules.items())),
-            "data": dict(sorted(self.data.items())),
-            "packages": dict(sorted(self.packages.items())),
-            "cached": self.cached,
-            "why_not_cached": self.why_not_cached,
-        }
+    @property
+    def facts(self) -> How:
+        """What a record says of it."""
+        return How(
+            self.python,
+            self.device,
+            self.dtype,
+            dict(sorted(self.modules.items())),
+            dict(sorted(self.data.items())),
+            dict(sorted(self.packages.items())),
+            self.cached,
+            self.why_not_cached,
+        )
 
 
 def fingerprint(

@@ -49,3 +49,14 @@ class Group:
     rate: float
     noise_multiplier: float
     steps: int
+
+
+@file_format
+@dataclass(frozen=True)
+class Declaration:
+    """A release whose bound a theorem gives: that of a step, by the name of the release."""
+
+    step: int
+    name: str
+    sensitivity: float
+    source: str

@@ -38,13 +38,14 @@ from radpriv.benchmark.store.atomic import (
     storing,
     sweep,
     sync_folder,
-    write_json,
 )
+from radpriv.benchmark.store.results import Reason
+from radpriv.benchmark.store.schema import write
 from radpriv.errors import DataError, RadprivError, StoreError, kind_and_place
 
 LEDGER = "ledger.jsonl"
 REASON = "reason.json"
-UNSAID = "its data could not be read; what names a record is printed and not kept: run it again"
+WITHHELD = "its data could not be read; what names a record is printed and not kept: run it again"
 """Kept in place of a fault in gated data."""
 _FULL = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
 
@@ -222,7 +223,7 @@ def _retire(folder: Path, attempts: Path, kind: str, reason: str, always: bool =
     now = datetime.now(UTC)
     if not told:
         when = now.isoformat(timespec="seconds")
-        write_json(folder / REASON, {"reason": kind, "sentence": reason, "when": when})
+        write(folder / REASON, Reason(kind, reason, when))
     make_folder(attempts)
     os.rename(folder, attempts / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}")
     sync_folder(attempts)
@@ -243,7 +244,7 @@ def _remove(path: Path) -> None:
 
 def kept_words(error: RadprivError, gated: bool) -> str:
     """What of a fault is kept in the store: it may name a record, which gated data forbids."""
-    return UNSAID if gated and isinstance(error, DataError) else str(error)
+    return WITHHELD if gated and isinstance(error, DataError) else str(error)
 
 
 def _seal(folder: Path, closed: bool) -> None:

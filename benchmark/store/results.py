@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from radpriv.benchmark.store.atomic import read_json, read_parquet, storing
+from radpriv.benchmark.store.atomic import read_bytes, read_json, read_parquet, storing
+from radpriv.benchmark.store.cell_schema import CellRecord
+from radpriv.benchmark.store.schema import parse
+from radpriv.benchmark.strict import file_format
 from radpriv.errors import StoreError
 
 if TYPE_CHECKING:
@@ -19,54 +22,81 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _SAFE = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
-class Finished:
+class Finished(Generic[T]):
     """A finished cell or attack: its folder and its record.json or result.json."""
 
     folder: Path
-    record: dict[str, Any]
+    record: T
 
     def table(self, name: str) -> pa.Table:
         """A Parquet file of the folder, e.g. "test.parquet" or "private/flags.parquet"."""
         return read_parquet(self.folder / name)
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """A run without a result: why, when (ISO 8601, UTC), and the releases it had made."""
+FinishedCell = Finished[CellRecord]
 
-    folder: Path
-    fingerprint: str
+
+@file_format
+@dataclass(frozen=True)
+class Reason:
+    """reason.json: why an attempt ended. when: ISO 8601, UTC. sentence: public, quotes no record."""
+
     reason: str
     sentence: str
     when: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A run without a result: why, and the releases it had made."""
+
+    folder: Path
+    fingerprint: str
+    why: Reason
     releases: int
 
 
-def cell_at(cell_id: str, fingerprint: str) -> Callable[[Path], Finished | None]:
-    return lambda folder: _finished(
-        folder, "record.json", {"cell_id": cell_id, "fingerprint": fingerprint}
-    )
+def cell_at(cell_id: str, fingerprint: str) -> Callable[[Path], FinishedCell | None]:
+    ids = {"cell_id": cell_id, "fingerprint": fingerprint}
+
+    def find(folder: Path) -> FinishedCell | None:
+        if not folder.is_dir():
+            return None
+        return Finished(folder, typed(CellRecord, folder / "record.json", ids))
+
+    return find
 
 
-def attack_at(attack_id: str) -> Callable[[Path], Finished | None]:
-    return lambda folder: _finished(folder, "result.json", {"attack_id": attack_id})
+def attack_at(attack_id: str) -> Callable[[Path], Finished[dict[str, Any]] | None]:
+    def find(folder: Path) -> Finished[dict[str, Any]] | None:
+        if not folder.is_dir():
+            return None
+        return Finished(folder, checked(folder / "result.json", {"attack_id": attack_id}))
+
+    return find
 
 
-def _finished(folder: Path, name: str, ids: dict[str, str]) -> Finished | None:
-    if not folder.is_dir():
-        return None
-    return Finished(folder, checked(folder / name, ids))
+def typed(kind: type[T], path: Path, ids: Mapping[str, str], version: int = SCHEMA) -> T:
+    """The value in a file of a format with a version, whose ids are those of its path.
+
+    Raises:
+        StoreError: another version, another place, or a key that is not right.
+    """
+    checked(path, ids, version)
+    return parse(kind, read_bytes(path), str(path), advice="delete its folder and run again")
 
 
-def checked(path: Path, ids: dict[str, str]) -> dict[str, Any]:
-    """A map of our schema whose ids are those of its path."""
+def checked(path: Path, ids: Mapping[str, str], version: int = SCHEMA) -> dict[str, Any]:
+    """A map of a version whose ids are those of its path."""
     value = read_json(path)
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+    if not isinstance(value, dict) or value.get("schema") != version:
         schema = value.get("schema") if isinstance(value, dict) else None
         raise StoreError(
-            f"{path}: schema {schema!r}, not {SCHEMA}; read it with the radpriv that wrote it"
+            f"{path}: schema {schema!r}, not {version}; read it with the radpriv that wrote it"
         )
     for key, expected in ids.items():
         if value.get(key) != expected:

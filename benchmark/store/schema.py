@@ -38,21 +38,26 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def parse(
-    kind: type[T], text: str | bytes, where: str, error: type[RadprivError] = StoreError
+    kind: type[T],
+    text: str | bytes,
+    where: str,
+    error: type[RadprivError] = StoreError,
+    advice: str = "",
 ) -> T:
-    """The value that a JSON text holds.
+    """The value that a JSON text holds. advice: what to do about a fault, for its message.
 
     Raises:
         error: names `where` and the key, and never a value.
     """
+    todo = f"; {advice}" if advice else ""
     try:
         json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError) as problem:
-        raise error(f"{where}: not JSON ({problem})") from None
+        raise error(f"{where}: not JSON ({problem}){todo}") from None
     try:
         return _adapter(kind).validate_json(text)  # type: ignore[no-any-return]
     except ValidationError as problem:
-        raise error(f"{where}: {sentence(problem)}") from None
+        raise error(f"{where}: {sentence(problem)}{todo}") from None
 
 
 def read(kind: type[T], path: Path, error: type[RadprivError] = StoreError) -> T:

@@ -2,7 +2,7 @@
 
     store = Store(Path("radpriv-store"))
     if (found := store.lookup(cell.id, fingerprint.digest)) is None: ...   # see pending_result.py
-    found.record["certificate"], found.table("test.parquet")
+    found.record.certificate, found.table("test.parquet")
 
     cells/<cell id>/<fingerprint>/   finished cells, read-only    plans/    what a suite asked
     work/ attempts/                  running and failed runs      sources/  snapshots of plug-ins
@@ -23,6 +23,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from radpriv.benchmark.store import plan_schema
 from radpriv.benchmark.store.atomic import (
     atomic_write,
     make_folder,
@@ -34,17 +35,21 @@ from radpriv.benchmark.store.atomic import (
     write_parquet,
 )
 from radpriv.benchmark.store.pending_result import LEDGER, REASON, Work
+from radpriv.benchmark.store.plan_schema import Plan
 from radpriv.benchmark.store.results import (
     SCHEMA,
     Attempt,
     Finished,
+    FinishedCell,
+    Reason,
     attack_at,
     cell_at,
-    checked,
     did_you_mean,
     folders_in,
     safe,
+    typed,
 )
+from radpriv.benchmark.store.schema import read, write
 from radpriv.errors import StoreError
 
 __all__ = [
@@ -84,7 +89,7 @@ class Store:
     def cell_folder(self, cell_id: str, fingerprint: str) -> Path:
         return self.root / "cells" / safe(cell_id, "cell id") / safe(fingerprint, "fingerprint")
 
-    def lookup(self, cell_id: str, fingerprint: str) -> Finished | None:
+    def lookup(self, cell_id: str, fingerprint: str) -> FinishedCell | None:
         """The finished cell, None if there is none, StoreError if it is damaged."""
         return cell_at(cell_id, fingerprint)(self.cell_folder(cell_id, fingerprint))
 
@@ -95,7 +100,7 @@ class Store:
         wait: float | None = None,
         resume: Callable[[Path], bool] | None = None,
         closed: bool = False,
-    ) -> Work[Finished]:
+    ) -> Work[FinishedCell]:
         """Work on a cell under its lock. wait: seconds for another process, None: to its end.
 
         resume, closed: see `Work`.
@@ -116,7 +121,7 @@ class Store:
         for cell in folders_in(self.root / "cells"):
             yield from folders_in(cell)
 
-    def open(self, folder: Path) -> Finished:
+    def open(self, folder: Path) -> FinishedCell:
         """The finished cell in one of the folders of `cells` or `resolve`."""
         found = self.lookup(folder.parent.name, folder.name)
         if found is None:
@@ -154,31 +159,32 @@ class Store:
         found = []
         for place in folders_in(self.root / "attempts" / safe(cell_id, "cell id")):
             for folder in folders_in(place):
-                told = read_json(folder / REASON)
+                why = read(Reason, folder / REASON)
                 ledger = folder / LEDGER
                 releases = len(ledger.read_bytes().splitlines()) if ledger.is_file() else 0
-                reason, sentence, when = (
-                    str(told.get(key, "")) for key in ("reason", "sentence", "when")
-                )
-                found.append(Attempt(folder, place.name, reason, sentence, when, releases))
-        return sorted(found, key=lambda attempt: (attempt.when, attempt.folder))
+                found.append(Attempt(folder, place.name, why, releases))
+        return sorted(found, key=lambda attempt: (attempt.why.when, attempt.folder))
 
     # Plans and plug-ins.
 
-    def write_plan(self, name: str, plan: dict[str, Any]) -> Path:
-        path = self.root / "plans" / f"{safe(name, 'plan')}.json"
-        write_json(path, plan)
+    def write_plan(self, plan: Plan) -> Path:
+        path = self.root / "plans" / f"{safe(plan.suite, 'plan')}.json"
+        write(path, plan)
         return path
 
-    def read_plan(self, name: str) -> dict[str, Any]:
+    def plans(self) -> list[str]:
+        """Names of the plans, sorted."""
+        return sorted(p.stem for p in (self.root / "plans").glob("[!.]*.json"))
+
+    def read_plan(self, name: str) -> Plan:
+        """What a suite asked for; StoreError for a name that no plan has."""
         path = self.root / "plans" / f"{safe(name, 'plan')}.json"
         if not path.is_file():
-            known = sorted(p.stem for p in path.parent.glob("[!.]*.json"))
             raise StoreError(
                 f"no plan called '{name}' in {self.root}; run `radpriv run {name}` first"
-                f"{did_you_mean(name, known)}"
+                f"{did_you_mean(name, self.plans())}"
             )
-        return checked(path, {})
+        return typed(Plan, path, {"suite": name}, plan_schema.SCHEMA)
 
     def keep_source(self, path: Path) -> Path:
         """A snapshot of a plug-in file, for workers to load; named by its content."""
@@ -194,13 +200,13 @@ class Store:
     def attack_folder(self, attack_id: str) -> Path:
         return self.root / "attacks" / safe(attack_id, "attack id")
 
-    def lookup_attack(self, attack_id: str) -> Finished | None:
+    def lookup_attack(self, attack_id: str) -> Finished[dict[str, Any]] | None:
         """The finished attack, None if there is none, StoreError if it is damaged."""
         return attack_at(attack_id)(self.attack_folder(attack_id))
 
     def finish_attack(
         self, attack_id: str, write: Callable[[Path], None], closed: bool = False
-    ) -> Finished:
+    ) -> Finished[dict[str, Any]]:
         """Have `write` fill a folder (result.json at least) and rename it into place.
 
         Under a lock; an attack that is there already is returned as it is, and `write` not called.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from radpriv.benchmark.datasets.audit_set.universe import Universe, draw, prf
 from radpriv.benchmark.datasets.base import Dataset, Loader
 from radpriv.benchmark.encoders.encoders import Encoder
 from radpriv.benchmark.methods.method import Method
+from radpriv.benchmark.store.plan_schema import Axes
 from radpriv.errors import DataError
 
 
@@ -33,7 +34,7 @@ class Job:
     encoder: Encoder | None
     suite_key: bytes = field(repr=False)
     audit_key: bytes = field(repr=False)
-    role: str = "cell"
+    role: Literal["cell", "control"] = "cell"
     subset: Subset | None = None
     dataset_label: str = ""
 
@@ -43,18 +44,18 @@ class Job:
         return self.method.record_passes(self.cell.n_public)
 
     @property
-    def axes(self) -> dict[str, Any]:
+    def axes(self) -> Axes:
         """How a plan and a table name this job."""
-        b = self.cell.budget
-        return {
-            "dataset": self.dataset_label or self.cell.dataset,
-            "encoder": self.cell.encoder,
-            "method": self.cell.method,
-            "label": self.label,
-            "epsilon": b.epsilon if b.private else "inf",
-            "seed": self.cell.seed,
-            "canaries": self.cell.audit.canaries,
-        }
+        cell = self.cell
+        return Axes(
+            dataset=self.dataset_label or cell.dataset,
+            encoder=cell.encoder,
+            method=cell.method,
+            label=self.label,
+            epsilon=cell.budget.epsilon,
+            seed=cell.seed,
+            canaries=cell.audit.canaries,
+        )
 
     def dataset(self, data: Path | None) -> Dataset:
         loaded = _load(self.loader, data, self.subset)

@@ -7,15 +7,15 @@ runs and after each one ends, so a killed run leaves a true plan.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from radpriv.benchmark.cell import digest
 from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.registry import import_file
 from radpriv.benchmark.store.fingerprint import Fingerprint, fingerprint
+from radpriv.benchmark.store.plan_schema import REFERENCE, Plan, PlannedCell, Role, Status
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.job import Job
 from radpriv.benchmark.suites.suite import Overrides, Suite
@@ -23,40 +23,39 @@ from radpriv.benchmark.suites.suite import Overrides, Suite
 EXTRA_PACKAGES = ("tokenizers", "safetensors", "numpy", "dp-accounting", "opacus", "torch")
 
 
-REFERENCE = "reference"
-
-
 @dataclass
 class Planned:
     """One job, its fingerprint and its status: planned, done, diverged, over_budget or failed.
 
-    unsaid: stands in the plan in place of a reason that may name a record of gated data.
+    redacted_reason: stands in the plan in place of a reason that may name a record of gated data.
     reference: whether it only serves attacks on the other seeds of its family. The cell itself
     does not know: its record is that of a target.
     """
 
     job: Job
     how: Fingerprint
-    status: str = "planned"
+    status: Status = "planned"
     reason: str = ""
-    unsaid: str = ""
+    redacted_reason: str = ""
     reference: bool = False
 
     @property
-    def role(self) -> str:
+    def role(self) -> Role:
         """That of the job ("cell", "control"), or "reference"."""
         return REFERENCE if self.reference else self.job.role
 
     @cached_property
-    def asked(self) -> dict[str, Any]:
+    def requested(self) -> PlannedCell:
         """What a plan says of it that stays: hashes of all that was asked are made once."""
-        return {
-            "axes": self.job.axes,
-            "cell_id": self.job.cell.id,
-            "family": self.job.cell.family,
-            "fingerprint": self.how.digest,
-            "role": self.role,
-        }
+        cell = self.job.cell
+        return PlannedCell(self.job.axes, cell.id, cell.family, self.how.digest, self.role)
+
+    @property
+    def entry(self) -> PlannedCell:
+        """What a plan says of it now."""
+        return replace(
+            self.requested, status=self.status, reason=self.redacted_reason or self.reason
+        )
 
 
 def fingerprint_of(job: Job, device: str, plugins: Sequence[Path] = ()) -> Fingerprint:
@@ -120,15 +119,15 @@ def write_plan(
     store: Store, name: str, suite: Suite, overrides: Overrides, planned: Sequence[Planned]
 ) -> None:
     """Write store/plans/<name>.json."""
-    plan = {
-        "schema": 1,
-        "suite": name,
-        "asked": dict(overrides.asked),
-        "suite_digest": suite_digest(suite),
-        "short_recipe": suite.short_recipe,
-        "limited": overrides.limit,
-        "note": suite.note or None,
-        "datasets": sorted({p.job.axes["dataset"] for p in planned}),
-        "cells": [{**p.asked, "status": p.status, "reason": p.unsaid or p.reason} for p in planned],
-    }
-    store.write_plan(name, plan)
+    store.write_plan(
+        Plan(
+            suite=name,
+            asked=overrides.asked,
+            suite_digest=suite_digest(suite),
+            short_recipe=suite.short_recipe,
+            limited=overrides.limit,
+            note=suite.note or None,
+            datasets=tuple(sorted({p.job.axes.dataset for p in planned})),
+            cells=tuple(p.entry for p in planned),
+        )
+    )

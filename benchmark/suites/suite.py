@@ -18,6 +18,7 @@ from radpriv.benchmark.canary_spec import Planting
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.datasets.audit_set.subset import Subset
 from radpriv.benchmark.registry import did_you_mean
+from radpriv.benchmark.store.plan_schema import Asked
 from radpriv.errors import SuiteError
 
 MOST_SEEDS = 10_000
@@ -267,7 +268,7 @@ class Overrides:
     encoder: str = ""
     pretrained_on: str = ""
     limit: int | None = None
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    asked: Asked = Asked()
 
     @property
     def any(self) -> bool:

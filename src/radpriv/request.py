@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from radpriv.benchmark.store.plan_schema import Asked
 from radpriv.benchmark.suites.suite import Overrides, Suite, read_suite
 
 
@@ -32,11 +33,6 @@ class Request:
                 plugins.append(Path(value))
             else:
                 names.append(value)
-        asked = {
-            "suite": self.suite,
-            "methods": self.methods,
-            "encoder": self.encoder,
-            "pretrained_on": self.pretrained_on,
-        }
+        asked = Asked(self.suite, tuple(self.methods), self.encoder, self.pretrained_on)
         overrides = Overrides(tuple(names), self.encoder, self.pretrained_on, self.limit, asked)
         return overrides.apply(read_suite(self.suite)), overrides, plugins

@@ -12,7 +12,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from radpriv.benchmark.datasets.base import Loader, datasets
@@ -42,7 +42,7 @@ def card(name: str, kind: type[Loader]) -> dict[str, Any]:
     said = meanings(kind, known)
     return {
         "name": name,
-        **kind.card.as_dict(),
+        **asdict(kind.card),
         "labels": list(kind.labels),
         "options": [
             {"name": f.name, "default": f.default, "meaning": said.get(f.name, "")}

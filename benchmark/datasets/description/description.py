@@ -149,7 +149,7 @@ def describe(
     found = Description(
         dataset=dataset.name,
         options=dict(options or {}),
-        card=dataset.card.as_dict(),
+        card=asdict(dataset.card),
         labels=dataset.labels,
         counts=dict(dataset.counts),
         splits=splits(dataset),

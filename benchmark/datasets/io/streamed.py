@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -112,7 +112,7 @@ class StreamedLoader(Loader):
     def _key(self, data: Path | None) -> str:
         module = type(self).__module__
         code = (
-            fingerprint([module], device="", dtype="").as_dict()
+            asdict(fingerprint([module], device="", dtype="").facts)
             if not module.startswith(PLUGIN) and find(module) is not None
             else module  # that of a plug-in file is named by its content
         )
