@@ -79,7 +79,7 @@ def attack_plan(
     withheld = dict[str, list[str]]()
     lost = [] if failed is None else failed
     for name in names:
-        how, missing = _how(name), dict[str, list[str]]()
+        how, missing = fingerprint_of(name), dict[str, list[str]]()
         for key, family in chosen.items():
             if only is not None and key not in only:
                 continue
@@ -149,7 +149,7 @@ def _set_aside(store: Store, key: str) -> None:
         os.rename(store.attack_folder(key), place / f"damaged-{secrets.token_hex(4)}")
 
 
-def _how(name: str) -> Fingerprint:
+def fingerprint_of(name: str) -> Fingerprint:
     """What a result of this attack depends on beside its cells."""
     kind = attacks.get(name)
     module = kind.__module__

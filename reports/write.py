@@ -100,9 +100,10 @@ def write_report(
     out: Path | None = None,
     allow_mixed: bool = False,
     attack_ids: Collection[str] | None = None,
+    apart: Mapping[str, int] | None = None,
 ) -> Report:
-    """Load, compute, write. out: default store/reports/<suite>/. attack_ids: see load.load."""
-    results = load(store, suite, allow_mixed, attack_ids)
+    """Load, compute, write. out: default store/reports/<suite>/. Others: see load.load."""
+    results = load(store, suite, allow_mixed, attack_ids, apart)
     reports = build(results)
     folder = store / "reports" / suite if out is None else out
     contents: dict[str, bytes] = {

@@ -184,15 +184,15 @@ def test_nothing_outside_private_holds_a_key_a_coin_or_a_members_score_and_leaks
     finished: Run,
 ) -> None:
     secrets, roots = finished.secrets, [finished.store, finished.cache]
-    assert {c.record["cell"]["method"] for c in finished.cells} >= {"dp_bow", "dp_linear_probe"}
-    assert {c.record["cell"]["noise_mode"] for c in finished.cells} == {"secret"}
+    assert {c.record.cell.method for c in finished.cells} >= {"dp_bow", "dp_linear_probe"}
+    assert {c.record.cell.noise_mode for c in finished.cells} == {"secret"}
     assert set(secrets.values()) == KINDS and len(secrets) > 400
     seen = [p for r in roots for p in r.rglob("*") if p.is_file()]
     tops = {p.relative_to(finished.store).parts[0] for p in seen if finished.store in p.parents}
     assert tops >= {"cells", "attacks", "plans", "reports"} and finished.cache.is_dir()
     assert leaks(roots, secrets) == {}
     assert not [what for s, what in secrets.items() if s in finished.printed]
-    cell = next(c for c in finished.cells if c.record["cell"]["method"] == "dp_bow")
+    cell = next(c for c in finished.cells if c.record.cell.method == "dp_bow")
     planted = finished.store / "reports" / "planted"
     planted.mkdir()
     for name, (kind, plant) in LEAKS.items():

@@ -185,8 +185,8 @@ def _told(role: str, target: Outputs, kind: str, part: Part, delta: float) -> di
         "null": Scored(part.scores, part.member[permuted], delta, part.similarity),
     }
     epsilon = target.cell.record.cell.budget.epsilon
-    if epsilon != "inf":
-        seen = gaussian_scores(part.member, float(epsilon), delta, name, seed, "known", kind)
+    if target.cell.record.cell.budget.private:
+        seen = gaussian_scores(part.member, epsilon, delta, name, seed, "known", kind)
         told["known"] = Scored(seen, part.member, delta, part.similarity)
     return told
 

@@ -31,6 +31,10 @@ class Axes:
     seed: int
     canaries: str
 
+    @property
+    def budget(self) -> str:
+        return "non-private" if math.isinf(self.epsilon) else f"ε = {self.epsilon:g}"
+
 
 @file_format
 @dataclass(frozen=True)
@@ -56,10 +60,8 @@ class PlannedCell:
     @property
     def family_label(self) -> str:
         """What a reader calls all seeds of it: label, dataset, budget, whether it is a control."""
-        axes = self.axes
-        budget = "non-private" if math.isinf(axes.epsilon) else f"ε = {axes.epsilon:g}"
-        control = ", the control" if self.role == CONTROL else ""
-        return f"{axes.label} ({axes.dataset}, {budget}{control})"
+        axes, control = self.axes, ", the control" if self.role == CONTROL else ""
+        return f"{axes.label} ({axes.dataset}, {axes.budget}{control})"
 
     @property
     def why_missing(self) -> str:

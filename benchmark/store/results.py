@@ -43,7 +43,7 @@ FinishedCell = Finished[CellRecord]
 @file_format
 @dataclass(frozen=True)
 class Reason:
-    """reason.json: why an attempt ended. when: ISO 8601, UTC. sentence: public, quotes no record."""
+    """reason.json: why an attempt ended. when: ISO 8601, UTC. sentence: quotes no record."""
 
     reason: str
     sentence: str

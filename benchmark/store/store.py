@@ -197,6 +197,10 @@ class Store:
 
     # Attacks.
 
+    def attack_ids(self) -> list[str]:
+        """Of all finished attacks, sorted."""
+        return [folder.name for folder in folders_in(self.root / "attacks")]
+
     def attack_folder(self, attack_id: str) -> Path:
         return self.root / "attacks" / safe(attack_id, "attack id")
 

@@ -9,7 +9,7 @@ not `done` keeps its place and its reason; it is never averaged around.
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from radpriv.benchmark.store.plan_schema import REFERENCE, PlannedCell
+from radpriv.benchmark.store.store import Store
 from radpriv.errors import ReportError
 
 COUNTING = 5
@@ -105,7 +107,7 @@ class Results:
     """What a report is made of. `mixed`: sentences about what was allowed to differ.
 
     unread: attack id and reason of results that are asked for and cannot be read. apart: how many
-    results the plan lists of attacks that are not asked for, by name.
+    results there are of attacks that are not asked for, by name.
     """
 
     suite: str
@@ -122,44 +124,36 @@ class Results:
 
 
 def load(
-    store: Path, suite: str, allow_mixed: bool = False, attack_ids: Collection[str] | None = None
+    store: Path,
+    suite: str,
+    allow_mixed: bool = False,
+    attack_ids: Collection[str] | None = None,
+    apart: Mapping[str, int] | None = None,
 ) -> Results:
-    """The results of `suite`. attack_ids: which attack results to use where several lie there;
-    by default those that the plan lists under "attacks", else every one over the plan's families.
+    """The results of `suite`. attack_ids: which attack results to use; None: every one over the
+    plan's families. apart: how many there are of attacks that are not asked for, by name.
     """
-    path = store / "plans" / f"{suite}.json"
-    if not path.exists():
-        known = ", ".join(sorted(p.stem for p in (store / "plans").glob("*.json"))) or "none"
-        raise ReportError(f"no plan of '{suite}' in {store} (plans there: {known}); run it first")
-    plan = _json(path)
-    try:
-        entries = tuple(_entry(cell) for cell in plan["cells"] if cell["role"] != "reference")
-        datasets = tuple(plan["datasets"])
-        limited, short = plan["limited"], bool(plan["short_recipe"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReportError(f"{path}: not a plan (field {error}); run the suite again") from error
+    plan = Store(store).read_plan(suite)
+    entries = tuple(_entry(cell) for cell in plan.cells if cell.role != REFERENCE)
     done = {e.cell_id: _done(store, e) for e in entries if e.done}
-    _refuse_limited(done.values(), limited, suite)
-    mixed = [*_mixed_families(entries), *_mixed_tables(done.values(), datasets)]
-    listed = plan.get("attacks")
-    wanted = listed if attack_ids is None else attack_ids
-    attacks, doubles, unread = _attacks(store, entries, wanted)
-    counts = Counter(i.partition(".")[0] for i in set(listed or ()) - set(wanted or ()))
+    _refuse_limited(done.values(), plan.limited, suite)
+    mixed = [*_mixed_families(entries), *_mixed_tables(done.values(), plan.datasets)]
+    attacks, doubles, unread = _attacks(store, entries, attack_ids)
     mixed += doubles
     if mixed and not allow_mixed:
         raise ReportError(f"{mixed[0]}; run the suite again, or allow mixed results")
     return Results(
-        plan.get("suite", suite),
-        short,
-        limited,
-        plan.get("note") or "",
-        datasets,
+        plan.suite,
+        plan.short_recipe,
+        plan.limited,
+        plan.note or "",
+        plan.datasets,
         entries,
         done,
         attacks,
         tuple(mixed),
         unread,
-        dict(sorted(counts.items())),
+        apart or {},
     )
 
 
@@ -170,21 +164,21 @@ def _json(path: Path) -> Any:
         raise ReportError(f"{path}: cannot be read ({error}); run the suite again") from error
 
 
-def _entry(cell: Mapping[str, Any]) -> Entry:
-    axes = cell["axes"]
+def _entry(cell: PlannedCell) -> Entry:
+    axes = cell.axes
     return Entry(
-        dataset=axes["dataset"],
-        encoder=axes["encoder"] or "",
-        method=axes["method"],
-        label=axes.get("label") or axes["method"],
-        epsilon=float(axes["epsilon"]),
-        seed=int(axes["seed"]),
-        cell_id=cell["cell_id"],
-        family=cell["family"],
-        fingerprint=cell["fingerprint"],
-        status=cell["status"],
-        role=cell["role"],
-        reason=cell.get("reason") or "",
+        dataset=axes.dataset,
+        encoder=axes.encoder,
+        method=axes.method,
+        label=axes.label,
+        epsilon=axes.epsilon,
+        seed=axes.seed,
+        cell_id=cell.cell_id,
+        family=cell.family,
+        fingerprint=cell.fingerprint,
+        status=cell.status,
+        role=cell.role,
+        reason=cell.reason,
     )
 
 

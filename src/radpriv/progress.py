@@ -128,7 +128,7 @@ class Watch(Bar):
 def _head(cell: Planned) -> str:
     """The readable head of its id, behind the dataset's label where it has one."""
     job, head = cell.job, cell.job.cell.id.rsplit("-", 1)[0]
-    named = job.axes["dataset"]
+    named = job.axes.dataset
     return head if named == job.cell.dataset else f"{escape(named)}: {head}"
 
 

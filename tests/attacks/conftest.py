@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+
+from radpriv.benchmark.cell import Budget
+from radpriv.benchmark.store import examples
+from radpriv.benchmark.store.cell_schema import LedgerSummary
+from radpriv.benchmark.store.schema import write as write_record
 
 LABELS = 5
 WriteCell = Callable[..., Path]
@@ -37,25 +42,19 @@ def write_cell(tmp_path: Path) -> WriteCell:
     ) -> Path:
         epsilon = changes.pop("epsilon", 1.0)
         similarity = changes.pop("similarity", np.full(len(member), 0.1))
-        record = {
-            "cell_id": f"toy.minilm.dp_lora.eps1.s{seed}-0123456789abcde{seed}",
-            "family": "feedfacefeedface",
-            "fingerprint": "f00d",
-            "status": "done",
-            "role": "cell",
-            "label_names": [f"label {i}" for i in range(logits.shape[1])],
-            "cell": {
-                "seed": seed,
-                "n_public": 3000,
-                "budget": {"epsilon": epsilon, "delta": 0.0 if epsilon == "inf" else 1e-5},
-                "audit": {"unit": "report", "canaries": "natural"},
-            },
-            "ledger": {"releases": 0, "groups": []},
-            **changes,
-        }
+        cell = replace(examples.CELL, seed=seed, n_public=3000, budget=Budget(epsilon, 1e-5))
+        record = examples.cell_record(
+            cell,
+            cell_id=f"toy.minilm.dp_lora.eps1.s{seed}-0123456789abcde{seed}",
+            family="feedfacefeedface",
+            fingerprint="f00d",
+            label_names=tuple(f"label {i}" for i in range(logits.shape[1])),
+            ledger=LedgerSummary(0, ()),
+        )
+        record = replace(record, **changes)
         folder = tmp_path / f"cell{seed}"
         (folder / "private").mkdir(parents=True)
-        (folder / "record.json").write_text(json.dumps(record))
+        write_record(folder / "record.json", record)
         m = len(member)
         slots = np.arange(m, dtype=np.int64) * 3 + 1
         names = [f"r{slot:05d}" for slot in slots]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -20,6 +21,7 @@ from radpriv.attacks.inputs.cell_outputs import CellFiles
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.run_family import attack_family, attack_id, write_result
 from radpriv.attacks.view import View
+from radpriv.benchmark.cell import AuditPolicy, Budget
 from radpriv.errors import AttackError
 
 WriteCell = Callable[..., Path]
@@ -34,7 +36,7 @@ def family(write_cell: WriteCell, untrained: Seeds) -> list[CellFiles]:
 @pytest.fixture
 def control(write_cell: WriteCell, overfitted: Seeds) -> list[CellFiles]:
     return [
-        CellFiles.open(write_cell(s, *seed, role="control", epsilon="inf"))
+        CellFiles.open(write_cell(s, *seed, role="control", epsilon=math.inf))
         for s, seed in enumerate(overfitted)
     ]
 
@@ -153,8 +155,8 @@ def test_a_private_cell_is_audited_at_the_delta_of_its_budget(
     write_cell: WriteCell, untrained: Seeds
 ) -> None:
     cell = CellFiles.open(write_cell(0, *untrained[0]))
-    asked = {**cell.record["cell"], "budget": {"epsilon": 1.0, "delta": 1e-6}}
-    changed = CellFiles(cell.folder, {**cell.record, "cell": asked})
+    asked = replace(cell.record.cell, budget=Budget(1.0, 1e-6))
+    changed = CellFiles(cell.folder, replace(cell.record, cell=asked))
     result, _ = attack_family("loss", {}, [changed], "f")
     assert {(r["delta"], r["delta_source"]) for r in result["rows"]} == {(1e-6, "budget")}
 
@@ -190,7 +192,7 @@ def test_the_id_changes_with_all_that_decides_the_result(
     ids.add(attack_id("spy", {}, "g", family))
     ids.add(attack_id("spy", {}, "f", family[:2]))
     ids.add(attack_id("loss", {}, "f", family))
-    anew = [CellFiles(c.folder, {**c.record, "fingerprint": "beef"}) for c in family]
+    anew = [CellFiles(c.folder, replace(c.record, fingerprint="beef")) for c in family]
     ids.add(attack_id("spy", {}, "f", anew))
     monkeypatch.setattr(attacks.get("spy"), "version", 2)
     ids.add(attack_id("spy", {}, "f", family))
@@ -248,8 +250,13 @@ def per_patient(write_cell: WriteCell, seed: int, member: np.ndarray, shift: flo
     patients = pa.array([f"p{i // 5:03d}" for i in range(600)])
     pq.write_table(table.set_column(2, "patient", patients), path)
     found = CellFiles.open(folder)
-    asked = {**found.record["cell"], "audit": {"unit": "patient", "canaries": "natural"}}
-    return CellFiles(folder, {**found.record, "cell": asked})
+    asked = replace(
+        found.record.cell,
+        budget=Budget(1.0, 1e-5, "patient"),
+        audit=AuditPolicy(unit="patient"),
+        per_patient=16,
+    )
+    return CellFiles(folder, replace(found.record, cell=asked))
 
 
 def test_coins_per_patient_make_patients_the_candidates(write_cell: WriteCell) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,35 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from radpriv.benchmark.card import Card
+from radpriv.benchmark.cell import Budget
+from radpriv.benchmark.store import examples
+from radpriv.benchmark.store.cell_schema import (
+    CellRecord,
+    Certificate,
+    EncoderFacts,
+    How,
+    LedgerSummary,
+)
+from radpriv.benchmark.store.plan_schema import Axes, PlannedCell, Role
+from radpriv.benchmark.store.schema import dump as plain
+from radpriv.benchmark.store.schema import parse, write
+
 from .fake_attacks import LABELS, attack, digest
 
 RATES = (0.4, 0.2, 0.1, 0.085, 0.04, 0.01)
 PRIVATE = {"dp_lora": (0.7, 1.4), "dp_linear_probe": (1.0, 1.5), "dp_bow": (0.85, 1.45)}
 NON_PRIVATE = {"lora": 1.95, "linear_probe": 1.7, "tfidf": 1.8, "prior": 0.0}
-CARD = {
-    "title": "Indiana University chest X-ray reports (Open-i)",
-    "licence": "CC BY-NC-ND 4.0",
-    "access": "public",
-    "release": "open",
-    "labels_from": "human MeSH codes, mapped",
-    "unit_note": "a report stands for all its copies; no patient ids, so report = patient",
-    "known_errors": ["ordinary words were scrubbed too"],
-    "calibrated_on": [],
-}
+CARD = Card(
+    title="Indiana University chest X-ray reports (Open-i)",
+    licence="CC BY-NC-ND 4.0",
+    access="public",
+    release="open",
+    labels_from="human MeSH codes, mapped",
+    unit_note="a report stands for all its copies; no patient ids, so report = patient",
+    known_errors=("ordinary words were scrubbed too",),
+)
+ENCODER = EncoderFacts("minilm", "53aa51172d142c89", "0.1.0", "1B sentence pairs from the web")
 
 
 @dataclass
@@ -53,7 +66,7 @@ class FakeStore:
     attacks: tuple[str, ...] = ("loss",)
     non_private: dict[str, float] = field(default_factory=lambda: dict(NON_PRIVATE))
 
-    def cells(self) -> Iterable[tuple[str, float, int, float, str]]:
+    def cells(self) -> Iterable[tuple[str, float, int, float, Role]]:
         """method, ε, seed, signal strength, role."""
         for method, signals in self.private.items():
             for i, epsilon in enumerate(self.epsilons):
@@ -78,31 +91,25 @@ class FakeStore:
             family = digest(f"{self.dataset}{method}{epsilon}{role}")
             cell_id = f"{self.dataset}.{method}.eps{epsilon:g}.{role}.s{seed}-{family[:6]}"
             status = self.status.get(cell_id.rsplit("-", 1)[0], "done")
-            entry = {
-                "axes": {
-                    "dataset": self.dataset,
-                    "encoder": "" if method in ("tfidf", "dp_bow", "prior") else "minilm",
-                    "method": method,
-                    "label": self.labels_of_methods.get(method, method),
-                    "epsilon": "inf" if math.isinf(epsilon) else epsilon,
-                    "seed": seed,
-                    "canaries": "mislabelled" if role == "control" else "natural",
-                },
-                "cell_id": cell_id,
-                "family": family,
-                "fingerprint": digest("code"),
-                "status": status,
-                "role": role,
-            }
+            axes = Axes(
+                dataset=self.dataset,
+                encoder="" if method in ("tfidf", "dp_bow", "prior") else "minilm",
+                method=method,
+                label=self.labels_of_methods.get(method, method),
+                epsilon=epsilon,
+                seed=seed,
+                canaries="mislabelled" if role == "control" else "natural",
+            )
+            entry = PlannedCell(axes, cell_id, family, digest("code"), role, status)
             plan.append(entry)
             if status != "done":
                 continue
             families.setdefault(family, (role, method, epsilon, []))[3].append((cell_id, seed))
-            folder = self.root / "cells" / cell_id / entry["fingerprint"]
+            folder = self.root / "cells" / cell_id / entry.fingerprint
             folder.mkdir(parents=True)
-            record = self.record(entry, method, epsilon, seed)
+            record = plain(self.record(entry))
             self.edit(record)
-            dump(folder / "record.json", record)
+            write(folder / "record.json", parse(CellRecord, json.dumps(record), cell_id))
             rng = np.random.default_rng(100 if self.deterministic_logits else n)
             seen = np.nan_to_num(y, nan=0.5)
             noise = rng.normal(0, 1.0, y.shape) + rng.normal(0, 0.15)
@@ -110,17 +117,15 @@ class FakeStore:
             if method == "prior":
                 logits = np.tile(np.log(np.array(RATES) / (1 - np.array(RATES))), (len(y), 1))
             write_scores(folder / "test.parquet", y, logits.astype("f4"))
-        dump(
+        write(
             self.root / "plans" / f"{self.suite}.json",
-            {
-                "schema": 1,
-                "suite": self.suite,
-                "short_recipe": self.short_recipe,
-                "limited": self.limited,
-                "note": None,
-                "datasets": [self.dataset],
-                "cells": plan,
-            },
+            examples.plan(
+                *plan,
+                suite=self.suite,
+                short_recipe=self.short_recipe,
+                limited=self.limited,
+                datasets=(self.dataset,),
+            ),
         )
         for family, (role, method, epsilon, cells) in families.items():
             for name in self.attacks:
@@ -130,82 +135,47 @@ class FakeStore:
                 )
         return self.root
 
-    def record(
-        self, entry: dict[str, Any], method: str, epsilon: float, seed: int
-    ) -> dict[str, Any]:
-        private = math.isfinite(epsilon)
-        return {
-            "schema": 1,
-            "cell_id": entry["cell_id"],
-            "family": entry["family"],
-            "fingerprint": entry["fingerprint"],
-            "status": "done",
-            "role": entry["role"],
-            "cell": {
-                "dataset": self.dataset,
-                "encoder": entry["axes"]["encoder"],
-                "method": method,
-                "params": {},
-                "public": [],
-                "budget": {
-                    "epsilon": epsilon if private else "inf",
-                    "delta": 1e-5 if private else 0.0,
-                    "unit": "report",
-                    "adjacency": "add_remove",
-                },
-                "n_public": 2400,
-                "seed": seed,
-                "noise_mode": "replayable",
-                "limited": self.limited,
+    def record(self, entry: PlannedCell) -> CellRecord:
+        axes = entry.axes
+        private = math.isfinite(axes.epsilon)
+        cell = replace(
+            examples.CELL,
+            dataset=self.dataset,
+            encoder=axes.encoder,
+            method=axes.method,
+            params={},
+            budget=Budget(axes.epsilon, 1e-5),
+            seed=axes.seed,
+            limited=self.limited,
+        )
+        certificate = Certificate(
+            epsilon=axes.epsilon * (0.997 + 0.001 * axes.seed),
+            delta=1e-5,
+            accountant="PLD (dp_accounting 0.6.0)",
+            discretization=axes.epsilon / 1000,
+            together={
+                "2": axes.epsilon * (2.1 + 0.1 * axes.seed),
+                "5": 6 * axes.epsilon,
+                "10": None,
             },
-            "label_names": list(self.labels),
-            "thresholds": [0.0] * len(self.labels),
-            "claim": {
-                "epsilon": epsilon,
-                "delta": 1e-5,
-                "unit": "report",
-                "adjacency": "add_remove",
-                "standing": "by construction",
-            }
-            if private
-            else None,
-            "certificate": {
-                "epsilon": epsilon * (0.997 + 0.001 * seed),
-                "delta": 1e-5,
-                "accountant": "PLD (dp_accounting 0.6.0)",
-                "discretization": epsilon / 1000,
-                "together": {"2": epsilon * (2.1 + 0.1 * seed), "5": 6 * epsilon, "10": None},
-            }
-            if private
-            else None,
-            "ledger": {"releases": 60, "groups": []},
-            "calibration": [],
-            "trainable_parameters": 5390 if "lora" not in method else 54222,
-            "method": {"private": private, "uses_encoder": bool(entry["axes"]["encoder"])},
-            "dtype": "float32",
-            "device_kind": "cpu",
-            "encoder": {
-                "name": "minilm",
-                "sha256": "53aa51172d142c89",
-                "pretrained_on": "1B sentence pairs from the web",
-                "revision": "0.1.0",
-            }
-            if entry["axes"]["encoder"]
-            else None,
-            "card": deepcopy(CARD),
-            "counts": {"reports": 3095, "train": 2395, "test": self.records, "unlabelled": 95},
-            "noise_key_commitment": None,
-            "how": {
-                "python": "3.11",
-                "device": "cpu",
-                "dtype": "float32",
-                "modules": {},
-                "packages": {"numpy": "2.4.6", "torch": "2.13.0"},
-                "cached": True,
-                "why_not_cached": None,
-            },
-            "versions": {"radpriv": "0.1.0", "torch": "2.13.0"},
-        }
+        )
+        return examples.cell_record(
+            cell,
+            cell_id=entry.cell_id,
+            family=entry.family,
+            fingerprint=entry.fingerprint,
+            role=entry.role,
+            label_names=self.labels,
+            thresholds=(0.0,) * len(self.labels),
+            certificate=certificate if private else None,
+            ledger=LedgerSummary(60, ()),
+            calibration=(),
+            trainable_parameters=5390 if "lora" not in axes.method else 54222,
+            encoder=ENCODER if axes.encoder else None,
+            card=CARD,
+            counts={"reports": 3095, "train": 2395, "test": self.records, "unlabelled": 95},
+            how=How("3.11", "cpu", "float32", {}, {}, {"numpy": "2.4.6", "torch": "2.13.0"}),
+        )
 
 
 def dump(path: Path, value: Any) -> None:

@@ -5,18 +5,17 @@ attack_target(target, names, console)           # what is finished is served fro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Console
 
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.store.caches import cache_folder
-from radpriv.benchmark.store.store import Store
-from radpriv.errors import StoreError
 from radpriv.progress import Tally
 from radpriv.request import Request
 from radpriv.workflow.attack_names import attack_names, known_names
 from radpriv.workflow.report import Outcome, report_of
+from radpriv.workflow.shown_results import choose, results_of
 from radpriv.workflow.target import Target, target_of
 
 
@@ -30,17 +29,18 @@ def attack(request: Request, words: Sequence[str] | None, console: Console) -> O
     if words is None and suite is not None:
         words = suite.attacks
     names = attack_names(words, store)
-    lost = attack_target(target, names, console, () if words is None else None)
-    shown = None if suite is None else {*names, *known_names(suite.attacks, store, target.plan)}
-    outcome = report_of(store, target.plan, False, shown)
-    outcome.not_attacked = lost
+    failed = attack_target(target, names, console, () if words is None else None)
+    results = results_of(store, store.read_plan(target.plan))
+    shown = None if suite is None else {*names, *known_names(suite.attacks, store, results)}
+    outcome = report_of(store, target.plan, False, choose(results, shown))
+    outcome.not_attacked = failed
     return outcome
 
 
 def attack_target(
     target: Target, names: Sequence[str], console: Console, asked: Collection[str] | None = None
 ) -> list[str]:
-    """Attack every family, say what is left out and why, and list the results in the plan.
+    """Attack every family, and say what is left out and why.
 
     asked: the names that a user or a suite wrote, None for all. What could not be attacked, a line
     each.
@@ -57,9 +57,6 @@ def attack_target(
         results = attack_plan(
             store, plan, names, sources, tally.say, tally.tick, target.only, failed, asked
         )
-    made = {result.folder.name for result in results}
-    kept = [old for old in plan.get("attacks", ()) if _stays(store, old, made, names, target.only)]
-    store.write_plan(target.plan, {**plan, "attacks": sorted(made.union(kept))})
     console.print(
         f"{len(results)} results of {', '.join(names)} on {len(there)} families"
         if names
@@ -68,21 +65,3 @@ def attack_target(
         soft_wrap=True,
     )
     return failed
-
-
-def _stays(
-    store: Store,
-    old: str,
-    made: Iterable[str],
-    names: Sequence[str],
-    only: frozenset[str] | None,
-) -> bool:
-    """Whether a result that the plan lists is of another attack, or family, than was just made."""
-    try:
-        found = store.lookup_attack(old)
-    except StoreError:  # it stays until it is made anew, so that reports say that it is damaged
-        return old.rpartition("-")[0] not in {new.rpartition("-")[0] for new in made}
-    if found is None:
-        return False
-    attacked = found.record.get("attack") in names
-    return not (attacked and (only is None or found.record.get("family") in only))

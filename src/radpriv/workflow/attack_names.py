@@ -1,4 +1,4 @@
-"""Which attacks: those that a user or a suite names, and those whose results a plan lists."""
+"""Which attacks: those that a user or a suite names, and those that left results of a plan."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radpriv.benchmark.store.store import Store
-from radpriv.errors import StoreError
+from radpriv.workflow.shown_results import Found
 
 
 def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
@@ -28,27 +28,9 @@ def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def known_names(words: Sequence[str] | None, store: Store, plan: str) -> set[str]:
-    """Names of attacks that words ask a report for; a result in the plan makes its name known."""
-    made = {attack_of(store, i) for i in listed(store, plan)}
+def known_names(words: Sequence[str] | None, store: Store, results: Sequence[Found]) -> set[str]:
+    """Names of attacks that words ask a report for; a result of the plan makes its name known."""
+    made = {result.attack for result in results}
     given = [w for w in words or () if w in made]
     rest = None if words is None else [w for w in words if w not in made]
     return {*given, *attack_names(rest, store)}
-
-
-def listed(store: Store, plan: str) -> list[str]:
-    """Ids of the attack results that a plan lists; all that lie there if it lists none yet."""
-    found = store.read_plan(plan).get("attacks")
-    if found is None:
-        found = [path.parent.name for path in (store.root / "attacks").glob("*/result.json")]
-    return sorted(found)
-
-
-def attack_of(store: Store, attack_id: str) -> str:
-    """The name of the attack that a result is of; ids begin with it, should it be damaged."""
-    try:
-        found = store.lookup_attack(attack_id)
-    except StoreError:
-        found = None
-    named = attack_id.partition(".")[0]
-    return named if found is None else str(found.record.get("attack", named))

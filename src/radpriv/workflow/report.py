@@ -1,15 +1,14 @@
 """The report behind the command line: of which attacks, and what it has to do without.
 
-names = known_names(suite.attacks, store, plan)
-outcome = report_of(store, plan, False, names)     # others are listed apart
+shown = choose(results_of(store, plan), {"loss"})      # others are counted apart
+outcome = report_of(store, plan.suite, False, shown)
 outcome.print(console)
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +16,9 @@ from rich.console import Console
 
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.plan import Planned
-from radpriv.errors import StoreError
 from radpriv.request import Request
-from radpriv.workflow.attack_names import attack_of, known_names, listed
+from radpriv.workflow.attack_names import known_names
+from radpriv.workflow.shown_results import Shown, choose, results_of
 from radpriv.workflow.target import plan_of
 
 
@@ -63,28 +62,20 @@ def report(request: Request, allow_mixed: bool, words: Sequence[str] = ()) -> Ou
     """The report alone. words: attacks to show beside the suite's."""
     suite, overrides, _ = request.load()
     store, plan = plan_of(request, suite, overrides)
-    names = known_names(suite.attacks, store, plan) | known_names(words, store, plan)
-    return report_of(store, plan, allow_mixed, names)
+    results = results_of(store, store.read_plan(plan))
+    names = known_names(suite.attacks, store, results) | known_names(words, store, results)
+    return report_of(store, plan, allow_mixed, choose(results, names))
 
 
-def report_of(store: Store, plan: str, allow_mixed: bool, names: Collection[str] | None) -> Outcome:
-    """names: attacks to show, None for all that the plan lists; of others it is said that they are
-    there, and how to see them."""
+def report_of(store: Store, plan: str, allow_mixed: bool, shown: Shown) -> Outcome:
+    """The report of a plan with these attack results."""
     from radpriv.reports.write import write_report
 
-    made = {i: attack_of(store, i) for i in listed(store, plan)}
-    shown = [i for i, name in made.items() if names is None or name in names]
-    unread = []
-    for attack_id in shown:
-        try:
-            if store.lookup_attack(attack_id) is None:
-                unread.append(f"attack result {attack_id} is gone; run the attack again")
-        except StoreError:
-            path = store.attack_folder(attack_id) / "result.json"
-            unread.append(f"{path}: cannot be read, and is left out; run the attack again")
-    counts = Counter(name for i, name in made.items() if i not in shown)
-    others = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
-    ask = " ".join(f"--attack {name}" for name in sorted(counts))
-    apart = f"made, but not asked for here: {others}; `radpriv report` shows it with {ask}"
-    written = write_report(store.root, plan, allow_mixed=allow_mixed, attack_ids=shown)
-    return Outcome(written, unread=unread, apart=apart if counts else "")
+    written = write_report(
+        store.root,
+        plan,
+        allow_mixed=allow_mixed,
+        attack_ids=shown.attack_ids,
+        apart=shown.apart,
+    )
+    return Outcome(written, unread=list(shown.unread), apart=shown.sentence)

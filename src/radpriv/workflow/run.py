@@ -18,6 +18,7 @@ from radpriv.request import Request, choose_device
 from radpriv.workflow.attack import attack_target
 from radpriv.workflow.attack_names import attack_names
 from radpriv.workflow.report import Outcome, report_of
+from radpriv.workflow.shown_results import choose, results_of
 from radpriv.workflow.target import Target
 
 
@@ -41,7 +42,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     for path in plugins:
         store.keep_source(path)
     name = plan_name(suite, overrides)
-    used = sorted({p.job.axes["dataset"] for p in planned})
+    used = sorted({p.job.axes.dataset for p in planned})
     shown = escape(", ".join(used))
     extra = sum(p.reference for p in planned)
     console.print(
@@ -75,7 +76,8 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     by_id = {p.job.cell.id: p.job for p in planned}
     target = Target(store, name, suite, request.data, by_id, cache=context.cache)
     attack_target(target, chosen, console, () if suite.attacks is None else None)
-    outcome = report_of(store, name, False, chosen)
+    shown = choose(results_of(store, store.read_plan(name)), chosen)
+    outcome = report_of(store, name, False, shown)
     outcome.failed = failed
     return outcome
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.registry import did_you_mean
+from radpriv.benchmark.store.plan_schema import CONTROL, Plan, PlannedCell
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.expansion import expand
 from radpriv.benchmark.suites.job import Job
@@ -52,7 +52,7 @@ def target_of(request: Request) -> Target:
 def plan_of(request: Request, suite: Suite, overrides: Overrides) -> tuple[Store, str]:
     """The store and the name of the plan that this very suite has made in it."""
     store, name = Store(request.store), plan_name(suite, overrides)
-    if store.read_plan(name).get("suite_digest") != suite_digest(suite):
+    if store.read_plan(name).suite_digest != suite_digest(suite):
         raise SuiteError(
             f"the plan '{name}' in {request.store} was made from another version of this suite; "
             f"run `radpriv run {request.suite}` first"
@@ -67,15 +67,12 @@ def _of_cell(request: Request) -> Target:
             f"--method, --encoder and --limit belong to a suite, and '{text}' is none; "
             "the id of a cell says them all"
         )
-    plans = {
-        path.stem: store.read_plan(path.stem)
-        for path in sorted((store.root / "plans").glob("[!.]*.json"))
-    }
-    entries = [(name, entry) for name, plan in plans.items() for entry in plan["cells"]]
+    plans = {name: store.read_plan(name) for name in store.plans()}
+    entries = [(name, entry) for name, plan in plans.items() for entry in plan.cells]
     hits = [(name, e) for name, e in entries if e in named_by(text, [e for _, e in entries])]
-    found = {entry["family"]: entry for _, entry in hits}
+    found = {entry.family: entry for _, entry in hits}
     if not hits:
-        known = [*shipped(), *(entry["cell_id"] for _, entry in entries)]
+        known = [*shipped(), *(entry.cell_id for _, entry in entries)]
         raise StoreError(
             f"no suite, and no cell of a plan in {request.store}, is called '{text}'"
             f"{did_you_mean(text, known)}"
@@ -88,13 +85,12 @@ def _of_cell(request: Request) -> Target:
     (family,) = found
 
     def finished(name: str) -> int:
-        cells = plans[name]["cells"]
-        return sum(e["family"] == family and e["status"] == "done" for e in cells)
+        return sum(cell.family == family for cell in plans[name].finished())
 
     best = max(dict(hits), key=finished)  # the first by name, of those with the most references
     if not finished(best):
         raise AttackError(f"no cell of the family of '{text}' has finished; run its suite again")
-    asked = _asked(request, plans[best])
+    asked = planned_request(request, plans[best])
     try:
         suite, overrides, _ = asked.load()
     except RadprivError as error:
@@ -103,10 +99,10 @@ def _of_cell(request: Request) -> Target:
     return Target(store, best, suite, request.data, jobs, frozenset(found))
 
 
-def named_by(text: str, entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def named_by(text: str, entries: Sequence[PlannedCell]) -> list[PlannedCell]:
     """Entries of a plan whose cell id is `text`, else goes on after it where a word ends, else
     starts with it: "lora" is no "lora_wide", nor "eps1" an "eps10"."""
-    ids = [e["cell_id"] for e in entries]
+    ids = [e.cell_id for e in entries]
     for fits in (
         [i == text for i in ids],
         [i.startswith((f"{text}.", f"{text}-")) for i in ids],
@@ -117,34 +113,31 @@ def named_by(text: str, entries: Sequence[Mapping[str, Any]]) -> list[Mapping[st
     return []
 
 
-def shortest(entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
+def shortest(entry: PlannedCell, entries: Sequence[PlannedCell]) -> str:
     """The fewest words of a cell's id by which `named_by` finds its family alone."""
-    whole = str(entry["cell_id"])
+    whole = entry.cell_id
     ends = [i for i, letter in enumerate(whole) if letter in ".-"]
     for end in ends:
-        if {e["family"] for e in named_by(whole[:end], entries)} == {entry["family"]}:
+        if {e.family for e in named_by(whole[:end], entries)} == {entry.family}:
             return whole[:end]
     return whole
 
 
-def _axes(entry: Mapping[str, Any]) -> str:
+def _axes(entry: PlannedCell) -> str:
     """What tells a family from another whose cells have the same words: label, budget, role."""
-    axes = entry["axes"]
-    budget = "non-private" if axes["epsilon"] == "inf" else f"ε = {axes['epsilon']:g}"
-    role = ", the control" if entry["role"] == "control" else ""
-    return f"{axes.get('label') or axes['method']}, {budget}{role}"
+    control = ", the control" if entry.role == CONTROL else ""
+    return f"{entry.axes.label}, {entry.axes.budget}{control}"
 
 
-def _asked(request: Request, plan: Mapping[str, Any]) -> Request:
+def planned_request(request: Request, plan: Plan) -> Request:
     """The request that a plan was made from, with the data that is at hand now."""
-    words = plan["asked"]
     return replace(
         request,
-        suite=words["suite"],
-        methods=words["methods"],
-        encoder=words["encoder"],
-        pretrained_on=words["pretrained_on"],
-        limit=plan["limited"],
+        suite=plan.asked.suite,
+        methods=list(plan.asked.methods),
+        encoder=plan.asked.encoder,
+        pretrained_on=plan.asked.pretrained_on,
+        limit=plan.limited,
     )
 
 

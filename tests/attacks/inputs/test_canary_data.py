@@ -94,7 +94,7 @@ def test_a_bound_that_was_declared_adds_no_canary(
     (job,) = expand(read_suite(str(path)), None)
     store = Store(tmp_path / "store")
     done = run_cell(job, HOW, Context(store, FeatureCache(None), None))
-    assert done.record["declared"]
+    assert done.record.declared
     seen = Sources(store, None, {job.cell.id: job}, FeatureCache(None)).projections(
         load(CellFiles.open(done.folder))
     )

@@ -316,6 +316,6 @@ def test_rule_5_a_certificate_above_the_budget_is_not_shown_under_it(
             staticmethod(lambda *a: replace(sound(*a), over_budget=False)),
         )
     found = runner.run_cell(job_with(Overspends(size=64, steps=8)), how, context)
-    assert found.record["certificate"]["epsilon"] > 1.0 == found.record["claim"]["epsilon"]
+    assert found.record.certificate.epsilon > 1.0 == found.record.claim.epsilon
     shown = (found.folder / "test.parquet").exists() or (found.folder / "model").exists()
-    assert (found.record["status"] == "over_budget" and not shown) is not broken
+    assert (found.record.status == "over_budget" and not shown) is not broken

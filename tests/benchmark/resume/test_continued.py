@@ -53,8 +53,8 @@ def test_changed_code_has_a_folder_of_its_own(bench: Make) -> None:
     trial = bench("Decays").fresh()
     trial.stopped("_release", "after", 3)
     other = replace(trial, how=replace(trial.how, python="another"))
-    assert other.run().record["status"] == "done" and trial.keys.drawn == 2
-    assert trial.folder.is_dir() and trial.run().record["status"] == "done"
+    assert other.run().record.status == "done" and trial.keys.drawn == 2
+    assert trial.folder.is_dir() and trial.run().record.status == "done"
     assert trial.keys.drawn == 2 and not trial.attempts
 
 
@@ -120,4 +120,4 @@ def test_the_record_of_a_run_that_went_on_commits_to_the_key_it_began_with(bench
     found = trial.run()
     key = (found.folder / "private" / "run_key").read_bytes()
     assert key == b"\x01" * 32
-    assert found.record["noise_key_commitment"] == hashlib.sha256(key).hexdigest()
+    assert found.record.noise_key_commitment == hashlib.sha256(key).hexdigest()

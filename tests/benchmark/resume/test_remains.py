@@ -81,7 +81,7 @@ def test_a_run_that_does_not_find_what_it_left_begins_anew_under_a_new_key(
     CHANGES[what](trial.folder)
     lines = (trial.folder / "ledger.jsonl").read_bytes()
     found = trial.run()
-    assert found.record["status"] == "done" and trial.keys.drawn == 2
+    assert found.record.status == "done" and trial.keys.drawn == 2
     (attempt,) = trial.attempts
     assert {p.name for p in attempt.folder.rglob("*")} == {"ledger.jsonl", "reason.json"}
     assert (attempt.folder / "ledger.jsonl").read_bytes() == lines
@@ -99,7 +99,7 @@ def test_a_method_that_forgets_its_schedule_begins_anew_and_releases_no_second_v
     before = read(trial.folder / "ledger.jsonl")
     found = trial.run()
     (attempt,) = trial.attempts
-    assert "step 4: release 'gradient' is not what it was" in attempt.sentence
+    assert "step 4: release 'gradient' is not what it was" in attempt.why.sentence
     assert read(attempt.folder / "ledger.jsonl") == before and attempt.releases == STEPS
     again = read(found.folder / "ledger.jsonl")
     if noise == "secret":
@@ -127,7 +127,7 @@ def test_a_run_that_died_as_its_checkpoints_were_removed_begins_anew(bench: Make
         assert [p.suffix for p in left] == [".json", ".pt", ".pt"]
         for path in left[:unlinked]:
             path.unlink()
-        assert trial.run().record["status"] == "done"
+        assert trial.run().record.status == "done"
         assert trial.keys.drawn == 2 and [a.releases for a in trial.attempts] == [5]
 
 

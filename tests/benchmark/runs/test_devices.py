@@ -55,7 +55,7 @@ def test_a_cell_gives_the_same_bits_on_another_device(
     with sdpa_kernel(SDPBackend.MATH):  # torch picks one by device
         there = _run(job, how, tmp_path / "there", device)
         here = _run(job, how, tmp_path / "here", torch.device("cpu"))
-    assert there.record["device_kind"] == device.type
+    assert there.record.device_kind == device.type
     if device.type == "cuda":
         _agree(there, here)
         return

@@ -11,8 +11,10 @@ import pytest
 
 from radpriv.benchmark.cell import AuditPolicy, Budget, Cell
 from radpriv.benchmark.runs.explain import explain
+from radpriv.benchmark.store import examples
 from radpriv.benchmark.store.fingerprint import Fingerprint
-from radpriv.benchmark.store.store import Store, write_json
+from radpriv.benchmark.store.schema import write
+from radpriv.benchmark.store.store import Store
 from radpriv.errors import StoreError
 
 OLD, NEW = "a1" * 32, "b2" * 32
@@ -53,16 +55,11 @@ def how(**changes: Any) -> Fingerprint:
 
 
 def put(store: Store, asked: Cell, computed: Fingerprint, status: str = "done") -> Path:
-    record = {
-        "schema": 1,
-        "cell_id": asked.id,
-        "fingerprint": computed.digest,
-        "status": status,
-        "cell": asked.as_dict(),
-        "how": computed.as_dict(),
-    }
+    record = examples.cell_record(
+        asked, fingerprint=computed.digest, status=status, how=computed.facts
+    )
     with store.begin(asked.id, computed.digest) as work:
-        write_json(work.folder / "record.json", record)
+        write(work.folder / "record.json", record)
         return work.finish().folder
 
 
@@ -72,7 +69,7 @@ def test_a_cell_whose_model_changed_by_one_weight_has_another_id_and_why_names_t
     store, before, after = Store(tmp_path), cell(), cell(encoder_sha256=NEW)
     put(store, before, how())
     assert after.id != before.id and store.lookup(after.id, how().digest) is None
-    lines = explain(store, after.id, how(), after.as_dict())
+    lines = explain(store, after.id, how(), after)
     assert lines[0].startswith("miss: ")
     assert before.id in lines[1]
     assert lines[2:] == [f"encoder_sha256: {OLD[:12]}… → {NEW[:12]}…"]
@@ -86,9 +83,7 @@ def test_axes_and_parameters_in_another_order_have_the_same_id_and_hit(tmp_path:
     assert list(permuted.params) != list(before.params)
     assert (permuted.id, permuted.family) == (before.id, before.family)
     assert store.lookup(permuted.id, how().digest) is not None
-    assert explain(store, permuted.id, how(), permuted.as_dict())[0].startswith("hit: ")
-    shuffled = {key: permuted.as_dict()[key] for key in sorted(permuted.as_dict(), reverse=True)}
-    assert explain(store, permuted.id, how(), shuffled)[0].startswith("hit: ")
+    assert explain(store, permuted.id, how(), permuted)[0].startswith("hit: ")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +116,7 @@ def test_the_field_in_which_the_nearest_stored_cell_differs_is_named(
     store = Store(tmp_path)
     put(store, cell(), how())
     put(store, cell(method="tfidf", params={}, encoder="", seed=7), how())
-    lines = explain(store, cell(**changes).id, how(), cell(**changes).as_dict())
+    lines = explain(store, cell(**changes).id, how(), cell(**changes))
     assert lines[0].startswith("miss: ") and cell().id in lines[1]
     assert len(lines) == 3 and lines[2].startswith(expected)
 
@@ -129,7 +124,7 @@ def test_the_field_in_which_the_nearest_stored_cell_differs_is_named(
 def test_infinite_budgets_are_compared_as_they_are_stored(tmp_path: Path) -> None:
     store = Store(tmp_path)
     put(store, cell(budget=Budget(math.inf, 0.0)), how())
-    lines = explain(store, cell().id, how(), cell().as_dict())
+    lines = explain(store, cell().id, how(), cell())
     assert "budget.epsilon: inf → 8.0" in lines
 
 
@@ -168,7 +163,7 @@ def test_a_miss_names_the_one_thing_that_changed(
 ) -> None:
     store = Store(tmp_path)
     put(store, cell(), how())
-    lines = explain(store, cell().id, how(**changes), cell().as_dict())
+    lines = explain(store, cell().id, how(**changes), cell())
     assert lines[0] == f"miss: {cell().id} is stored, but not as it would be computed now"
     assert lines[1:] == [expected]
 
@@ -205,7 +200,7 @@ def test_failed_attempts_are_told_with_their_reasons(tmp_path: Path) -> None:
     assert lines[0] == f"miss: {cell().id} never finished"
     assert "stuck, 2 releases" in lines[1] and "an adapter did not move" in lines[1]
     put(store, cell(), how())
-    lines = explain(store, cell().id, how(), cell().as_dict())
+    lines = explain(store, cell().id, how(), cell())
     assert lines[0].startswith("hit: ") and "an adapter did not move" in lines[1]
 
 
@@ -215,7 +210,7 @@ def test_a_cell_that_was_never_heard_of_is_told_apart_from_one_that_is_planned(
     store = Store(tmp_path)
     with pytest.raises(StoreError, match="no cell is called"):
         explain(store, cell().id)
-    lines = explain(store, cell().id, how(), cell().as_dict())
+    lines = explain(store, cell().id, how(), cell())
     assert lines == [f"miss: {cell().id} was never run to its end as it is asked now"]
 
 
@@ -224,7 +219,7 @@ def test_a_damaged_record_is_told_and_the_others_are_still_compared(tmp_path: Pa
     folder = put(store, cell(seed=3), how())
     put(store, cell(seed=4), how())
     (folder / "record.json").unlink()
-    lines = explain(store, cell().id, how(), cell().as_dict())
+    lines = explain(store, cell().id, how(), cell())
     assert "record.json" in lines[0] and lines[0].startswith("damaged: ")
     assert lines[-1] == "seed: 4 → 0"
     assert "record.json" in explain(store, cell(seed=3).id, how())[0]

@@ -21,6 +21,8 @@ from radpriv.benchmark.runs.record import (
 from radpriv.benchmark.runs.record import (
     test_table as table_of_test,
 )
+from radpriv.benchmark.store.cell_schema import Provenance
+from radpriv.benchmark.store.schema import dump, parse
 
 
 def universe_of(made_up: Dataset, kind: str = "natural") -> Universe:
@@ -84,6 +86,6 @@ def test_a_diary_without_rows_is_a_table_without_rows() -> None:
 
 def test_provenance_says_when_and_at_what_cost() -> None:
     told = provenance(0.0, torch.device("cpu"))
-    assert told["wall_s"] > 1e9 and 10 < told["peak_memory_mb"] < 1e6
-    assert told["started"] == "1970-01-01T00:00:00Z" < told["finished"]
-    json.dumps(told)
+    assert told.wall_s > 1e9 and 10 < told.peak_memory_mb < 1e6
+    assert told.started == "1970-01-01T00:00:00Z" < told.finished
+    assert parse(Provenance, json.dumps(dump(told)), "here") == told

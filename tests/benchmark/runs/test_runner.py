@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from radpriv.baselines.prior import PriorFitted
+from radpriv.benchmark.cell import Claim
 from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy.accounting.ledger import read
 from radpriv.benchmark.runs.record import hashed_id
 from radpriv.benchmark.runs.runner import Context, run_cell
 from radpriv.benchmark.store.fingerprint import Fingerprint
-from radpriv.benchmark.store.store import Finished
+from radpriv.benchmark.store.results import FinishedCell
+from radpriv.benchmark.store.schema import dump
 from radpriv.benchmark.suites import job as job_module
 from radpriv.benchmark.suites.job import Job
 
@@ -34,7 +36,7 @@ def files(folder: Path) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def finished(
     tmp_path_factory: pytest.TempPathFactory, write_suite: Callable[..., Path]
-) -> list[tuple[Job, Finished, Context, Fingerprint]]:
+) -> list[tuple[Job, FinishedCell, Context, Fingerprint]]:
     """Every shipped method and the control, run once."""
     from radpriv.benchmark.encoders.features import FeatureCache
     from radpriv.benchmark.store.store import Store
@@ -62,53 +64,49 @@ def test_a_record_has_every_field_of_its_contract(finished: Any) -> None:
     assert sum(j.role == "control" for j, *_ in finished) == 1
     for job, found, _, how in finished:
         record = found.record
-        assert set(record) >= KEYS and record["schema"] == 1 and record["status"] == "done"
-        assert record["cell_id"] == job.cell.id and record["fingerprint"] == how.digest
-        assert record["family"] == job.cell.family and record["role"] == job.role
-        assert record["cell"] == json.loads(json.dumps(job.cell.as_dict()))
-        assert len(record["thresholds"]) == len(record["label_names"]) == len(job.loader.labels)
-        assert record["trainable_parameters"] > 0 and record["dtype"] == "float32"
-        assert record["noise_key_commitment"] is None
-        assert (record["encoder"] is None) == (not job.method.uses_encoder)
+        assert set(dump(record)) >= KEYS and record.schema == 1 and record.status == "done"
+        assert record.cell_id == job.cell.id and record.fingerprint == how.digest
+        assert record.family == job.cell.family and record.role == job.role
+        assert record.cell.as_dict() == json.loads(json.dumps(job.cell.as_dict()))
+        assert len(record.thresholds) == len(record.label_names) == len(job.loader.labels)
+        assert record.trainable_parameters > 0 and record.dtype == "float32"
+        assert record.noise_key_commitment is None
+        assert (record.encoder is None) == (not job.method.uses_encoder)
         if job.encoder:
-            assert record["encoder"]["sha256"] == job.encoder.sha256
-            assert record["encoder"]["pretrained_on"] == "nothing: random weights"
+            assert record.encoder.sha256 == job.encoder.sha256
+            assert record.encoder.pretrained_on == "nothing: random weights"
         text = (found.folder / "record.json").read_text()
-        assert text.endswith("}\n") and json.dumps(record, sort_keys=True, indent=1) in text
+        assert text.endswith("}\n") and json.dumps(dump(record), sort_keys=True, indent=1) in text
 
 
 def test_a_private_cell_certifies_within_its_budget_and_spends_it(finished: Any) -> None:
     private = [(j, f) for j, f, *_ in finished if j.method.private]
     for _, found in private:  # what it says of several reports of one patient
-        certificate = found.record["certificate"]
-        figures = certificate["together"]
+        certificate = found.record.certificate
+        figures = certificate.together
         assert set(figures) == {"2", "5", "10"}
-        assert certificate["epsilon"] * 1.5 < figures["2"] < figures["5"] < figures["10"]
+        assert certificate.epsilon * 1.5 < figures["2"] < figures["5"] < figures["10"]
     assert len(private) == 3
     for job, found in private:
         record, asked = found.record, job.cell.budget
-        assert 0.995 * asked.epsilon <= record["certificate"]["epsilon"] <= asked.epsilon
-        assert record["certificate"]["delta"] == asked.delta
-        assert record["certificate"]["accountant"].startswith("PLD (dp_accounting ")
-        assert record["claim"] == {
-            "epsilon": asked.epsilon,
-            "delta": asked.delta,
-            "unit": "report",
-            "adjacency": "add_remove",
-            "standing": "by construction",
-        }
+        assert 0.995 * asked.epsilon <= record.certificate.epsilon <= asked.epsilon
+        assert record.certificate.delta == asked.delta
+        assert record.certificate.accountant.startswith("PLD (dp_accounting ")
+        assert record.claim == Claim(
+            asked.epsilon, asked.delta, "report", "add_remove", "by construction"
+        )
         steps = job.cell.params["steps"]
         book = read(found.folder / "ledger.jsonl")
-        assert len(book) == steps == record["ledger"]["releases"]
-        assert sum(g["steps"] for g in record["ledger"]["groups"]) == steps
-        assert {r.noise_multiplier for r in book} == {record["calibration"][0]["noise_multiplier"]}
+        assert len(book) == steps == record.ledger.releases
+        assert sum(g.steps for g in record.ledger.groups) == steps
+        assert {r.noise_multiplier for r in book} == {record.calibration[0].noise_multiplier}
 
 
 def test_a_cell_without_privacy_has_no_certificate_and_an_empty_ledger(finished: Any) -> None:
     for job, found, *_ in finished:
         if not job.method.private:
-            assert found.record["certificate"] is None and found.record["claim"] is None
-            assert found.record["cell"]["budget"]["epsilon"] == "inf"
+            assert found.record.certificate is None and found.record.claim is None
+            assert not found.record.cell.budget.private
             assert (found.folder / "ledger.jsonl").read_bytes() == b""
 
 
@@ -196,10 +194,10 @@ def test_no_count_of_members_is_in_a_public_file(finished: Any) -> None:
             else:
                 numbers.append(value)
 
-        record = dict(found.record)
+        record = dump(found.record)
         params, public = record["cell"].pop("params"), record["cell"].pop("n_public")
         walk({k: v for k, v in record.items() if k != "trainable_parameters"})
-        allowed = {*params.values(), public, record["ledger"]["releases"]}
+        allowed = {*params.values(), public, found.record.ledger.releases}
         assert not (members - allowed) & {n for n in numbers if isinstance(n, int)}
 
 

@@ -29,8 +29,9 @@ from radpriv.benchmark.privacy.clipping import clipped_sum
 from radpriv.benchmark.privacy.release import apply
 from radpriv.benchmark.runs.run_plan import ending
 from radpriv.benchmark.runs.runner import Context, run_cell
+from radpriv.benchmark.store.cell_schema import CellRecord
 from radpriv.benchmark.store.fingerprint import Fingerprint
-from radpriv.benchmark.store.store import Finished
+from radpriv.benchmark.store.results import FinishedCell
 from radpriv.benchmark.suites import job as job_module
 from radpriv.benchmark.suites.job import Job
 from radpriv.errors import CellFailed
@@ -114,8 +115,8 @@ class Misshapen(Loop):
         return PriorFitted(labels, np.zeros(len(labels) + 1))
 
 
-def over_budget(found: Finished) -> dict[str, Any]:
-    assert found.record["status"] == "over_budget"
+def over_budget(found: FinishedCell) -> CellRecord:
+    assert found.record.status == "over_budget"
     assert not (found.folder / "test.parquet").exists() and not (found.folder / "model").exists()
     assert not (found.folder / "private" / "candidates.parquet").exists()
     return found.record
@@ -125,17 +126,17 @@ def test_a_private_method_that_leaves_the_waist_ends_over_budget_without_scores(
     job_with: JobWith, how: Fingerprint, context: Context
 ) -> None:
     record = over_budget(run_cell(job_with(Peeks(size=64, steps=3)), how, context))
-    assert record["certificate"] is None and record["claim"] is None
+    assert record.certificate is None and record.claim is None
     assert "train.raw" in ending(record)
 
 
 def test_steps_beyond_the_calibrated_ones_are_booked_and_end_over_budget(
     job_with: JobWith, how: Fingerprint, context: Context
 ) -> None:
-    assert run_cell(job_with(Loop(steps=10)), how, context).record["status"] == "done"
+    assert run_cell(job_with(Loop(steps=10)), how, context).record.status == "done"
     record = over_budget(run_cell(job_with(Loop(steps=10, more=1.2)), how, context))
-    assert record["ledger"]["releases"] == 12 > record["calibration"][0]["steps"]
-    spent = record["certificate"]["epsilon"]
+    assert record.ledger.releases == 12 > record.calibration[0].steps
+    spent = record.certificate.epsilon
     assert spent > 1.0 and f"ε = {spent:.4g}, above its budget of 1" in ending(record)
 
 
@@ -149,17 +150,17 @@ def test_a_stale_optimizer_fails_is_not_cached_and_its_attempt_is_kept(
         assert context.store.lookup(job.cell.id, how.digest) is None
         attempts = context.store.attempts(job.cell.id)
         assert len(attempts) == tries and attempts[-1].releases == 1
-        assert "adapter did not move" in attempts[-1].sentence
-    assert run_cell(job_with(Loop()), how, context).record["status"] == "done"
+        assert "adapter did not move" in attempts[-1].why.sentence
+    assert run_cell(job_with(Loop()), how, context).record.status == "done"
 
 
 def test_noised_weights_that_are_not_finite_end_as_diverged_with_the_ledger_kept(
     job_with: JobWith, how: Fingerprint, context: Context
 ) -> None:
     found = run_cell(job_with(Explodes()), how, context)
-    assert found.record["status"] == "diverged" and found.record["thresholds"] is None
+    assert found.record.status == "diverged" and found.record.thresholds is None
     assert len(read(found.folder / "ledger.jsonl")) == 1
-    assert found.record["certificate"]["epsilon"] <= 1.0
+    assert found.record.certificate.epsilon <= 1.0
     assert not (found.folder / "test.parquet").exists()
     assert ending(found.record) == "its weights became non-finite"
 
@@ -176,7 +177,7 @@ def test_a_method_that_would_end_the_process_fails_its_cell_alone(
     with pytest.raises(CellFailed, match=r"would end the process \(SystemExit at test_runner_ends"):
         run_cell(job, how, context)
     (attempt,) = context.store.attempts(job.cell.id)
-    assert attempt.releases == 5 and "would end the process" in attempt.sentence
+    assert attempt.releases == 5 and "would end the process" in attempt.why.sentence
     assert ending(run_cell(job_with(Loop()), how, context).record) == ""
 
 
@@ -206,8 +207,8 @@ def test_a_secret_key_lies_in_private_alone_and_is_committed_to(
     key = path.read_bytes()
     assert len(key) == 32 and stat.S_IMODE(path.stat().st_mode) in (0o400, 0o600)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert found.record["noise_key_commitment"] == hashlib.sha256(key).hexdigest()
-    assert found.record["cell"]["noise_mode"] == "secret"
+    assert found.record.noise_key_commitment == hashlib.sha256(key).hexdigest()
+    assert found.record.cell.noise_mode == "secret"
     places = [p for root in (context.store.root, context.cache.folder) for p in files(Path(root))]  # type: ignore[arg-type]
     assert len(places) > 5
     for other in places:
@@ -285,7 +286,7 @@ def test_the_divisor_is_constant_and_one_record_moves_an_update_by_the_clip_over
     for turn in (None, 0, 1):
         with coin_turned(turn):
             found = run_cell(job, replace(how, python=str(turn)), context)
-        assert found.record["claim"]["adjacency"] == "add_remove"
+        assert found.record.claim.adjacency == "add_remove"
     assert {b for b, _ in Loop.seen} == {1.0 * job.cell.n_public} and len(Loop.seen) == 6
     base = Loop.seen[0][1]
     for first in (Loop.seen[2][1], Loop.seen[4][1]):

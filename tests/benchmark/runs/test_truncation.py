@@ -176,7 +176,7 @@ def test_a_cell_keeps_the_share_in_private_and_the_length_in_its_record(
         if longest is None:
             continue
         inside = json.loads(kept.read_text())
-        assert inside["max_length"] == found.record["cell"]["params"]["max_length"] == longest
+        assert inside["max_length"] == found.record.cell.params["max_length"] == longest
         universe = job.universe(job.dataset(None))
         assert inside["reports"] == universe.member.sum() and HIGH < inside["share"] < 1
         assert stat.S_IMODE(kept.stat().st_mode) == 0o400

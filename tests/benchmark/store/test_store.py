@@ -17,9 +17,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from radpriv.benchmark.store import atomic, pending_result
+from radpriv.benchmark.store import atomic, examples, pending_result
+from radpriv.benchmark.store.cell_schema import CellRecord
+from radpriv.benchmark.store.results import FinishedCell
+from radpriv.benchmark.store.schema import write
 from radpriv.benchmark.store.store import (
-    Finished,
     Store,
     Work,
     read_json,
@@ -32,18 +34,21 @@ FORK = multiprocessing.get_context("fork")
 CELL, PRINT = "openi.minilm.dp_lora.eps1.s0-3fa94c1200112233", "00ff00ff00ff00ff"
 
 
-def fill(job: Work[Finished], value: float = 0.5) -> None:
+def fill(job: Work[FinishedCell], value: int = 5) -> None:
     folder = job.folder
     (folder / "ledger.jsonl").write_text('{"step": 0}\n')
     write_parquet(folder / "test.parquet", pa.table({"record": ["a", "b"]}))
     write_parquet(folder / "private" / "flags.parquet", pa.table({"slot": [1], "member": [True]}))
     (folder / "model").mkdir()
     (folder / "model" / "head.safetensors").write_bytes(b"\0" * 64)
-    record = {"schema": 1, "cell_id": CELL, "fingerprint": PRINT, "status": "done", "f1": value}
-    write_json(folder / "record.json", record)
+    write(folder / "record.json", record(value))
 
 
-def finish(store: Store, value: float = 0.5) -> Finished:
+def record(value: int = 5, fingerprint: str = PRINT) -> CellRecord:
+    return examples.cell_record(cell_id=CELL, fingerprint=fingerprint, trainable_parameters=value)
+
+
+def finish(store: Store, value: int = 5) -> FinishedCell:
     with store.begin(CELL, PRINT) as job:
         fill(job, value)
         return job.finish()
@@ -61,7 +66,7 @@ def test_a_cell_is_a_miss_until_it_is_finished_and_a_hit_afterwards(tmp_path: Pa
         assert store.lookup(CELL, PRINT) is None
         job.finish()
     found = Store(tmp_path / "store").lookup(CELL, PRINT)
-    assert found is not None and found.record["f1"] == 0.5
+    assert found is not None and found.record.trainable_parameters == 5
     assert found.folder == store.cell_folder(CELL, PRINT)
     assert found.table("private/flags.parquet")["member"].to_pylist() == [True]
     assert files(found.folder) == [
@@ -99,7 +104,7 @@ def test_a_result_without_its_record_cannot_be_finished(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"record\.json: absent"), store.begin(CELL, PRINT) as job:
         job.finish()
     assert store.lookup(CELL, PRINT) is None
-    assert [a.reason for a in store.attempts(CELL)] == ["failed"]
+    assert [a.why.reason for a in store.attempts(CELL)] == ["failed"]
 
 
 @pytest.mark.parametrize(
@@ -129,13 +134,13 @@ def test_a_damaged_cell_is_an_error_that_names_the_file(
 
 def test_what_is_finished_first_stays_and_a_second_result_is_discarded(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    finish(store, 0.5)
+    finish(store, 5)
     with store.begin(CELL, PRINT) as job:
         assert job.done is not None
-        fill(job, 0.9)
-        assert job.finish().record["f1"] == 0.5
+        fill(job, 9)
+        assert job.finish().record.trainable_parameters == 5
     found = store.lookup(CELL, PRINT)
-    assert found is not None and found.record["f1"] == 0.5
+    assert found is not None and found.record.trainable_parameters == 5
     with store.begin(CELL, PRINT) as job:
         pass  # seen to be done, left alone
     assert store.attempts(CELL) == [] and not job.folder.exists()
@@ -144,12 +149,11 @@ def test_what_is_finished_first_stays_and_a_second_result_is_discarded(tmp_path:
 def test_a_result_that_came_from_elsewhere_meanwhile_stays(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with store.begin(CELL, PRINT) as job:
-        fill(job, 0.9)
+        fill(job, 9)
         elsewhere = store.cell_folder(CELL, PRINT)
         elsewhere.mkdir(parents=True)
-        record = {"schema": 1, "cell_id": CELL, "fingerprint": PRINT, "f1": 0.1}
-        write_json(elsewhere / "record.json", record)
-        assert job.finish().record["f1"] == 0.1
+        write(elsewhere / "record.json", record(1))
+        assert job.finish().record.trainable_parameters == 1
     assert not job.folder.exists()
 
 
@@ -160,8 +164,8 @@ def test_a_failure_keeps_the_ledger_and_the_reason_and_nothing_else(tmp_path: Pa
         job.fail("stuck", "an adapter did not move; give another rank")
     assert store.lookup(CELL, PRINT) is None
     (attempt,) = store.attempts(CELL)
-    assert (attempt.reason, attempt.releases, attempt.fingerprint) == ("stuck", 1, PRINT)
-    assert attempt.sentence == "an adapter did not move; give another rank"
+    assert (attempt.why.reason, attempt.releases, attempt.fingerprint) == ("stuck", 1, PRINT)
+    assert attempt.why.sentence == "an adapter did not move; give another rank"
     assert files(attempt.folder) == ["ledger.jsonl", "reason.json"]
     finish(store)  # it may be tried again
     assert len(store.attempts(CELL)) == 1
@@ -175,7 +179,7 @@ def test_an_exception_counts_as_failure_and_passes_on(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     with store.begin(CELL, PRINT):
         pass
-    assert {(a.reason, a.sentence) for a in store.attempts(CELL)} == {
+    assert {(a.why.reason, a.why.sentence) for a in store.attempts(CELL)} == {
         ("failed", "no coin fell"),
         ("interrupted", "the run was interrupted; run again"),
         ("failed", "the run ended without a result"),
@@ -189,7 +193,7 @@ def test_the_message_of_a_foreign_exception_is_not_kept_since_it_may_quote_a_rep
     with pytest.raises(ValueError), store.begin(CELL, PRINT):
         raise ValueError("cannot tokenise 'No acute cardiopulmonary process'")
     (attempt,) = store.attempts(CELL)
-    assert "ValueError at test_store.py" in attempt.sentence
+    assert "ValueError at test_store.py" in attempt.why.sentence
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or b"cardiopulmonary" not in path.read_bytes()
 
@@ -214,7 +218,7 @@ def test_the_ledger_of_a_killed_run_is_kept_and_its_key_is_not(
         assert files(job.folder) == []
         fill(job)
         job.finish()
-    assert [(a.reason, a.releases) for a in store.attempts(CELL)] == [("killed", 2)][:kept]
+    assert [(a.why.reason, a.releases) for a in store.attempts(CELL)] == [("killed", 2)][:kept]
     assert not list(tmp_path.rglob("run.key"))
 
 
@@ -224,7 +228,7 @@ def test_a_reason_that_was_written_before_the_kill_stands(tmp_path: Path) -> Non
     folder.mkdir(parents=True)
     write_json(folder / "reason.json", {"reason": "stuck", "sentence": "a", "when": "2026"})
     finish(store)
-    assert [a.reason for a in store.attempts(CELL)] == ["stuck"]
+    assert [a.why.reason for a in store.attempts(CELL)] == ["stuck"]
 
 
 def compute(root: Path, log: Path, start: Any) -> None:
@@ -300,14 +304,13 @@ def test_a_full_disk_inside_a_run_is_one_sentence_and_keeps_what_is_finished(
         monkeypatch.undo()
         assert "\n" not in str(caught.value) and str(job.folder) in str(caught.value)
     with pytest.raises(StoreError, match="no space is left"), store.begin(CELL, other) as job:
-        record = {"schema": 1, "cell_id": CELL, "fingerprint": other}
-        write_json(job.folder / "record.json", record)
+        write(job.folder / "record.json", record(fingerprint=other))
         monkeypatch.setattr(pending_result.os, "rename", full)
         job.finish()
     monkeypatch.undo()
     assert store.lookup(CELL, PRINT) is not None and store.lookup(CELL, other) is None
     with store.begin(CELL, other) as job:
-        write_json(job.folder / "record.json", record)
+        write(job.folder / "record.json", record(fingerprint=other))
         job.finish()
     assert store.lookup(CELL, other) is not None
 
@@ -343,16 +346,16 @@ def unprivileged_folder() -> Iterator[Path]:
 def test_a_store_that_cannot_be_written_is_read_all_the_same(unprivileged_folder: Path) -> None:
     store = Store(unprivileged_folder)
     finish(store)
-    store.write_plan("tiny", {"schema": 1, "cells": []})
+    store.write_plan(examples.plan(suite="tiny"))
     for folder in [store.root, *store.root.rglob("*")]:
         if folder.is_dir():
             folder.chmod(0o500)
     again = Store(store.root)
     found = again.lookup(CELL, PRINT)
     assert found is not None and found.table("private/flags.parquet").num_rows == 1
-    assert again.read_plan("tiny")["cells"] == []
+    assert again.read_plan("tiny") == examples.plan(suite="tiny")
     with pytest.raises(StoreError, match="not permitted"):
-        again.write_plan("tiny", {"schema": 1})
+        again.write_plan(examples.plan(suite="tiny"))
     with pytest.raises(StoreError, match="not permitted"), again.begin("new", "f"):
         pytest.fail("work began in a read-only store")
     with pytest.raises(StoreError, match="not permitted"):

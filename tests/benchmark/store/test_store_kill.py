@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from radpriv.benchmark.store import examples
+from radpriv.benchmark.store.schema import write
 from radpriv.benchmark.store.store import Finished, Store, Work, write_json, write_parquet
 
 FORK = multiprocessing.get_context("fork")
@@ -32,8 +34,9 @@ def fill(job: Work[Finished], cell_id: str) -> None:
     values = [draw.random() for _ in range(ROWS)]
     write_parquet(job.folder / "test.parquet", pa.table({"logit": values}))
     write_parquet(job.folder / "private" / "flags.parquet", pa.table({"slot": range(ROWS)}))
-    record = {"schema": 1, "cell_id": cell_id, "fingerprint": PRINT, "mean": sum(values) / ROWS}
-    write_json(job.folder / "record.json", record)
+    mean = (sum(values) / ROWS,)
+    record = examples.cell_record(cell_id=cell_id, fingerprint=PRINT, thresholds=mean)
+    write(job.folder / "record.json", record)
 
 
 def run_all(root: Path, log: Path) -> None:
@@ -145,7 +148,7 @@ def test_each_killed_run_that_had_released_something_leaves_its_ledger(tmp_path:
         fill(job, CELLS[0])
         job.finish()
     attempts = store.attempts(CELLS[0])
-    assert [a.reason for a in attempts] == ["killed"] * 10
+    assert [a.why.reason for a in attempts] == ["killed"] * 10
     kept = sorted((a.folder / "ledger.jsonl").stat().st_size for a in attempts)
     assert kept == sorted(sizes) and min(kept) > 0
     assert not list((tmp_path / "attempts").rglob("loss.bin"))
@@ -165,4 +168,4 @@ def test_the_lock_of_a_killed_worker_is_free_at_once(tmp_path: Path) -> None:
     process.join()
     with Store(tmp_path).begin(CELLS[0], PRINT, wait=0) as job:
         fill(job, CELLS[0])
-        assert job.finish().record["cell_id"] == CELLS[0]
+        assert job.finish().record.cell_id == CELLS[0]

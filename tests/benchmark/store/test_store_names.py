@@ -9,24 +9,26 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from radpriv.benchmark.store.store import Finished, Store, write_json, write_parquet
+from radpriv.benchmark.store import examples
+from radpriv.benchmark.store.results import FinishedCell
+from radpriv.benchmark.store.schema import write
+from radpriv.benchmark.store.store import Store, write_json, write_parquet
 from radpriv.errors import StoreError
 
 FORK = multiprocessing.get_context("fork")
 CELL, PRINT = "openi.minilm.dp_lora.eps1.s0-3fa94c1200112233", "00ff00ff00ff00ff"
 
 
-def finish(store: Store) -> Finished:
+def finish(store: Store) -> FinishedCell:
     with store.begin(CELL, PRINT) as job:
-        record = {"schema": 1, "cell_id": CELL, "fingerprint": PRINT, "status": "done"}
-        write_json(job.folder / "record.json", record)
+        write(job.folder / "record.json", examples.cell_record(cell_id=CELL, fingerprint=PRINT))
         return job.finish()
 
 
 def test_an_absent_plan_names_the_command_and_the_nearest_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write_plan("quickstart", {"schema": 1, "suite": "quickstart", "cells": []})
-    assert store.read_plan("quickstart")["suite"] == "quickstart"
+    store.write_plan(examples.plan(suite="quickstart"))
+    assert store.read_plan("quickstart").suite == "quickstart"
     with pytest.raises(StoreError) as caught:
         store.read_plan("quickstrat")
     assert "run `radpriv run quickstrat` first" in str(caught.value)

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from radpriv.benchmark.store.store import Store
+from radpriv.workflow.shown_results import results_of
+
 WriteSuite = Callable[..., Path]
 Radpriv = Callable[..., Any]
 
@@ -44,9 +47,11 @@ def results(store: Path) -> dict[str, dict[str, Any]]:
     return {p.parent.name: json.loads(p.read_text()) for p in paths}
 
 
-def listed(store: Path) -> list[str]:
-    (plan,) = store.glob("plans/*.json")
-    return list(json.loads(plan.read_text())["attacks"])
+def listed(root: Path) -> list[str]:
+    """Ids of the results that a report of the one plan would choose from."""
+    store = Store(root)
+    (plan,) = store.plans()
+    return [found.attack_id for found in results_of(store, store.read_plan(plan))]
 
 
 def cells(store: Path, method: str) -> list[dict[str, Any]]:

@@ -204,8 +204,8 @@ def test_a_cell_is_trained_and_tested_on_its_subset(how: Fingerprint, context: C
     job = next(j for j in expand(suite, None) if j.cell.method == "prior")
     assert job.subset == Subset(100, 0)
     record = run_cell(job, how, context).record
-    assert record["status"] == "done"
-    assert record["cell"]["dataset_identity"]["subset"] == {"reports": 100, "seed": 0}
+    assert record.status == "done"
+    assert record.cell.dataset_identity["subset"] == {"reports": 100, "seed": 0}
     assert job.dataset(None).ids == whole_subset(100).ids
     assert set(job.universe(job.dataset(None)).ids) <= set(whole_subset(100).ids)
 
