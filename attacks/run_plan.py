@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import torch
 
 from radpriv.attacks.attack import attacks
 from radpriv.attacks.inputs.build_view import NotApplicable, NothingPlanted, Origins
@@ -15,10 +18,12 @@ from radpriv.attacks.inputs.cell_outputs import CellFiles, Withheld
 from radpriv.attacks.run_family import attack_family, attack_id, write_result
 from radpriv.benchmark.plugin_guard import staying
 from radpriv.benchmark.registry import PLUGIN
+from radpriv.benchmark.runs.record import provenance
 from radpriv.benchmark.store.atomic import make_folder, storing
 from radpriv.benchmark.store.fingerprint import Fingerprint, fingerprint
 from radpriv.benchmark.store.plan_schema import REFERENCE, Plan
-from radpriv.benchmark.store.results import Finished
+from radpriv.benchmark.store.results import PROVENANCE, Finished
+from radpriv.benchmark.store.schema import write
 from radpriv.benchmark.store.store import Store
 from radpriv.errors import AttackError, RadprivError, StoreError, kind_and_place
 
@@ -128,11 +133,17 @@ def _attacked(
         damaged = True
     if found is not None:
         return found
+    started = time.time()
     result, rows = attack_family(name, {}, family.targets, how.digest, family.references, origins)
     if damaged:
         _set_aside(store, key)
     hidden = family.targets[0].record.card.release == "nothing"
-    return store.finish_attack(key, lambda folder: write_result(folder, result, rows), hidden)
+
+    def fill(folder: Path) -> None:
+        write_result(folder, result, rows)
+        write(folder / PROVENANCE, provenance(started, torch.device("cpu")))
+
+    return store.finish_attack(key, fill, hidden)
 
 
 def _something(name: str, family: Family) -> bool:

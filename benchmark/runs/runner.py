@@ -39,7 +39,7 @@ from radpriv.benchmark.runs.deterministic import deterministic
 from radpriv.benchmark.runs.truncation import note
 from radpriv.benchmark.store.cell_schema import Status
 from radpriv.benchmark.store.pending_result import REASON
-from radpriv.benchmark.store.results import FinishedCell
+from radpriv.benchmark.store.results import PROVENANCE, FinishedCell
 from radpriv.benchmark.store.schema import write
 from radpriv.benchmark.store.store import Store, atomic_write, write_parquet
 from radpriv.benchmark.suites.job import Job
@@ -109,7 +109,7 @@ def _attempt(job: Job, how: Fingerprint, context: Context) -> FinishedCell:
             raise CellFailed(
                 f"its method would end the process ({kind_and_place(error)}): it must return"
             ) from None
-        write(work.folder / "provenance.json", record.provenance(started, context.device))
+        write(work.folder / PROVENANCE, record.provenance(started, context.device))
         checkpoints.discard()
         return work.finish()
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SCHEMA = 1
+PROVENANCE = "provenance.json"
 _SAFE = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 
 T = TypeVar("T")

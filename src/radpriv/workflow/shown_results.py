@@ -5,7 +5,7 @@
 
 A result belongs to a plan if its targets are all the finished cells of a family, as they were last
 computed, and its references the finished references. Where several versions of an attack left
-one, that of the code at hand is shown.
+one, that of the code at hand is shown, or else the one that was made last.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from radpriv.benchmark.store.cell_schema import Provenance
 from radpriv.benchmark.store.plan_schema import REFERENCE, Plan, PlannedCell
+from radpriv.benchmark.store.results import PROVENANCE
+from radpriv.benchmark.store.schema import read
 from radpriv.benchmark.store.store import Store
 from radpriv.errors import RadprivError, StoreError
 
@@ -27,6 +31,7 @@ class Found:
     attack: str
     key: tuple[str, ...] = ()
     fingerprint: str = ""
+    finished: str = ""
     fault: str = ""
 
 
@@ -74,7 +79,8 @@ def results_of(store: Store, plan: Plan) -> list[Found]:
         ours = targets.get(family, {}) == record["cell_fingerprints"]
         if ours and sorted(references.get(family, [])) == record["references"]:
             key = (family, record["attack"], str(sorted(record["params"].items())))
-            found.append(Found(attack_id, record["attack"], key, record["fingerprint"]))
+            finished = _finished(result.folder / PROVENANCE)
+            found.append(Found(attack_id, record["attack"], key, record["fingerprint"], finished))
     return _newest(found)
 
 
@@ -94,16 +100,23 @@ def choose(found: Sequence[Found], names: Collection[str] | None) -> Shown:
 
 
 def _newest(found: Iterable[Found]) -> list[Found]:
-    """Without results of other versions of an attack, where the code at hand has left one too."""
-    found = list(found)
-    many = Counter(f.key for f in found if f.key)
-    kept = []
+    """One of each attack and family: that of the code at hand, else what was made last."""
+    groups: dict[tuple[str, ...], list[Found]] = {}
     for f in found:
-        present = _fingerprint(f.attack) if many[f.key] > 1 else ""
-        others = [o for o in found if o.key == f.key and o.fingerprint == present]
-        if not (present and others and f.fingerprint != present):
-            kept.append(f)
-    return kept
+        groups.setdefault(f.key or (f.attack_id,), []).append(f)
+    kept = []
+    for versions in groups.values():
+        present = _fingerprint(versions[0].attack) if len(versions) > 1 else ""
+        kept.append(max(versions, key=lambda f: (f.fingerprint == present, f.finished)))
+    return sorted(kept, key=lambda f: f.attack_id)
+
+
+def _finished(path: Path) -> str:
+    """When a result was made; "" where its provenance is gone, as in a copy made to be shown."""
+    try:
+        return read(Provenance, path).finished
+    except StoreError:
+        return ""
 
 
 def _fingerprint(attack: str) -> str:

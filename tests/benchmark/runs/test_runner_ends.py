@@ -217,7 +217,7 @@ def test_a_secret_key_lies_in_private_alone_and_is_committed_to(
             assert key not in data and key.hex().encode() not in data, other
 
 
-def hashes(found: Finished) -> list[str]:
+def hashes(found: FinishedCell) -> list[str]:
     return [r.sha256 for r in read(found.folder / "ledger.jsonl")]
 
 
