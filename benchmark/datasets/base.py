@@ -25,42 +25,13 @@ from numpy.typing import NDArray
 
 from radpriv.benchmark.datasets.texts import Texts
 from radpriv.benchmark.registry import Registry
+from radpriv.benchmark.store.dataset_card import Card as Card
 from radpriv.errors import DataError, SuiteError
 
 if TYPE_CHECKING:
     from datasets import Dataset as Table
 
     from radpriv.benchmark.datasets.reference_figures import Published
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a reader must know of a dataset.
-
-    release: what may leave the machine: "open", "aggregates" or "nothing". "Gated" = not open.
-    calibrated_on: datasets whose published statistics a generator used (empty: none, or real data).
-    unit_note: what the unit "report" covers here, e.g. a collapsed group of duplicates.
-    """
-
-    title: str
-    licence: str
-    access: str
-    release: str
-    labels_from: str
-    unit_note: str = ""
-    known_errors: tuple[str, ...] = ()
-    calibrated_on: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.release not in ("open", "aggregates", "nothing"):
-            raise SuiteError(f"release policy '{self.release}': open, aggregates or nothing")
-
-    @property
-    def gated(self) -> bool:
-        return self.release != "open"
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)

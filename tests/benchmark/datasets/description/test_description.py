@@ -149,10 +149,10 @@ def test_openi_before_its_copies_are_collapsed_gives_the_figures_that_stand_besi
     texts = [" ".join(x for x in (r.findings, r.impression) if x.strip()) for r in reports]
     found = measure(t for t in texts if t.strip())
     assert len(found) == OPENI
-    assert sum(found.vocabulary.values()) == OPENI_VALUES["vocabulary"]
-    assert sum(found.text_reports.values()) / OPENI == OPENI_VALUES["unique_reports"]
+    assert sum(found.vocabulary.values()) == OPENI_VALUES.vocabulary
+    assert sum(found.text_reports.values()) / OPENI == OPENI_VALUES.unique_reports
     sentences = sum(found.sentence_reports.values()) / found.sentences.sum()
-    assert sentences == OPENI_VALUES["unique_sentences"]
+    assert sentences == OPENI_VALUES.unique_sentences
     known = {p.figure: p.value for p in published_texts()}
     shares = dict(zip(CUES, found.cue_reports / OPENI))
     assert shares["no evidence of"] == pytest.approx(known["cue/no evidence of"], abs=1e-4)

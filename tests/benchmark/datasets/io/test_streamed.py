@@ -140,7 +140,7 @@ def test_rows_out_of_order_are_refused(
     def rows(self: Numbered, *args: Any) -> Iterator[Row]:
         yield from (Row(i, i, "train", "PRIVATE", (0.0, 0.0)) for i in ids)
 
-    monkeypatch.setattr(Numbered, "rows", streamed)
+    monkeypatch.setattr(Numbered, "rows", rows)
     with pytest.raises(DataError, match="twice or late") as caught:
         Numbered().load(None)
     assert "PRIVATE" not in str(caught.value)
