@@ -117,7 +117,7 @@ def test_a_value_that_makes_no_sense_is_refused_with_its_place(old: str, new: st
 
 
 def test_a_refused_epsilon_is_quoted() -> None:
-    assert "epsilon = 0" in refused(PLAIN.replace("[1, 8.0, inf]", "[0]"))
+    assert "epsilons[0] = 0" in refused(PLAIN.replace("[1, 8.0, inf]", "[0]"))
     assert "-2" in refused(PLAIN.replace("[1, 8.0, inf]", "[-2]"))
     assert "nan" in refused(PLAIN.replace("[1, 8.0, inf]", "[nan]"))
     assert "epsilons = ['1']" in refused(PLAIN.replace("[1, 8.0, inf]", '["1"]'))
