@@ -28,7 +28,7 @@ from typing import (
     get_type_hints,
 )
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -96,6 +96,14 @@ def checked(kind: Any, value: object) -> Any:
         return adapter.validate_json(json.dumps(value), strict=True)
     except TypeError as problem:
         raise ValueError(str(problem)) from None
+
+
+def is_checkable(kind: Any) -> bool:
+    """Whether `checked` knows what to do with this type."""
+    try:
+        return kind is not None and _adapter(kind) is not None
+    except (PydanticUserError, TypeError, NameError):
+        return False
 
 
 def expected(kind: Any) -> str:
