@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tomllib
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import (
     Annotated,
     Any,
@@ -56,9 +58,7 @@ class Key(NamedTuple):
     kind: Any
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def from_plain(
@@ -73,11 +73,31 @@ def from_plain(
         if not isinstance(value, str | int | float) or not -_LARGEST <= _whole(value) < _LARGEST:
             raise error(f"{where}: {_path(place)} = {shown(value)}: expected text or a number")
     try:
-        return _adapter(kind).validate_json(json.dumps(data), strict=True)  # type: ignore[no-any-return]
+        return _adapter(kind).validate_json(json.dumps(data), strict=True)
     except ValidationError as problem:
         raise error(f"{where}: {_sentence(kind, data, problem)}") from None
     except RadprivError as problem:  # from __post_init__
         raise error(f"{where}: {problem}") from None
+
+
+def from_toml(kind: type[T], text: str, where: str, error: type[RadprivError] = SuiteError) -> T:
+    """The value that a TOML text holds; see `from_plain`."""
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as problem:  # also a number of thousands of digits
+        raise error(f"{where}: is not TOML ({' '.join(str(problem).split())})") from None
+    return from_plain(kind, data, where, error)
+
+
+def read_toml(kind: type[T], path: Path, error: type[RadprivError] = SuiteError) -> T:
+    """The value that a TOML file holds; see `from_plain`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror})") from None
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}: is not TOML ({problem})") from None
+    return from_toml(kind, text, str(path), error)
 
 
 def checked(kind: Any, value: object) -> Any:
@@ -117,6 +137,8 @@ def expected(kind: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(map(str, arguments))}"
     if _is_list(kind):
+        if origin is tuple and arguments[-1:] != (...,):
+            return f"a list of {' and '.join(map(expected, arguments))}"
         return f"a list of {_plural(arguments[0])}" if arguments else "a list"
     if _is_table(kind):
         return "a table"
@@ -180,7 +202,8 @@ def _keys(kind: Any, place: Sequence[int | str]) -> list[Key]:
         if dataclasses.is_dataclass(bare):
             kind = get_type_hints(bare, include_extras=True).get(str(name), object)
         elif _is_list(bare) and isinstance(name, int):
-            kind = arguments[0] if arguments else object
+            one = name if len(arguments) > name and arguments[-1] is not ... else 0
+            kind = arguments[one] if arguments else object
         elif _is_table(bare):
             kind = arguments[1] if arguments else object
         else:

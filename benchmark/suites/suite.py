@@ -193,7 +193,7 @@ class Overrides:
     encoder: str = ""
     pretrained_on: str = ""
     limit: int | None = None
-    asked: Mapping[str, JsonValue] = field(default_factory=dict)
+    asked: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:

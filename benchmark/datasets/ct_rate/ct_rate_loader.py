@@ -103,7 +103,7 @@ class CTRate(StreamedLoader):
         return {
             "loader": self.name,
             "options": self.options(),
-            "source_sha256": sources_sha256(find_place(data)),
+            "source_sha256": {**sources_sha256(find_place(data))},
         }
 
     def published(self) -> tuple[Published, ...]:

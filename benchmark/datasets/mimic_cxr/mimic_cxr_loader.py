@@ -74,7 +74,8 @@ class MimicCXR(StreamedLoader):
         except SuiteError as error:
             raise SuiteError(f"dataset 'mimic-cxr': {error}") from None
         object.__setattr__(self, "uncertain", uncertain)
-        object.__setattr__(self, "card", card(**self.options()))
+        shown = card(self.labeller, self.text, self.uncertain, self.blank, self.test_labels)
+        object.__setattr__(self, "card", shown)
 
     def find(self, data: Path | None) -> Path | None:
         self._sources(data)
@@ -84,7 +85,7 @@ class MimicCXR(StreamedLoader):
         return {
             "loader": self.name,
             "options": self.options(),
-            "sources_sha256": self._sources(data).sha256(),
+            "sources_sha256": {**self._sources(data).sha256()},
         }
 
     def published(self) -> tuple[Published, ...]:

@@ -46,11 +46,11 @@ def test_the_rate_over_all_profiles_is_the_one_set_by_hand() -> None:
     ("old", "new", "said"),
     [
         ("version = 1", "version = ", "not TOML"),
-        ("[shape]", "[form]", "lacks or misshapes 'shape'"),
+        ("[shape]", "[form]", "unknown key 'form'"),
         ('"Pneumothorax" = 0.35', '"Pneumothorex" = 0.35', "no label is called 'Pneumothorex'"),
         ('"Pneumothorax" = 0.35', '"Pneumothorax" = 0.95', "Pneumothorax: its rate under no"),
         ("{size} {side} effusion", "{sise} {side} effusion", "'{sise}' in"),
-        ("mention = 0.50", "mentoin = 0.50", "field mentoin is unknown or absent"),
+        ("mention = 0.50", "mentoin = 0.50", "unknown key 'mentoin'; did you mean 'mention'?"),
         ('name = "Atelectasis"', 'name = "Cardiomegaly"', "a label occurs twice"),
     ],
 )
