@@ -74,7 +74,7 @@ RULES: dict[int, tuple[str, ...]] = {
     8: (
         "test_a_clip_per_report_would_exceed_the_bound_of_a_patient",
         "test_sums_of_patients_equal_a_slow_loop_for_any_micro_batch",
-        "test_which_reports_of_a_patient_are_kept_depends_on_that_patient_alone",
+        "test_kept_reports_of_a_patient_depend_on_that_patient_alone",
         "test_a_certificate_for_patients_counts_patients",
         "test_clipping_reports_under_a_claim_for_patients_is_found",
     ),
