@@ -58,13 +58,14 @@ CASES = [
 @CPU_AND_CARD
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
 @pytest.mark.parametrize(("kind", "trained"), CASES)
-def test_gradients_per_record_equal_a_loop_of_single_backward_passes(
+def test_gradients_per_record_equal_a_loop_of_single_passes(
     kind: str,
     trained: Lora | FineTune,
     dtype: torch.dtype,
     device: torch.device,
     encoder_of: EncoderOf,
 ) -> None:
+    """Gradients per record equal a loop of single backward passes."""
     model, records = built(encoder_of(kind, TINY[kind]), trained, dtype, device)
     assert {p.dtype for p in model.parameters()} == {dtype}
     assert {n.rsplit(".", 1)[-1] for n in trainable(model) if "head." in n} == {"weight", "bias"}

@@ -33,9 +33,10 @@ def shared(encoder_of: EncoderOf) -> tuple[nn.Module, Records]:
     return built(encoder_of("albert", TINY["albert"]), TRAINED["query and value"])
 
 
-def test_broadcast_position_ids_are_refused_and_expanded_ones_are_not(
+def test_broadcast_position_ids_are_refused_expanded_ones_not(
     everything: tuple[nn.Module, Records], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Broadcast position ids are refused and expanded ones are not."""
     model, records = everything
     params = trainable(model)
     positions = next(n for n in params if "position_embeddings" in n)
@@ -63,9 +64,10 @@ def test_position_ids_change_no_logit(
         assert torch.equal(model(*records.inputs()), given) and given.std() > 0.01
 
 
-def test_a_norm_per_use_instead_of_per_tensor_would_exceed_the_clip(
+def test_norm_per_use_and_not_per_tensor_would_exceed_the_clip(
     shared: tuple[nn.Module, Records], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A norm per use instead of per tensor would exceed the clip."""
     from opacus.grad_sample import grad_sample_module
 
     model, records = shared
