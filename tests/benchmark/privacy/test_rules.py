@@ -58,12 +58,12 @@ RULES: dict[int, tuple[str, ...]] = {
         "test_what_a_method_received_is_what_the_ledger_holds",
         "test_a_ledger_that_misses_releases_is_told_apart",
         "test_two_releases_on_one_sample_cost_more_than_two_steps",
-        "test_steps_beyond_the_calibrated_ones_are_booked_and_end_over_budget",
+        "test_steps_beyond_the_calibrated_ones_are_booked_over_budget",
     ),
     6: (
         "test_what_goes_past_the_noise_is_found",
         "test_a_function_that_remembers_records_is_refused",
-        "test_a_private_method_that_leaves_the_waist_ends_over_budget_without_scores",
+        "test_method_that_leaves_the_waist_is_over_budget_unscored",
     ),
     7: (
         "test_public_randomness_depends_on_suite_key_seed_and_name",
