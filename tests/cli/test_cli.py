@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from radpriv.benchmark.suites import job as job_module
-from radpriv.cli import main
+from radpriv.cli import list as list_verb
 from radpriv.errors import SuiteError
 
 WriteSuite = Callable[..., Path]
@@ -208,7 +208,7 @@ def test_list_wraps_whole_sentences_on_a_terminal_and_cuts_none(
     )
     assert not radpriv("list").out.count("\x1b")
     screen = io.StringIO()
-    monkeypatch.setattr(main, "out", Console(file=screen, width=60, force_terminal=True))
+    monkeypatch.setattr(list_verb, "out", Console(file=screen, width=60, force_terminal=True))
     radpriv("list")
     lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
     assert max(map(len, lines)) <= 60
