@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from radpriv import __version__
 from radpriv.cli import account, attack, check, data, explain, report, run
 from radpriv.cli.list import list_
 
@@ -13,6 +16,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure what privacy costs, and what it buys, for models of radiology reports.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"radpriv {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(run.run)
 app.command()(attack.attack)
 app.command()(report.report)

@@ -10,11 +10,19 @@ from radpriv.cli.options import err
 from radpriv.errors import RadprivError
 from radpriv.interrupt import STATUS, ctrl_c, told
 
+ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+}
+"""What libraries read when they are first imported, which no verb does before this is set."""
+
 
 def main() -> None:
     """Entry point: one sentence and status 2 for what the user can mend; --debug for more."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     with ctrl_c():
         try:
             app(standalone_mode=True)
