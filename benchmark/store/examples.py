@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from radpriv.benchmark.card import Card
+from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.cell import AuditPolicy, Budget, Cell, Claim
 from radpriv.benchmark.store.cell_schema import (
     CellRecord,

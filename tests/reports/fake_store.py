@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from radpriv.benchmark.card import Card
+from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.store import examples
 from radpriv.benchmark.store.cell_schema import (
