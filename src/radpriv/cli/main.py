@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from radpriv.cli.export import export
+from radpriv.cli.predict import predict
 from radpriv.errors import PrivacyError, RadprivError, UnknownNameError
 from radpriv.interrupt import STATUS, ctrl_c, told
 
@@ -284,6 +286,10 @@ def account(
         for r in made:
             shown.add_row(*r.cells())
         out.print(shown)
+
+
+app.command()(export)
+app.command()(predict)
 
 
 @data_app.command()
