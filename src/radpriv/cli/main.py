@@ -74,13 +74,12 @@ def run(
     debug: DebugOption = False,
 ) -> None:
     """The whole arc: train what is missing, attack it, report."""
-    from radpriv.workflow import workflow
+    from radpriv.request import Request
+    from radpriv.workflow import run as stage
 
-    request = workflow.Request(
-        suite, data, store, method or [], encoder, pretrained_on, limit, device
-    )
+    request = Request(suite, data, store, method or [], encoder, pretrained_on, limit, device)
     try:
-        outcome = workflow.run(request, err, debug)
+        outcome = stage.run(request, err, debug)
     except KeyboardInterrupt:  # here, since click would end the program without a word
         told(err, "finished cells are kept, run again to go on")
         raise typer.Exit(STATUS) from None
@@ -113,11 +112,12 @@ def attack(
 
     Most attacks need stored scores alone; those that read reports or ask for features need --data.
     """
-    from radpriv.workflow import workflow
+    from radpriv.request import Request
+    from radpriv.workflow import attack as stage
 
-    request = workflow.Request(target, data, store, method or [], encoder, pretrained_on, limit)
+    request = Request(target, data, store, method or [], encoder, pretrained_on, limit)
     try:
-        outcome = workflow.attack(request, name or None, err)
+        outcome = stage.attack(request, name or None, err)
     except KeyboardInterrupt:
         told(err, "finished attacks are kept, run again to go on")
         raise typer.Exit(STATUS) from None
@@ -146,10 +146,11 @@ def report(
     debug: DebugOption = False,
 ) -> None:
     """Write tables, figure and page of a suite again, from the store, without the data."""
-    from radpriv.workflow import workflow
+    from radpriv.request import Request
+    from radpriv.workflow import report as stage
 
-    request = workflow.Request(suite, None, store, method or [], encoder, pretrained_on, limit)
-    _show(workflow.report(request, allow_mixed, name or []), as_json)
+    request = Request(suite, None, store, method or [], encoder, pretrained_on, limit)
+    _show(stage.report(request, allow_mixed, name or []), as_json)
 
 
 @app.command(name="list")
@@ -161,9 +162,9 @@ def list_(
     debug: DebugOption = False,
 ) -> None:
     """What radpriv knows by name."""
-    from radpriv.workflow import workflow
+    from radpriv.workflow import catalogue as stage
 
-    known = workflow.names()
+    known = stage.catalogue()
     if kind and kind not in known:
         raise UnknownNameError(f"no kind is called '{kind}' (known: {', '.join(known)})")
     chosen = {kind: known[kind]} if kind else known
@@ -194,9 +195,9 @@ def why(
     debug: DebugOption = False,
 ) -> None:
     """Why a cell is served from the store, or would be computed."""
-    from radpriv.workflow import workflow
+    from radpriv.workflow import explain as stage
 
-    lines = workflow.why(cell, store, data)
+    lines = stage.explain(cell, store, data)
     if as_json:
         print(json.dumps(lines, indent=1, ensure_ascii=False))
         return
@@ -219,11 +220,9 @@ def check(
     debug: DebugOption = False,
 ) -> None:
     """Replay a method on neighbouring data: does a release, or anything else, depend on a unit?"""
-    from radpriv.workflow import workflow
+    from radpriv.workflow import check as stage
 
-    reports = workflow.check(
-        method, unit or [], epsilon or [], parameter or [], encoder, err, debug
-    )
+    reports = stage.check(method, unit or [], epsilon or [], parameter or [], encoder, err, debug)
     if as_json:
         print(json.dumps([r.as_dict() for r in reports], indent=1, ensure_ascii=False))
     else:
@@ -307,9 +306,9 @@ def describe(
     debug: DebugOption = False,
 ) -> None:
     """Labels, lengths, vocabulary, copies and cues, beside what was published of them."""
-    from radpriv.workflow import workflow
+    from radpriv.workflow import describe as stage
 
-    found, written = workflow.describe(name, option or [], data, store, folder, err, debug)
+    found, written = stage.describe(name, option or [], data, store, folder, err, debug)
     if as_json:
         paths = {"page": str(written.page), "files": [str(p) for p in written.files]}
         print(json.dumps({**found, **paths}, indent=1, ensure_ascii=False))
