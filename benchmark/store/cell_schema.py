@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import PlainSerializer
 
-from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.cell import Cell, Claim, JsonObject
 from radpriv.benchmark.epsilon import Epsilon
+from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.store.ledger_schema import Declaration, Group
 from radpriv.benchmark.strict import file_format
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.cell import AuditPolicy, Budget, Cell, Claim
 from radpriv.benchmark.store.cell_schema import (
     CellRecord,
@@ -20,6 +19,7 @@ from radpriv.benchmark.store.cell_schema import (
     MethodFacts,
     Provenance,
 )
+from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.store.ledger_schema import Group, Release
 from radpriv.benchmark.store.plan_schema import Asked, Axes, Plan, PlannedCell
 

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.store import examples
 from radpriv.benchmark.store.cell_schema import (
@@ -23,6 +22,7 @@ from radpriv.benchmark.store.cell_schema import (
     How,
     LedgerSummary,
 )
+from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.store.plan_schema import Axes, PlannedCell, Role
 from radpriv.benchmark.store.schema import dump as plain
 from radpriv.benchmark.store.schema import parse, write

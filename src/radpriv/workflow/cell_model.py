@@ -21,9 +21,11 @@ from radpriv.benchmark.encoders.encoders import Encoder, encoders, resolve
 from radpriv.benchmark.methods.method import Method, methods
 from radpriv.benchmark.plugin_guard import staying
 from radpriv.benchmark.runs.run_plan import ending
-from radpriv.benchmark.store.atomic import read_json, storing
-from radpriv.benchmark.store.import_closure import read
-from radpriv.benchmark.store.results import Finished
+from radpriv.benchmark.store.atomic import storing
+from radpriv.benchmark.store.cell_schema import Provenance
+from radpriv.benchmark.store.import_closure import read as read_source
+from radpriv.benchmark.store.results import PROVENANCE, FinishedCell
+from radpriv.benchmark.store.schema import read
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.suite import read_suite
 from radpriv.errors import EncoderError, RadprivError, StoreError, kind_and_place
@@ -36,7 +38,7 @@ PLUGIN_LABEL = "plug-in "
 class CellModel:
     """A finished cell, its encoder if it has one, and the saved model."""
 
-    cell: Finished
+    cell: FinishedCell
     encoder: Encoder | None
     saved: Saved = field(repr=False)
 
@@ -58,21 +60,21 @@ class CellModel:
 
     @property
     def id(self) -> str:
-        return str(self.cell.record["cell_id"])
+        return self.cell.record.cell_id
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(self.cell.record["label_names"])
+        return self.cell.record.label_names
 
     @property
     def thresholds(self) -> NDArray[np.float32]:
         """(labels,), in logits: what is above is positive."""
-        return np.asarray(self.cell.record["thresholds"], np.float32)
+        return np.asarray(self.cell.record.thresholds, np.float32)
 
     @property
     def control(self) -> bool:
         """Whether it was trained on flipped labels, so that it must leak."""
-        return bool(self.cell.record["cell"]["audit"]["canaries"] == "mislabelled")
+        return self.cell.record.cell.audit.canaries == "mislabelled"
 
     def query(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """float32 (n, L): logits of any texts. StoreError without a word of them."""
@@ -90,7 +92,7 @@ class CellModel:
         return logits
 
 
-def find_cell(store: Store, text: str) -> Finished:
+def find_cell(store: Store, text: str) -> FinishedCell:
     """The one finished cell whose id is, or begins with, `text`; ID/FINGERPRINT where it was
     computed in several ways. StoreError if there is none, or it kept no model."""
     name, _, how = text.partition("/")
@@ -102,10 +104,11 @@ def find_cell(store: Store, text: str) -> Finished:
         listed = ", ".join(f"{f.parent.name}/{f.name} ({_when(f)})" for f in folders)
         raise StoreError(f"'{text}' was computed in {len(folders)} ways; give one of: {listed}")
     found = store.open(folders[0])
-    status = str(found.record["status"])
-    if status != "done":
+    if not found.record.done:
         why = ending(found.record)
-        raise StoreError(f"{folders[0].parent.name} ended as {status}: {why}; it kept no model")
+        raise StoreError(
+            f"{folders[0].parent.name} ended as {found.record.status}: {why}; it kept no model"
+        )
     with storing(found.folder):
         there = (found.folder / "model").is_dir()
     if not there:
@@ -118,19 +121,19 @@ def find_cell(store: Store, text: str) -> Finished:
 
 def _when(folder: Path) -> str:
     try:
-        return f"of {read_json(folder / 'provenance.json')['finished']}"
-    except (StoreError, KeyError, TypeError):
+        return f"of {read(Provenance, folder / PROVENANCE).finished}"
+    except StoreError:
         return "of an unknown date"
 
 
-def _method(store: Store, cell: Finished) -> Method:
+def _method(store: Store, cell: FinishedCell) -> Method:
     """The method with the cell's parameters; of a plug-in file, from the snapshot in the store."""
-    name = str(cell.record["cell"]["method"])
+    name = cell.record.cell.method
     if name not in methods.names():
         for path in _snapshots(store, cell):
             methods.load_file(path)
     kind: Any = methods.get(name)
-    asked = cell.record["cell"]["params"].items()
+    asked = cell.record.cell.params.items()
     try:
         made: Method = kind(**{k: _as(value, getattr(kind, k, None)) for k, value in asked})
     except TypeError as error:
@@ -148,61 +151,63 @@ def _as(value: Any, default: Any) -> Any:
     return tuple(value) if isinstance(default, tuple) else value
 
 
-def _snapshots(store: Store, cell: Finished) -> list[Path]:
+def _snapshots(store: Store, cell: FinishedCell) -> list[Path]:
     """One file for each plug-in that the cell was computed with, out of those that were kept."""
     found = []
-    for label, sha256 in cell.record["how"]["modules"].items():
+    for label, sha256 in cell.record.how.modules.items():
         if label.startswith(PLUGIN_LABEL):
             file = label.removeprefix(PLUGIN_LABEL).rstrip("'")
             kept = sorted((store.root / "sources").glob(f"*/{file}"))
-            found += [path for path in kept if read(path).sha256 == sha256][:1]
+            found += [path for path in kept if read_source(path).sha256 == sha256][:1]
     return found
 
 
-def _encoder(store: Store, cell: Finished, given: str) -> Encoder | None:
+def _encoder(store: Store, cell: FinishedCell, given: str) -> Encoder | None:
     """The encoder that the cell was trained on, whose files must be the same byte for byte."""
-    asked = cell.record["encoder"]
+    asked = cell.record.encoder
     if asked is None:
         if given:
-            raise EncoderError(f"{cell.record['cell_id']}: its method uses no encoder; give none")
+            raise EncoderError(f"{cell.record.cell_id}: its method uses no encoder; give none")
         return None
     if given:
-        found = resolve(given, asked["pretrained_on"])
-        if found.sha256 != asked["sha256"]:
+        found = resolve(given, asked.pretrained_on)
+        if found.sha256 != asked.sha256:
             raise EncoderError(
                 f"encoder '{given}' has SHA-256 {found.sha256[:12]}…, and the cell was trained on "
-                f"'{asked['name']}' with {asked['sha256'][:12]}…; give that one"
+                f"'{asked.name}' with {asked.sha256[:12]}…; give that one"
             )
         return found
     for name in dict.fromkeys(_names(store, cell)):
         try:
-            found = resolve(name, asked["pretrained_on"])
+            found = resolve(name, asked.pretrained_on)
         except RadprivError:
             continue
-        if found.sha256 == asked["sha256"]:
+        if found.sha256 == asked.sha256:
             return found
     raise EncoderError(
-        f"encoder '{asked['name']}' with SHA-256 {asked['sha256'][:12]}…, on which "
-        f"{cell.record['cell_id']} was trained, is not found here; give its folder by --encoder"
+        f"encoder '{asked.name}' with SHA-256 {asked.sha256[:12]}…, on which "
+        f"{cell.record.cell_id} was trained, is not found here; give its folder by --encoder"
     )
 
 
-def _names(store: Store, cell: Finished) -> Iterator[str]:
+def _names(store: Store, cell: FinishedCell) -> Iterator[str]:
     """What the encoder may be called here: its own name, then what suites with the cell call it."""
-    asked = cell.record["encoder"]
-    if asked["name"] in encoders.names():
-        yield asked["name"]
-    elif "--" in asked["name"] and asked["revision"] != "local":
-        yield f"{asked['name'].replace('--', '/', 1)}@{asked['revision']}"
-    for path in sorted((store.root / "plans").glob("[!.]*.json")):
+    asked = cell.record.encoder
+    if asked is None:
+        return
+    if asked.name in encoders.names():
+        yield asked.name
+    elif "--" in asked.name and asked.revision != "local":
+        yield f"{asked.name.replace('--', '/', 1)}@{asked.revision}"
+    for plan_name in store.plans():
         try:
-            plan = store.read_plan(path.stem)
-            if cell.record["cell_id"] not in {entry["cell_id"] for entry in plan["cells"]}:
+            plan = store.read_plan(plan_name)
+            if cell.record.cell_id not in {entry.cell_id for entry in plan.cells}:
                 continue
-            words = plan["asked"]
-            given = [words["encoder"]] if words["encoder"] else read_suite(words["suite"]).encoders
-            yield from (name for name in given if _called(name) == asked["name"])
-        except (RadprivError, KeyError, TypeError):
+            words = plan.asked
+            given = [words.encoder] if words.encoder else read_suite(words.suite).encoders
+            yield from (name for name in given if _called(name) == asked.name)
+        except RadprivError:
             continue  # the suite has moved, or the plan is damaged: neither is needed
 
 

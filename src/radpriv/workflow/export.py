@@ -71,7 +71,7 @@ def export(
         files = write_model(model.saved.fitted, place, model.encoder, with_encoder)
         if files is None:
             raise StoreError(
-                f"{model.id}: a model of '{model.cell.record['cell']['method']}' cannot be "
+                f"{model.id}: a model of '{model.cell.record.cell.method}' cannot be "
                 "exported: an adapter, a linear head on an encoder and a linear model of hashed "
                 "words can; `radpriv predict` uses it here"
             )
@@ -88,9 +88,9 @@ def export(
 def _refuse_closed(model: CellModel) -> None:
     """StoreError for what the card keeps here, and for what nobody should use."""
     record = model.cell.record
-    if (policy := record["card"]["release"]) != "open":
+    if (policy := record.card.release) != "open":
         raise StoreError(
-            f"{model.id}: trained on '{record['cell']['dataset']}', whose release policy is "
+            f"{model.id}: trained on '{record.cell.dataset}', whose release policy is "
             f"'{policy}', and weights learned from single reports are shared under 'open' alone; "
             "`radpriv predict` uses the model here"
         )

@@ -5,9 +5,13 @@ The README's code needs no radpriv. `code` gives the lines that differ between k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
+from pydantic import JsonValue
+
+from radpriv.benchmark.store.cell_schema import CellRecord
+from radpriv.benchmark.store.schema import dump
 from radpriv.workflow.cell_model import CellModel
 
 ABOUT = "radpriv.json"
@@ -18,34 +22,39 @@ EXAMPLE = "Small left pleural effusion. The heart is normal in size."
 VERSIONS = ("radpriv", "torch", "transformers", "peft", "tokenizers", "scikit-learn")
 
 
-def about(model: CellModel, kind: str, base: str, how: dict[str, Any]) -> dict[str, Any]:
+def about(
+    model: CellModel, kind: str, base: str, how: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
     """radpriv.json: what the model is, by what it may be judged, and how to use it.
 
     kind: of the export. base: where its encoder is found. how: what its code needs beside tensors.
     """
     record = model.cell.record
-    cell, versions = record["cell"], record["versions"]
+    cell, asked, versions = record.cell, record.cell.as_dict(), record.versions
     return {
         "schema": 1,
         "cell_id": model.id,
-        "fingerprint": record["fingerprint"],
+        "fingerprint": record.fingerprint,
         "kind": kind,
         "labels": list(model.labels),
         "thresholds": [float(t) for t in model.thresholds],
         **how,
-        "encoder": {**record["encoder"], "from": base} if record["encoder"] else None,
+        "encoder": {**asdict(record.encoder), "from": base} if record.encoder else None,
         "dataset": {
-            "name": cell["dataset"],
-            "n_public": cell["n_public"],
-            **{key: record["card"][key] for key in ("title", "licence", "release", "labels_from")},
+            "name": cell.dataset,
+            "n_public": cell.n_public,
+            "title": record.card.title,
+            "licence": record.card.licence,
+            "release": record.card.release,
+            "labels_from": record.card.labels_from,
         },
-        "method": {"name": cell["method"], "params": cell["params"]},
-        "seed": cell["seed"],
-        "limited": cell["limited"],
-        "claim": record["claim"],
-        "certificate": record["certificate"],
-        "noise_mode": cell["noise_mode"] if record["claim"] else None,
-        "planted_canaries": cell["audit"].get("planted", []),
+        "method": {"name": cell.method, "params": asked["params"]},
+        "seed": cell.seed,
+        "limited": cell.limited,
+        "claim": dump(record.claim) if record.claim else None,
+        "certificate": dump(record.certificate) if record.certificate else None,
+        "noise_mode": cell.noise_mode if record.claim else None,
+        "planted_canaries": [dump(p) for p in cell.audit.planted],
         "versions": {name: versions[name] for name in VERSIONS if name in versions},
     }
 
@@ -61,47 +70,47 @@ def readme(title: str, told: Sequence[str], code: Sequence[str], packages: str) 
 def sentences(model: CellModel, copied: bool) -> list[str]:
     """What a README says of it before the code. copied: whether its encoder was."""
     record = model.cell.record
-    cell, card, encoder = record["cell"], record["card"], record["encoder"]
-    tuned = f", encoder `{encoder['name']}`" if encoder else ""
+    cell, card, encoder = record.cell, record.card, record.encoder
+    tuned = f", encoder `{encoder.name}`" if encoder else ""
     found = [
-        f"A classifier of {len(model.labels)} labels, trained by radpriv's `{cell['method']}` on "
-        f"`{cell['dataset']}`{tuned}.",
+        f"A classifier of {len(model.labels)} labels, trained by radpriv's `{cell.method}` on "
+        f"`{cell.dataset}`{tuned}.",
         *notes(model, copied),
-        f"Trained on: {card['title']}. Licence: {card['licence']}.",
+        f"Trained on: {card.title}. Licence: {card.licence}.",
     ]
-    if card["unit_note"]:
-        found.append(f"Units: {card['unit_note']}.")
+    if card.unit_note:
+        found.append(f"Units: {card.unit_note}.")
     if encoder:
-        found.append(f"The encoder was pretrained on: {encoder['pretrained_on'] or 'not said'}.")
+        found.append(f"The encoder was pretrained on: {encoder.pretrained_on or 'not said'}.")
     return found
 
 
 def notes(model: CellModel, copied: bool) -> list[str]:
     """What nobody should overlook who is given the model, or gives it away."""
-    cell, found = model.cell.record["cell"], privacy(model.cell.record)
+    cell, found = model.cell.record.cell, privacy(model.cell.record)
     if copied:
         found.append(f"`{COPY}/` is a copy of the encoder, under the licence that it came with.")
-    if cell["limited"] is not None:
-        found.append(f"It is a smoke test, of a run with `--limit {cell['limited']}`.")
-    if planted := sum(p["count"] for p in cell["audit"].get("planted", [])):
+    if cell.limited is not None:
+        found.append(f"It is a smoke test, of a run with `--limit {cell.limited}`.")
+    if planted := sum(p.count for p in cell.audit.planted):
         found.append(f"It was trained with up to {planted} planted canaries.")
     return found
 
 
-def privacy(record: dict[str, Any]) -> list[str]:
+def privacy(record: CellRecord) -> list[str]:
     """The claim, and whether it holds against whoever knows the key of the noise."""
-    claim, certificate = record["claim"], record["certificate"]
+    claim, certificate = record.claim, record.certificate
     if claim is None:
         return [
             "**Not private**: it was trained without noise and claims nothing, so its weights may "
             "give away reports that it was trained on."
         ]
     found = [
-        f"**Claim**: ε = {claim['epsilon']:g} at δ = {claim['delta']:g} for one {claim['unit']} "
-        f"added or removed, {claim['standing']}"
-        + (f"; certified at ε = {certificate['epsilon']:.4g}." if certificate else ".")
+        f"**Claim**: ε = {claim.epsilon:g} at δ = {claim.delta:g} for one {claim.unit} "
+        f"added or removed, {claim.standing}"
+        + (f"; certified at ε = {certificate.epsilon:.4g}." if certificate else ".")
     ]
-    if record["cell"]["noise_mode"] == "replayable":
+    if record.cell.noise_mode == "replayable":
         found.append(
             "**The noise was replayable**: whoever knows the suite's key, which is public for an "
             "open suite, can subtract it, and against them this ε does not hold."

@@ -90,6 +90,6 @@ def _notes(model: CellModel) -> list[str]:
             "this is the positive control, trained on flipped labels so that it leaks: its answers "
             "are worth nothing"
         )
-    if (limit := model.cell.record["cell"]["limited"]) is not None:
+    if (limit := model.cell.record.cell.limited) is not None:
         found.append(f"this model is a smoke test, of a run with --limit {limit}")
     return found
