@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from radpriv.reports.render.numbers import delta_name, epsilon_name, with_interval
+from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.families import attack_names
 from radpriv.reports.results.load import Done, Results
 from radpriv.reports.results.scores import DatasetScores, best, score
@@ -19,23 +21,15 @@ from radpriv.reports.tables.canary_leakage import canaries_table
 from radpriv.reports.tables.card_facts import card_facts
 from radpriv.reports.tables.exposed_subgroups import groups_table, label_leakage_table
 from radpriv.reports.tables.extracted import extracted_table
+from radpriv.reports.tables.f1 import f1_table, pool_note
+from radpriv.reports.tables.f1_by_label import labels_table
+from radpriv.reports.tables.guarantees import privacy_table
 from radpriv.reports.tables.leakage import leakage_table
+from radpriv.reports.tables.missing_cells import missing_table
 from radpriv.reports.tables.overview import overview_table
-from radpriv.reports.tables.table import (
-    Cell,
-    Table,
-    delta_name,
-    differences_table,
-    epsilon_name,
-    f1_table,
-    labels_table,
-    missing_table,
-    pool_note,
-    privacy_table,
-    trivial_table,
-    with_interval,
-)
+from radpriv.reports.tables.paired_differences import differences_table
 from radpriv.reports.tables.transfer_gap import home_table
+from radpriv.reports.tables.trivial_classifiers import trivial_table
 
 RELEASE = {
     "open": "open: everything in this report may be shared",

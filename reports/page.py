@@ -11,10 +11,12 @@ from markupsafe import Markup, escape
 
 from radpriv.reports.build import DatasetReport, marks
 from radpriv.reports.figures.epsilon_figure import epsilon_figure
-from radpriv.reports.figures.f1_figure import DARK, LIGHT, Theme, f1_figure, inline_svg
+from radpriv.reports.figures.f1_figure import f1_figure
 from radpriv.reports.figures.figure_data import epsilon_points, roc_lines
 from radpriv.reports.figures.roc_figure import roc_figure
+from radpriv.reports.render.images import inline_svg
 from radpriv.reports.render.renderers import NUMERIC
+from radpriv.reports.render.theme import DARK, LIGHT, Theme
 from radpriv.reports.results.load import Results
 
 

@@ -21,14 +21,15 @@ from typing import Any
 from radpriv.errors import ReportError
 from radpriv.reports.build import DatasetReport, build, marks
 from radpriv.reports.figures.epsilon_figure import epsilon_figure
-from radpriv.reports.figures.f1_figure import f1_figure, png, svg
+from radpriv.reports.figures.f1_figure import f1_figure
 from radpriv.reports.figures.figure_data import epsilon_points, roc_lines
 from radpriv.reports.figures.roc_figure import roc_figure
 from radpriv.reports.page import page
+from radpriv.reports.render.images import png, svg
 from radpriv.reports.render.renderers import escaped, markdown, to_csv
+from radpriv.reports.render.table import Table
 from radpriv.reports.results.load import Results, load
 from radpriv.reports.tables.overview import compact
-from radpriv.reports.tables.table import Table
 
 LEAKAGE = "leakage:"
 """How the keys of the tables begin that tell of one attack each."""

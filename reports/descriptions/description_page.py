@@ -30,11 +30,12 @@ from radpriv.reports.descriptions.description_figures import (
 )
 from radpriv.reports.descriptions.description_tables import tables
 from radpriv.reports.descriptions.heatmap import cooccurrence
-from radpriv.reports.figures.f1_figure import DARK, LIGHT, inline_svg, png
 from radpriv.reports.page import fill
+from radpriv.reports.render.images import inline_svg, png
 from radpriv.reports.render.renderers import terminal
+from radpriv.reports.render.table import Table
+from radpriv.reports.render.theme import DARK, LIGHT
 from radpriv.reports.tables.card_facts import card_facts
-from radpriv.reports.tables.table import Table
 
 RELEASE = {
     "open": "open: these files may be shared",

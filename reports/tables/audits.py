@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.families import Family, attacks_on, families
 from radpriv.reports.results.load import Results
 from radpriv.reports.tables.format_bounds import TOO_FEW, bound_cells
 from radpriv.reports.tables.overview import best_bound
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 NOTES = (
     "black box: the scores of the final model on its audit set, the best of the attacks. white "

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.families import Family, families
 from radpriv.reports.results.load import Results
 from radpriv.reports.tables.format_bounds import range_of
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 NOTES = (
     "Similarity: Jaccard similarity of the sets of three-word shingles, to the nearest record of "

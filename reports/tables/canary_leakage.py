@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.families import families
 from radpriv.reports.results.load import Results
 from radpriv.reports.tables.format_bounds import bound_cells, range_of
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 NOTES = (
     "Canaries are added to the training split by a coin each (name*k: k copies by one coin), "

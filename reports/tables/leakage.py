@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.families import BLIND, Family, families, told
 from radpriv.reports.results.load import Results
 from radpriv.reports.tables.format_bounds import HOW, bound_cells, guessed, range_cells, range_of
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 NOT_RESOLVABLE = "not resolvable"
 COLUMNS = (

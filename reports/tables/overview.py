@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.families import BLIND, Family, attack_names, attacks_on, families, told
 from radpriv.reports.results.load import AttackResult, Results
 from radpriv.reports.tables.format_bounds import (
@@ -17,7 +19,6 @@ from radpriv.reports.tables.format_bounds import (
     range_of,
 )
 from radpriv.reports.tables.leakage import FEWEST, auc_cell, findings, left_out, range_auc
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 AUC = ", AUC"
 NOTES = (

@@ -13,10 +13,12 @@ import pytest
 
 from radpriv.errors import ReportError
 from radpriv.reports.build import build
-from radpriv.reports.figures.f1_figure import Labels, f1_figure, svg
+from radpriv.reports.figures.f1_figure import f1_figure
+from radpriv.reports.figures.figure_layout import Labels
+from radpriv.reports.render.images import svg
+from radpriv.reports.render.numbers import delta_name, plus_minus
 from radpriv.reports.render.renderers import markdown, terminal
 from radpriv.reports.results.load import load
-from radpriv.reports.tables.table import delta_name, plus_minus
 from radpriv.reports.write import write_report
 
 HOSTILE = '<script>alert("x")</script>|$\\frac{1}{2}$'
