@@ -6,14 +6,54 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
+from radpriv.reports.facts.dataset_facts import planted_in_words
 from radpriv.reports.render.numbers import epsilon_name, with_interval
 from radpriv.reports.render.table import Cell, Table, record
+from radpriv.reports.results.dataset_results import DatasetResults
+from radpriv.reports.results.load import Results
 from radpriv.reports.results.scores import DatasetScores, Difference, Row, best
+from radpriv.reports.sections import EVERYWHERE, Place, Section, table
 from radpriv.reports.statistics.intervals import Pool
 from radpriv.reports.tables.score_cell import score_cell
 from radpriv.reports.tables.score_records import f1_records
 
 LINEAR = ("dp_linear_probe", "dp_bow")
+
+
+@table("weighted", Place(Section.UTILITY, 1), formats=EVERYWHERE, csv="f1.csv")
+def weighted_table(of: DatasetResults) -> Table | None:
+    """Weighted F1, with how its intervals are made."""
+    if (scores := of.scores) is None:
+        return None
+    planted = _planted(of.results, of.dataset)
+    seeds = ", ".join(str(k) for k in sorted({len(r.seeds) for r in scores.rows}))
+    notes = [
+        *([f"Trained with {planted}, so F1 is not that of the dataset alone."] if planted else []),
+        "Weighted F1 is scikit-learn's average=\"weighted\" over labels: each label's F1 of the "
+        "positive class, weighted by its observed positives; labels that were not observed are "
+        "skipped. An all-negative classifier scores 0.",
+        "Mean ± half of the 95% interval, t · √(s²/k + v): s² is the seed variance, v the "
+        f"variance over {scores.test_patients:,} test patients (2,000 resamples, the same for "
+        f"every row), k the number of seeds (here {seeds}).",
+        *(
+            pool_note(scores.pools(p), name)
+            for p, name in ((True, "Private"), (False, "Non-private"))
+        ),
+        "prior, keyword, all positive and all negative draw no randomness: they stay out of the "
+        "pools, and their interval covers patients only.",
+        "(best), (tied best): highest mean at its ε, and all whose paired difference to it may "
+        "be 0.",
+    ]
+    return f1_table(scores, "weighted", f"Weighted F1{of.marks}", notes)
+
+
+@table("macro", Place(Section.UTILITY, 2), folded=1)
+def macro_table(of: DatasetResults) -> Table | None:
+    """Macro F1."""
+    if of.scores is None:
+        return None
+    note = "Plain mean over labels that are true or predicted at least once."
+    return f1_table(of.scores, "macro", f"Macro F1{of.marks}", [note])
 
 
 def f1_table(scores: DatasetScores, metric: str, title: str, notes: Iterable[str] = ()) -> Table:
@@ -76,3 +116,12 @@ def pool_note(pool: Pool | None, kind: str) -> str:
     return (
         f"{kind} rows: s = {math.sqrt(pool.s2):.4f}, df = {pool.df}, pooled over {pool.rows} rows"
     )
+
+
+def _planted(results: Results, dataset: str) -> str:
+    """What was planted in the cells of a dataset that are no controls; "" if nothing."""
+    for done in results.done.values():
+        planted = done.record["cell"].get("audit", {}).get("planted")
+        if done.entry.dataset == dataset and planted:
+            return planted_in_words(planted)
+    return ""

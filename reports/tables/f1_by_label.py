@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from radpriv.reports.render.numbers import epsilon_name
 from radpriv.reports.render.table import Cell, Table
-from radpriv.reports.results.scores import DatasetScores
+from radpriv.reports.results.dataset_results import DatasetResults
+from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.score_cell import score_cell
 
 
-def labels_table(scores: DatasetScores) -> Table:
+@table("labels", Place(Section.DETAILS, 5), folded=2)
+def labels_table(of: DatasetResults) -> Table | None:
     """F1 of each label, rare ones included, with their intervals."""
+    if (scores := of.scores) is None:
+        return None
     shown = [r for r in scores.rows if r.complete and not r.trivial]
     rows = []
     for label, support in zip(scores.labels, scores.support):

@@ -7,11 +7,15 @@ from typing import Any
 
 from radpriv.reports.render.numbers import NOT_ASKED, delta_name, epsilon_name
 from radpriv.reports.render.table import Cell, Table
-from radpriv.reports.results.scores import DatasetScores
+from radpriv.reports.results.dataset_results import DatasetResults
+from radpriv.reports.sections import Place, Section, table
 
 
-def privacy_table(scores: DatasetScores) -> Table:
+@table("privacy", Place(Section.DETAILS, 3))
+def privacy_table(of: DatasetResults) -> Table | None:
     """What each private row guarantees, from the certificates of its cells."""
+    if (scores := of.scores) is None:
+        return None
     rows = []
     for r in (r for r in scores.rows if r.records):
         first = r.records[0]

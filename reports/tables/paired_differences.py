@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from radpriv.reports.render.numbers import epsilon_name, with_interval
 from radpriv.reports.render.table import Cell, Table, record
-from radpriv.reports.results.scores import DatasetScores
+from radpriv.reports.results.dataset_results import DatasetResults
+from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.score_records import difference_record
 
 
-def differences_table(scores: DatasetScores) -> Table:
+@table("differences", Place(Section.DETAILS, 2))
+def differences_table(of: DatasetResults) -> Table | None:
     """Paired differences in weighted F1 at the same ε, seed and patient resample."""
+    if (scores := of.scores) is None:
+        return None
     rows = []
     for d in scores.differences:
         e = d.estimate

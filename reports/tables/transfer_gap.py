@@ -13,7 +13,9 @@ import numpy as np
 
 from radpriv.reports.render.numbers import epsilon_name, with_interval
 from radpriv.reports.render.table import Cell, Table, record
+from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.scores import DatasetScores, Row
+from radpriv.reports.sections import EVERYWHERE, Place, Section, table
 from radpriv.reports.statistics.intervals import RATIO, Floats, Measured, estimate, pool_seeds
 
 
@@ -29,10 +31,12 @@ class RatioRecord:
     ratio_half: float
 
 
-def home_table(across: DatasetScores, all_scores: Iterable[DatasetScores]) -> Table | None:
+@table("home", Place(Section.UTILITY, 3), formats=EVERYWHERE)
+def home_table(of: DatasetResults) -> Table | None:
     """Rows: methods. None where nothing was transferred, or there is no home to compare with."""
-    home = _home(across, all_scores)
-    if home is None:
+    across = of.scores
+    home = None if across is None else _home(across, of.all_scores)
+    if across is None or home is None:
         return None
     pairs = [(a, b) for a in across.rows for b in home.rows if _same(a, b)]
     ratios = [_ratio(a, b) for a, b in pairs]

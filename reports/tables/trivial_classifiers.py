@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from radpriv.reports.render.table import Cell, Table
-from radpriv.reports.results.scores import DatasetScores
+from radpriv.reports.results.dataset_results import DatasetResults
+from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.score_cell import score_cell
 
 
-def trivial_table(scores: DatasetScores) -> Table:
+@table("trivial", Place(Section.DETAILS, 4))
+def trivial_table(of: DatasetResults) -> Table | None:
     """All positive, all negative and `prior` under both definitions in use, with macro F1."""
+    if (scores := of.scores) is None:
+        return None
     rows = []
     for r in [*scores.trivial, *(r for r in scores.rows if r.trivial)]:
         none = frozenset[str]()

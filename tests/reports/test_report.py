@@ -322,7 +322,7 @@ def test_delta_is_written_as_a_power_of_ten() -> None:
 
 
 def test_a_claim_says_what_its_epsilon_is_worth() -> None:
-    from radpriv.reports.build import odds_factor
+    from radpriv.reports.facts.claim import odds_factor
 
     assert [odds_factor(e) for e in (0.01, 1.0, 10.0, 100.0, 700.0, 1e6)] == [
         "1.01", "2.72", "22,026", "2.69e+43", "1.01e+304", "exp(1e+06)"
