@@ -1,9 +1,9 @@
 """The registry of tables and figures: what a report shows, and where.
 
-    @table("trivial", Place(Section.DETAILS, 4))
+    @table("trivial", Place(Section.DETAILS, 40))
     def trivial_table(of: DatasetResults) -> Table | None: ...
 
-    @figure("roc", Place(Section.LEAKAGE, 2), title="…", description="… on {title}.", caption="…")
+    @figure("roc", Place(Section.LEAKAGE, 20), title="…", description="… on {title}.", caption="…")
     def roc(datasets: Sequence[DatasetResults], theme: Theme) -> Figure | None: ...
 
 A file in tables/ or figures/ with one such function is all that a new one takes: page, Markdown,

@@ -20,7 +20,7 @@ claim; hollow: the most that the same audit could show of exactly the accounted 
 
 @figure(
     "epsilon",
-    Place(Section.LEAKAGE, 4),
+    Place(Section.LEAKAGE, 40),
     title="Empirical ε beside the certified one",
     description="Empirical lower bounds on epsilon beside the certified ones on {title}.",
     caption=CAPTION,

@@ -20,7 +20,7 @@ alarms. Both axes are logarithmic, for what matters is found at few false alarms
 
 @figure(
     "roc",
-    Place(Section.LEAKAGE, 2),
+    Place(Section.LEAKAGE, 20),
     title="ROC curves of membership inference",
     description="ROC curves of membership inference on {title}, both axes logarithmic.",
     caption=CAPTION,

@@ -30,7 +30,7 @@ NOTES = (
 )
 
 
-@table("audit", Place(Section.LEAKAGE, 3))
+@table("audit", Place(Section.LEAKAGE, 30))
 def audits_table(of: DatasetResults) -> Table | None:
     """Private families and the non-private ones that some audit bounds; known mechanisms apart."""
     results, dataset = of.results, of.dataset

@@ -27,7 +27,7 @@ NOTES = (
 )
 
 
-@table("strata", Place(Section.LEAKAGE, 9))
+@table("strata", Place(Section.LEAKAGE, 90))
 def strata_table(of: DatasetResults) -> Table | None:
     """Families × strata, then the range of the nulls and the positive control."""
     results, dataset = of.results, of.dataset

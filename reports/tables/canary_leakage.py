@@ -28,7 +28,7 @@ NOTES = (
 )
 
 
-@table("canaries", Place(Section.LEAKAGE, 5), formats=EVERYWHERE)
+@table("canaries", Place(Section.LEAKAGE, 50), formats=EVERYWHERE)
 def canaries_table(of: DatasetResults) -> Table | None:
     """Families × kinds, then the nulls; None where nothing was planted."""
     results, dataset = of.results, of.dataset

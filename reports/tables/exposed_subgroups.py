@@ -29,7 +29,7 @@ LABEL_NOTES = (
 )
 
 
-@table("groups", Place(Section.LEAKAGE, 7))
+@table("groups", Place(Section.LEAKAGE, 70))
 def groups_table(of: DatasetResults) -> Table | None:
     """Families × groups of records, and patients; None where no attack was cut so."""
     rows, names = [], list[str]()
@@ -57,7 +57,7 @@ def groups_table(of: DatasetResults) -> Table | None:
     )
 
 
-@table("label_leakage", Place(Section.LEAKAGE, 8))
+@table("label_leakage", Place(Section.LEAKAGE, 80))
 def label_leakage_table(of: DatasetResults) -> Table | None:
     """Families with the labels through which they leak most; None where none was cut so."""
     rows = []

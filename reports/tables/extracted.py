@@ -21,7 +21,7 @@ NOTES = (
 )
 
 
-@table("extracted", Place(Section.LEAKAGE, 6))
+@table("extracted", Place(Section.LEAKAGE, 60))
 def extracted_table(of: DatasetResults) -> Table | None:
     """Families × extraction attacks × kinds of candidates; None where none was made."""
     rows, said, amounts = [], dict[str, None](), dict[str, None]()

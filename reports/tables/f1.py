@@ -20,7 +20,7 @@ from radpriv.reports.tables.score_records import f1_records
 LINEAR = ("dp_linear_probe", "dp_bow")
 
 
-@table("weighted", Place(Section.UTILITY, 1), formats=EVERYWHERE, csv="f1.csv")
+@table("weighted", Place(Section.UTILITY, 10), formats=EVERYWHERE, csv="f1.csv")
 def weighted_table(of: DatasetResults) -> Table | None:
     """Weighted F1, with how its intervals are made."""
     if (scores := of.scores) is None:
@@ -47,7 +47,7 @@ def weighted_table(of: DatasetResults) -> Table | None:
     return f1_table(scores, "weighted", f"Weighted F1{of.marks}", notes)
 
 
-@table("macro", Place(Section.UTILITY, 2), folded=1)
+@table("macro", Place(Section.UTILITY, 20), folded=10)
 def macro_table(of: DatasetResults) -> Table | None:
     """Macro F1."""
     if of.scores is None:

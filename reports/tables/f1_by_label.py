@@ -9,7 +9,7 @@ from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.score_cell import score_cell
 
 
-@table("labels", Place(Section.DETAILS, 5), folded=2)
+@table("labels", Place(Section.DETAILS, 50), folded=20)
 def labels_table(of: DatasetResults) -> Table | None:
     """F1 of each label, rare ones included, with their intervals."""
     if (scores := of.scores) is None:

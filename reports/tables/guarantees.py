@@ -11,7 +11,7 @@ from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.sections import Place, Section, table
 
 
-@table("privacy", Place(Section.DETAILS, 3))
+@table("privacy", Place(Section.DETAILS, 30))
 def privacy_table(of: DatasetResults) -> Table | None:
     """What each private row guarantees, from the certificates of its cells."""
     if (scores := of.scores) is None:

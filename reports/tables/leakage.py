@@ -61,7 +61,7 @@ NOTES = (
 )
 
 
-@table("leakage:", Place(Section.LEAKAGE, 10), csv="leakage.csv", folded=3)
+@table("leakage:", Place(Section.LEAKAGE, 100), csv="leakage.csv", folded=30)
 def leakage_tables(of: DatasetResults) -> list[Table]:
     """One for each attack, the loss first."""
     names = attack_names(of.results, of.dataset)

@@ -11,7 +11,7 @@ from radpriv.reports.sections import Place, Section, table
 NOTE = "A row with a missing cell has no mean, no rank and no part in a pooled variance."
 
 
-@table("missing", Place(Section.DETAILS, 1))
+@table("missing", Place(Section.DETAILS, 10))
 def missing_table(of: DatasetResults) -> Table | None:
     """Cells by name with their reasons, and below them attack results."""
     cells = [

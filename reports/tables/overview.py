@@ -66,7 +66,7 @@ def compact(wide: Table) -> Table:
     return replace(wide, rows=tuple(rows))
 
 
-@table("leakage", Place(Section.LEAKAGE, 1), formats=EVERYWHERE, narrow=compact)
+@table("leakage", Place(Section.LEAKAGE, 10), formats=EVERYWHERE, narrow=compact)
 def overview_table(of: DatasetResults) -> Table:
     """Families × attacks; apart: the blind attack, the null, known mechanisms, the control."""
     results, dataset = of.results, of.dataset

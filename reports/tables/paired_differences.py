@@ -9,7 +9,7 @@ from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.score_records import difference_record
 
 
-@table("differences", Place(Section.DETAILS, 2))
+@table("differences", Place(Section.DETAILS, 20))
 def differences_table(of: DatasetResults) -> Table | None:
     """Paired differences in weighted F1 at the same ε, seed and patient resample."""
     if (scores := of.scores) is None:

@@ -31,7 +31,7 @@ class RatioRecord:
     ratio_half: float
 
 
-@table("home", Place(Section.UTILITY, 3), formats=EVERYWHERE)
+@table("home", Place(Section.UTILITY, 30), formats=EVERYWHERE)
 def home_table(of: DatasetResults) -> Table | None:
     """Rows: methods. None where nothing was transferred, or there is no home to compare with."""
     across = of.scores

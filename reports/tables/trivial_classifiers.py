@@ -8,7 +8,7 @@ from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.score_cell import score_cell
 
 
-@table("trivial", Place(Section.DETAILS, 4))
+@table("trivial", Place(Section.DETAILS, 40))
 def trivial_table(of: DatasetResults) -> Table | None:
     """All positive, all negative and `prior` under both definitions in use, with macro F1."""
     if (scores := of.scores) is None:
