@@ -15,8 +15,8 @@ from radpriv.reports.facts.headline import headline
 from radpriv.reports.facts.provenance import provenance
 from radpriv.reports.render.table import Table
 from radpriv.reports.results.dataset_results import DatasetResults, dataset_results
+from radpriv.reports.results.dataset_scores import DatasetScores
 from radpriv.reports.results.load import Results
-from radpriv.reports.results.scores import DatasetScores
 from radpriv.reports.sections import discover, sections
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from radpriv.reports.render.numbers import delta_name
-from radpriv.reports.results.scores import DatasetScores
+from radpriv.reports.results.dataset_scores import DatasetScores
 
 
 def claim(scores: DatasetScores | None) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from radpriv.reports.facts.card_facts import card_facts
+from radpriv.reports.results.dataset_scores import DatasetScores
 from radpriv.reports.results.load import Done
-from radpriv.reports.results.scores import DatasetScores
 
 RELEASE = {
     "open": "open: everything in this report may be shared",

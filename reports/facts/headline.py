@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from radpriv.reports.render.numbers import epsilon_name, with_interval
-from radpriv.reports.results.scores import DatasetScores, best
+from radpriv.reports.results.dataset_scores import DatasetScores, best
 
 
 def headline(scores: DatasetScores | None) -> str:

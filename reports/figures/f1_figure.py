@@ -14,7 +14,7 @@ import numpy as np
 
 from radpriv.reports.figures.figure_layout import Labels
 from radpriv.reports.render.theme import LIGHT, Theme
-from radpriv.reports.results.scores import DatasetScores, Row
+from radpriv.reports.results.dataset_scores import DatasetScores, Row
 from radpriv.reports.statistics.intervals import Estimate
 
 if TYPE_CHECKING:

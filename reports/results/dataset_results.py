@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from radpriv.reports.results.dataset_scores import DatasetScores
 from radpriv.reports.results.load import Results
-from radpriv.reports.results.scores import DatasetScores, score
+from radpriv.reports.results.scores import score
 
 
 @dataclass(frozen=True)

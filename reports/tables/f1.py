@@ -10,8 +10,8 @@ from radpriv.reports.facts.dataset_facts import planted_in_words
 from radpriv.reports.render.numbers import epsilon_name, with_interval
 from radpriv.reports.render.table import Cell, Table, record
 from radpriv.reports.results.dataset_results import DatasetResults
+from radpriv.reports.results.dataset_scores import DatasetScores, Difference, Row, best
 from radpriv.reports.results.load import Results
-from radpriv.reports.results.scores import DatasetScores, Difference, Row, best
 from radpriv.reports.sections import EVERYWHERE, Place, Section, table
 from radpriv.reports.statistics.intervals import Pool
 from radpriv.reports.tables.score_cell import score_cell

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from radpriv.reports.render.numbers import epsilon_name
 from radpriv.reports.render.table import Cell, Table, record
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.scores import Row
+from radpriv.reports.results.dataset_scores import Row
 from radpriv.reports.sections import Place, Section, table
 
 NOTES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from radpriv.reports.render.numbers import NOT_ASKED, with_interval
 from radpriv.reports.render.table import Cell
-from radpriv.reports.results.scores import Row
+from radpriv.reports.results.dataset_scores import Row
 
 
 def score_cell(row: Row | None, metric: str, top: Row | None, ties: frozenset[str]) -> Cell:

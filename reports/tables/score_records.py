@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from radpriv.reports.results.scores import DatasetScores, Difference, Row
+from radpriv.reports.results.dataset_scores import DatasetScores, Difference, Row
 from radpriv.reports.statistics.intervals import Estimate
 
 

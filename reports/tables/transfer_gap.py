@@ -14,7 +14,7 @@ import numpy as np
 from radpriv.reports.render.numbers import epsilon_name, with_interval
 from radpriv.reports.render.table import Cell, Table, record
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.scores import DatasetScores, Row
+from radpriv.reports.results.dataset_scores import DatasetScores, Row
 from radpriv.reports.sections import EVERYWHERE, Place, Section, table
 from radpriv.reports.statistics.intervals import RATIO, Floats, Measured, estimate, pool_seeds
 
