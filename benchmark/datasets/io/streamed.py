@@ -87,7 +87,12 @@ class StreamedLoader(Loader):
         way. progress(k): k more records of the source were read."""
 
     def load(self, data: Path | None) -> Dataset:
-        """The rows of the cached table, which is made first where it is absent or damaged."""
+        """The rows of the cached table, which is made first where it is absent or damaged.
+
+        Raises:
+            DataError: the source is absent or damaged.
+            StoreError: the table cannot be written, or read back.
+        """
         source = self.find(data)
         folder = make_private(cache_folder() / "tables")
         path = folder / f"{self.name}-{self._key(data)}.arrow"
