@@ -162,9 +162,11 @@ def write_table(path: Path, loader: Loader, rows: Iterator[Row], counts: Mapping
     try:
         with os.fdopen(handle, "wb") as file, pa.ipc.new_stream(file, schema) as out:
             while block := list(islice(rows, BATCH)):
-                for row in block:
-                    if row.id <= last:
-                        raise DataError(f"dataset {loader.name}: id {row.id} comes twice or late")
+                for number, row in enumerate(block, written + 1):
+                    if row.id <= last:  # an id that came from the wrong column may be a text
+                        raise DataError(
+                            f"dataset {loader.name}: the id of row {number:,} comes twice or late"
+                        )
                     last = row.id
                 out.write_batch(_batch(block, schema))
                 written += len(block)
