@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from radpriv.benchmark.suites.dataset_files import load_dataset_files
 from radpriv.benchmark.suites.suite import Overrides, Suite, read_suite
 
 
@@ -39,4 +40,5 @@ class Request:
             "pretrained_on": self.pretrained_on,
         }
         overrides = Overrides(tuple(names), self.encoder, self.pretrained_on, self.limit, asked)
-        return overrides.apply(read_suite(self.suite)), overrides, plugins
+        suite, files = load_dataset_files(read_suite(self.suite), Path(self.suite).parent)
+        return overrides.apply(suite), overrides, [*plugins, *files]
