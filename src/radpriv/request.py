@@ -13,6 +13,7 @@ from typing import Any
 
 from radpriv.benchmark.store.plan_schema import Asked
 from radpriv.benchmark.store.store import Store
+from radpriv.benchmark.suites.dataset_files import load_dataset_files
 from radpriv.benchmark.suites.suite import Overrides, Suite, read_suite, shipped
 from radpriv.errors import StoreError, SuiteError
 
@@ -43,7 +44,8 @@ class Request:
                 names.append(value)
         asked = Asked(self.suite, tuple(self.methods), self.encoder, self.pretrained_on)
         overrides = Overrides(tuple(names), self.encoder, self.pretrained_on, self.limit, asked)
-        return overrides.apply(self._suite()), overrides, plugins
+        suite, files = load_dataset_files(self._suite(), Path(self.suite).parent)
+        return overrides.apply(suite), overrides, [*plugins, *files]
 
     def _suite(self) -> Suite:
         """The suite as it stands; SuiteError that says so where a plan was named in its place."""
