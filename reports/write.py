@@ -11,7 +11,7 @@ release policy is "nothing", files have mode 600 and a folder made for them 700,
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
