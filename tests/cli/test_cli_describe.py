@@ -126,7 +126,7 @@ def test_broken_loader_is_named_by_kind_and_place(radpriv: Radpriv, tmp_path: Pa
     assert "zyzzyvaquux" not in done.err + done.out
     twice = plugin(tmp_path / "twice.py", body="i = min(i, 3)")
     done = radpriv("data", "describe", twice)
-    assert "id r003 comes twice or late" in done.sentence
+    assert "the id of row 5 comes twice or late" in done.sentence
     assert "zyzzyvaquux" not in done.err + done.out
 
 

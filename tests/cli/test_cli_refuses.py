@@ -19,8 +19,8 @@ MARKER = "zyzzyvaquux"
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("epsilons = [1.0, inf]", "epsilons = [0]", "epsilon = 0"),
-        ("epsilons = [1.0, inf]", "epsilons = [-1]", "epsilon = -1"),
+        ("epsilons = [1.0, inf]", "epsilons = [0]", "epsilons[0] = 0: expected a positive"),
+        ("epsilons = [1.0, inf]", "epsilons = [-1]", "epsilons[0] = -1: expected a positive"),
         ("epsilons = [1.0, inf]", "epsilons = [nan]", "nan"),
         ("epsilons =", "epsilon =", "did you mean 'epsilons'?"),
         ('"prior"', '"priro"', "did you mean 'prior'?"),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from radpriv import __version__
-from radpriv.cli import account, attack, check, data, explain, report, run
+from radpriv.cli import account, attack, check, data, explain, export, predict, report, run
 from radpriv.cli.list import list_
 
 app = typer.Typer(
@@ -43,6 +43,8 @@ app.command(name="list")(list_)
 app.command(name="why")(explain.explain)
 app.command()(check.check)
 app.command()(account.account)
+app.command()(predict.predict)
+app.command()(export.export)
 
 data_app = typer.Typer(no_args_is_help=True, help="Look at the datasets themselves.")
 data_app.command()(data.describe)
