@@ -189,14 +189,16 @@ def build(kind: type[Any], values: Mapping[str, Any], owner: str, word: str) -> 
             raise SuiteError(f"{owner} has no {word} '{key}' (known: {listed})")
         default = getattr(kind, key, None)
         if default is not None and not _same_kind(value, default):
-            raise SuiteError(
-                f"{owner}: {word} '{key}' = {value!r}: expected {type(default).__name__}"
-            )
+            kind_of = "list" if isinstance(default, tuple) else type(default).__name__
+            raise SuiteError(f"{owner}: {word} '{key}' = {value!r}: expected {kind_of}")
     return kind(**{k: _as(v, getattr(kind, k, None)) for k, v in values.items()})
 
 
 def _as(value: Any, default: Any) -> Any:
-    """1 for 1.0 where the default is a float, so that both spellings give one cell id."""
+    """1.0 for 1 where the default is a float, so that both spellings give one cell id; a tuple for
+    a list."""
+    if isinstance(default, tuple):
+        return tuple(value)
     return float(value) if isinstance(default, float) else value
 
 
@@ -205,4 +207,6 @@ def _same_kind(value: Any, default: Any) -> bool:
         return isinstance(value, bool) and isinstance(default, bool)
     if isinstance(default, float):
         return isinstance(value, int | float)
+    if isinstance(default, tuple):
+        return isinstance(value, list | tuple)
     return isinstance(value, type(default))
