@@ -25,19 +25,19 @@ from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
 from radpriv.benchmark.datasets.chexpert import CHEXPERT, NO_FINDING
+from radpriv.benchmark.datasets.io.sources import file_sha256
 from radpriv.benchmark.datasets.io.streamed import tell_counts
 from radpriv.benchmark.datasets.openi.openi_mapping import MAPPING, Mapping, read_mapping
 from radpriv.benchmark.datasets.openi.openi_reference import published_labels, published_texts
 from radpriv.benchmark.datasets.openi.openi_sources import (
     CSV,
     companion_sha256,
-    file_sha256,
     find_source,
     read_companion,
     read_source,
     source_sha256,
 )
-from radpriv.benchmark.datasets.openi.openi_xml import Report
+from radpriv.benchmark.datasets.openi.openi_xml import Report, other_files
 from radpriv.benchmark.datasets.public_coins import hashed
 from radpriv.benchmark.datasets.reference_figures import Published
 from radpriv.benchmark.datasets.texts import normalise
@@ -114,6 +114,8 @@ class OpenI(Loader):
         reports = read_source(source)
         dataset = self.arrange(reports, read_mapping(MAPPING))
         counts = {**dataset.counts, **read_companion(source, reports)}
+        if source.is_dir() and (other := other_files(source)):
+            counts["files_without_number"] = other
         whole = CSV_REPORTS if source.name == CSV else XML_REPORTS
         part = (
             ""

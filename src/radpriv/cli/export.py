@@ -33,14 +33,14 @@ def export(
     debug: DebugOption = False,
 ) -> None:
     """Write a cell's model for transformers and PEFT, with a README. Of open data alone."""
-    from radpriv.interrupt import STATUS, told
+    from radpriv.interrupt import STATUS, print_interrupted
     from radpriv.workflow.export import export as write
 
     try:
         with err.status(f"exporting {escape(cell)}"):
             made = write(store, cell, folder, encoder, with_encoder)
     except KeyboardInterrupt:
-        told(err, "nothing was exported")
+        print_interrupted(err, "nothing was exported")
         raise typer.Exit(STATUS) from None
     if as_json:
         shown = {"cell_id": made.cell_id, "folder": str(made.folder), "files": list(made.files)}

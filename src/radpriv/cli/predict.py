@@ -41,7 +41,7 @@ def predict(
     debug: DebugOption = False,
 ) -> None:
     """Label reports with a finished cell's model. Their text goes nowhere."""
-    from radpriv.interrupt import STATUS, told
+    from radpriv.interrupt import STATUS, print_interrupted
     from radpriv.workflow.read_reports import read_lines, read_reports
 
     try:
@@ -53,7 +53,7 @@ def predict(
             reports = read_lines(sys.stdin.buffer)
         found = _predicted(store, cell, reports, encoder)
     except KeyboardInterrupt:
-        told(err, "nothing was labelled")
+        print_interrupted(err, "nothing was labelled")
         raise typer.Exit(STATUS) from None
     for note in found.notes:
         err.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
