@@ -76,7 +76,7 @@ def test_a_report_of_600_tokens_can_tell_its_only_finding_in_the_last_forty() ->
     for report in islice(loader.generate(), 250):
         if sum(s == POSITIVE for s in report.states) != 1 or report.visit.number:
             continue
-        label = loader.book().labels[report.states.index(POSITIVE)]
+        label = loader.phrases().labels[report.states.index(POSITIVE)]
         tokens = TOKEN.findall(loader.chosen(report.sections).lower())
         word = re.compile("|".join(label.lexicon))
         at = [i for i, token in enumerate(tokens) if word.match(token)]
@@ -92,7 +92,7 @@ def test_such_a_report_is_among_those_of_the_default_options() -> None:
     report = next(loader.patient(PATIENT))
     tokens = TOKEN.findall(loader.chosen(report.sections))
     late = TOKEN.findall(report.sections["impression"])
-    name = loader.book().labels[report.states.index(POSITIVE)]
+    name = loader.phrases().labels[report.states.index(POSITIVE)]
     word = re.compile("|".join(name.lexicon))
     assert len(tokens) >= 600 and len(late) <= 40
     assert word.search(report.sections["impression"].lower())
