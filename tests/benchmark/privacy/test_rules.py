@@ -85,7 +85,7 @@ RULES: dict[int, tuple[str, ...]] = {
         "test_in_either_order_every_adapter_moves_and_with_stale_tensors_the_run_ends",
     ),
 }
-"""Rule of DESIGN's list -> tests that fail when it is broken, besides test_rule_N_… here."""
+"""Rule of ARCHITECTURE.md -> tests that fail when it is broken, besides test_rule_N_… here."""
 
 
 def functions(path: Path) -> dict[str, str]:
