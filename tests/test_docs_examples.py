@@ -1,0 +1,219 @@
+"""Every fenced example of README, the pages beside it and docs/: run, read, or a known command.
+
+Python is executed; TOML and YAML are read; each line of a shell is a command of radpriv that the
+command line accepts, or one of tox, pip, pytest or the shell whose words name what exists.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from configparser import ConfigParser
+from itertools import pairwise
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+
+from radpriv.attacks.attack import attacks
+from radpriv.benchmark.datasets.base import datasets
+from radpriv.benchmark.methods.method import methods
+from radpriv.benchmark.suites.suite import read_suite
+from radpriv.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob(".github/*.md")])
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SHELL = {"cd", "cp", "git", "export", "mkdir", "ls", "cat"}
+SAVED = re.compile(r"[Ss]ave(?: this)? as `([\w./]+)`.*?```\w+\n(.*?\n) *```", re.DOTALL)
+"""A block that a reader is told to save, and its name."""
+
+
+def accepted(words: list[str]) -> None:
+    """Raises what the command line would say of these words; nothing is run."""
+    command: Any = typer.main.get_command(app)
+    context = None
+    while hasattr(command, "commands"):  # a group is entered without its own words
+        context = command.make_context(command.name, [], context, resilient_parsing=True)
+        assert words and words[0] in command.commands, f"radpriv has no command '{words[:1]}'"
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context(command.name, list(words), context)
+
+
+def known(words: list[str]) -> None:
+    """Raises AssertionError for a command that names what does not exist here."""
+    while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+        words = words[1:]  # an environment variable before the command
+    if words[:2] == ["python", "-m"]:
+        words = words[2:]
+    program, rest = words[0], words[1:]
+    if program == "radpriv":
+        accepted(rest)
+    elif program == "tox":
+        tox = ConfigParser()
+        tox.read(ROOT / "tox.ini")
+        for name in [b for a, b in pairwise(rest) if a == "-e"]:
+            assert name == "py" or f"testenv:{name}" in tox, f"tox has no environment '{name}'"
+    elif program == "pip":
+        extras = {
+            e for w in rest for found in re.findall(r"\[(.*?)\]", w) for e in found.split(",")
+        }
+        assert extras <= set(PROJECT["optional-dependencies"]), extras
+    elif program == "pytest":
+        paths = [w.split("::")[0] for w in rest if w.startswith("tests/")]
+        assert all((ROOT / p).exists() for p in paths), paths
+    else:
+        assert program in SHELL or program in {"venv", "tests.mutation", "ruff", "mypy"}, program
+
+
+def saved(page: Path) -> dict[str, str]:
+    """Source by file name, of the blocks that a page tells to save."""
+    return {n: dedent(s) for n, s in SAVED.findall(page.read_text(encoding="utf-8"))}
+
+
+def shell(example: Example) -> None:
+    for line in str(example.parsed).splitlines():
+        for command in re.split(r"&&|\|", line.split("> docs/")[0]):
+            if words := shlex.split(command.removeprefix("$ "), comments=True):
+                known(words)
+
+
+READ: dict[str, Callable[[str], object]] = {"toml": tomllib.loads, "yaml": yaml.safe_load}
+SYBIL = Sybil(
+    [
+        PythonCodeBlockParser(doctest_optionflags=0),
+        CodeBlockParser(language="sh", evaluator=shell),
+        *(
+            CodeBlockParser(
+                language=name, evaluator=lambda e, read=read: read(str(e.parsed)) and None
+            )
+            for name, read in READ.items()
+        ),
+    ]
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_examples_of_a_page_hold(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is told to be saved lies in the folder; what Python registers is forgotten after it."""
+    monkeypatch.chdir(tmp_path)
+    for name, source in saved(page).items():
+        if "/" not in name:  # else it is a file of the tree
+            (tmp_path / name).write_text(source)
+    slow = saved(page).get("check_attack.py")  # run by a test of its own, below
+    for example in SYBIL.parse(page).examples():
+        if str(example.parsed) == slow:
+            continue
+        with methods.as_before(), attacks.as_before(), datasets.as_before():
+            example.evaluate()
+
+
+def test_pages_have_examples_of_each_kind() -> None:
+    """So that a parser that finds nothing does not pass for examples that hold."""
+    found = [e.region.evaluator for page in PAGES for e in SYBIL.parse(page).examples()]
+    assert sum(evaluator is shell for evaluator in found) >= 5
+    assert len(found) >= 15
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "radpriv fly",
+        "radpriv run",
+        "radpriv run openi --no-such-option",
+        "python -m tox -e nothing",
+        "python -m pip install '.[none]'",
+        "pytest tests/nowhere.py",
+        "frobnicate",
+    ],
+)
+def test_commands_that_do_not_exist_are_found(line: str) -> None:
+    with pytest.raises(Exception, match=r".+"):
+        known(shlex.split(line))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_commands_named_in_prose_exist(page: Path) -> None:
+    """`radpriv VERB …` in backticks: the verb is one of the command line."""
+    verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    named = set(re.findall(r"`radpriv ([a-z]+)", page.read_text(encoding="utf-8")))
+    assert named <= set(verbs), named - set(verbs)
+
+
+@pytest.fixture
+def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with all that the recipes of CONTRIBUTING say to save there."""
+    monkeypatch.chdir(tmp_path)
+    for name, source in saved(ROOT / "CONTRIBUTING.md").items():
+        (tmp_path / name.rsplit("/", 1)[-1]).write_text(source)
+    return tmp_path
+
+
+def test_method_of_readme_is_that_of_its_page_and_of_the_recipe() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (source,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for page in ("docs/own_method.md", "CONTRIBUTING.md"):
+        assert saved(ROOT / page)["my_method.py"] == source, page
+
+
+def test_method_recipe_runs(
+    recipes: Path, radpriv: Callable[..., Any], write_suite: Callable[..., Path]
+) -> None:
+    """Its cell is finished, within its budget, and stands in the table."""
+    suite = write_suite("prior", attacks="[]", control="false")
+    done = radpriv("run", suite, "--method", "my_method.py", "--limit", "60", "--json")
+    assert done.code == 0, done.err
+    assert "my_method" in done.out
+
+
+@pytest.mark.slow
+def test_method_recipe_passes_its_check(recipes: Path, radpriv: Callable[..., Any]) -> None:
+    """With the sentence that CONTRIBUTING quotes."""
+    done = radpriv("check", "my_method.py", "--epsilon", "8")
+    assert done.code == 0, done.out
+    (sentence,) = re.findall(
+        r"`(my_method: .*?)`", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL
+    )
+    assert " ".join(sentence.split()) in " ".join(done.out.split())
+
+
+def test_attack_recipe_holds_every_check(recipes: Path) -> None:
+    command = [sys.executable, "check_attack.py"]
+    done = subprocess.run(command, cwd=recipes, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and len(lines) >= 8, done.stderr
+    assert all(line.startswith("ok ") for line in lines), done.stdout
+
+
+def test_dataset_recipe_is_read_and_its_suite_makes_sense(
+    recipes: Path, radpriv: Callable[..., Any]
+) -> None:
+    """Its columns are those that the recipe names; without the file it says what to do."""
+    rows = ["id,patient,split,text,Effusion,Pneumonia"]
+    for i in range(60):
+        split = "test" if i % 5 == 0 else "train"
+        rows.append(
+            f"r{i:02},p{i:02},{split},No effusion in report {i}.,{i % 2},{'' if i % 7 else 1}"
+        )
+    (recipes / "data").mkdir()
+    (recipes / "data" / "reports.csv").write_text("\n".join(rows) + "\n")
+    shown = radpriv("data", "describe", "my_reports.py", "--data", recipes / "data", "--json")
+    assert shown.code == 0, shown.err
+    assert '"reports": 60' in shown.out
+    missing = radpriv("data", "describe", "my_reports.py", "--data", recipes)
+    assert missing.code == 2 and "reports.csv" in missing.only_line
+    suite = read_suite(str(recipes / "my_suite.toml"))
+    assert [d.name for d in suite.datasets] == ["my-reports"]
+    points = tomllib.loads((recipes / "pyproject.toml").read_text())["project"]["entry-points"]
+    assert points == {"radpriv.datasets": {"my-reports": "my_reports"}}
