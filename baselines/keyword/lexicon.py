@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
-from typing import Any
 
+from radpriv.benchmark.store.schema import file_format
+from radpriv.benchmark.user_input import from_toml
 from radpriv.errors import DataError
 
 LEXICON = Path(__file__).with_name("lexicon.toml")
@@ -71,52 +71,63 @@ class Lexicon:
         return found
 
 
+@dataclass(frozen=True)
+class Nothing:
+    """Phrases of findings beside all labels: they count for "No Finding"."""
+
+    phrases: tuple[str, ...]
+
+
+@file_format
+@dataclass(frozen=True)
+class LexiconFile:
+    """lexicon.toml, in the notation of phrases."""
+
+    classes: Mapping[str, tuple[str, ...]]
+    both: Mapping[str, tuple[str, ...]]
+    radiograph: Mapping[str, tuple[str, ...]]
+    ct: Mapping[str, tuple[str, ...]]
+    nothing: Nothing
+    negation: Cues
+    hedge: Cues
+
+
 def read_lexicon(text: str, where: str) -> Lexicon:
     """The lexicon in this TOML text; DataError names the table, the phrase and what is wrong."""
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{where}: not valid TOML ({error})") from error
-    needed = {"classes", "both", *_FAMILIES, NOTHING, "negation", "hedge"}
-    for name in sorted(needed ^ set(tables)):
-        how = "missing" if name in needed else "unknown"
-        raise DataError(f"{where}: table [{name}] is {how}")
-    for name, table in tables.items():
-        if not isinstance(table, dict):
-            raise DataError(f"{where}: '{name}' is no table; write [{name}]")
+    file = from_toml(LexiconFile, text, where, DataError)
     classes: dict[str, tuple[str, ...]] = {}
-    for name in tables["classes"]:
-        classes[name] = _spelt(tables, "classes", name, {}, where)
+    for name, phrases in file.classes.items():
+        classes[name] = _spelt(phrases, {}, f"{where}, [classes] '{name}'")
     families = {
-        family: {label: _spelt(tables, family, label, classes, where) for label in tables[family]}
+        family: {
+            label: _spelt(phrases, classes, f"{where}, [{family}] '{label}'")
+            for label, phrases in getattr(file, family).items()
+        }
         for family in ("both", *_FAMILIES)
     }
-    return Lexicon(
-        text,
-        families,
-        _spelt(tables, NOTHING, "phrases", classes, where),
-        Cues(*(_spelt(tables, "negation", cue, {}, where) for cue in CUES)),
-        Cues(*(_spelt(tables, "hedge", cue, {}, where) for cue in CUES)),
+    nothing = _spelt(file.nothing.phrases, classes, f"{where}, [nothing] 'phrases'")
+    negation = _cues(file.negation, f"{where}, [negation]")
+    return Lexicon(text, families, nothing, negation, _cues(file.hedge, f"{where}, [hedge]"))
+
+
+def _cues(cues: Cues, where: str) -> Cues:
+    return Cues(
+        *(_spelt(getattr(cues, name), {}, f"{where} '{name}'", gaps=False) for name in CUES)
     )
 
 
 def _spelt(
-    tables: Mapping[str, dict[str, Any]],
-    table: str,
-    key: str,
+    phrases: Sequence[str],
     classes: Mapping[str, tuple[str, ...]],
     where: str,
+    gaps: bool = True,
 ) -> tuple[str, ...]:
     """The phrases of one entry, spelt out, each once and in order."""
-    place = f"{where}, [{table}] '{key}'"
-    phrases = tables[table].get(key)
-    if not isinstance(phrases, list) or not all(isinstance(p, str) for p in phrases):
-        raise DataError(f"{place}: give a list of phrases")
     out: set[str] = set()
     for phrase in phrases:
-        spelt = set(expand(phrase, classes, f"{place}: phrase '{phrase}'"))
-        if table in ("negation", "hedge") and any(set(GAPS) & set(p.split()) for p in spelt):
-            raise DataError(f"{place}: phrase '{phrase}' has a gap; only a label's phrase may")
+        spelt = set(expand(phrase, classes, f"{where}: phrase '{phrase}'"))
+        if not gaps and any(set(GAPS) & set(p.split()) for p in spelt):
+            raise DataError(f"{where}: phrase '{phrase}' has a gap; only a label's phrase may")
         out |= spelt
     return tuple(sorted(out))
 

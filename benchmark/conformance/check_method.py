@@ -32,7 +32,14 @@ from radpriv.benchmark.conformance.replay import (
     record,
 )
 from radpriv.benchmark.conformance.toy_data import World
-from radpriv.benchmark.conformance.verdict import WAIST, Report, Verdict
+from radpriv.benchmark.conformance.verdict import (
+    CERTIFICATE,
+    NO_STOP,
+    UNCOMPARED,
+    WAIST,
+    Report,
+    Verdict,
+)
 from radpriv.benchmark.datasets.audit_set.universe import Universe
 from radpriv.benchmark.methods.method import Method
 from radpriv.benchmark.privacy.accounting.calibration import certificate
@@ -109,7 +116,7 @@ def checks(
         yield verdict("runs", False, in_words(error) + more)
         return
     yield verdict(WAIST, *_waist(outcome, made))
-    yield verdict("certificate", *_certificate(setting, outcome, made))
+    yield verdict(CERTIFICATE, *_certificate(setting, outcome, made))
     again = play(setting, everyone, made, outcome)
     calm = not again.departed and all(d.ratio <= ROUNDING for d in again.differences)
     yield verdict("reproducible", calm, _reproducible(again, calm))
@@ -217,7 +224,7 @@ def _nothing_else(results: Results, steady: bool) -> tuple[bool, str]:
         return False, "; ".join(found[:3]) + more
     what = "releases, thresholds and saved model equal"
     if not steady:
-        what += " (not compared: what it prints, which differs from run to run)"
+        what += f" ({UNCOMPARED})"
     return True, f"{what} on {len(results)} neighbours"
 
 
@@ -270,7 +277,7 @@ def _resumes(setting: Setting, world: World) -> tuple[bool, str]:
             if differs or goes_on.unmade:
                 return False, f"stopped after step {stop}: {differs or 'releases are missing'}"
     if not stops:
-        return True, "has no step after which it could be stopped"
+        return True, NO_STOP
     return True, f"the same bits after a stop at step {', '.join(map(str, stops))}"
 
 

@@ -16,15 +16,18 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.texts import Texts
 from radpriv.benchmark.registry import Registry
+from radpriv.benchmark.store.dataset_card import Card as Card
+from radpriv.benchmark.user_input import checked, expected, is_checkable
 from radpriv.errors import DataError, SuiteError
 
 if TYPE_CHECKING:
@@ -33,34 +36,9 @@ if TYPE_CHECKING:
     from radpriv.benchmark.datasets.reference_figures import Published
 
 
-@dataclass(frozen=True)
-class Card:
-    """What a reader must know of a dataset.
-
-    release: what may leave the machine: "open", "aggregates" or "nothing". "Gated" = not open.
-    calibrated_on: datasets whose published statistics a generator used (empty: none, or real data).
-    unit_note: what the unit "report" covers here, e.g. a collapsed group of duplicates.
-    """
-
-    title: str
-    licence: str
-    access: str
-    release: str
-    labels_from: str
-    unit_note: str = ""
-    known_errors: tuple[str, ...] = ()
-    calibrated_on: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.release not in ("open", "aggregates", "nothing"):
-            raise SuiteError(f"release policy '{self.release}': open, aggregates or nothing")
-
-    @property
-    def gated(self) -> bool:
-        return self.release != "open"
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+Built = TypeVar("Built")
+PLAIN = (bool, int, float, str)
+"""Types that a message calls by their Python name."""
 
 
 @dataclass(frozen=True)
@@ -128,14 +106,14 @@ class Loader(abc.ABC):
         """Where the source lies (None for a generator); DataError with what to do if absent."""
 
     @abc.abstractmethod
-    def identity(self, data: Path | None) -> dict[str, Any]:
+    def identity(self, data: Path | None) -> dict[str, JsonValue]:
         """Loader, options and source hashes or generator parameters: canonical-JSON-able."""
 
     @abc.abstractmethod
     def load(self, data: Path | None) -> Dataset:
         """The rows."""
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, JsonValue]:
         return asdict(self)
 
     def one_of(self, **known: Sequence[str]) -> None:
@@ -159,35 +137,47 @@ class Loader(abc.ABC):
 datasets: Registry[type[Loader]] = Registry("dataset", "radpriv.datasets")
 
 
-def make_loader(name: str, options: Mapping[str, Any]) -> Loader:
+def make_loader(name: str, options: Mapping[str, object]) -> Loader:
     """The loader `name` with these options; an unknown option is an error that lists the known."""
     kind = datasets.get(name)
     return build(kind, options, f"dataset '{name}'", "option")
 
 
-def build(kind: type[Any], values: Mapping[str, Any], owner: str, word: str) -> Any:
-    """`kind(**values)` with checked names and types of values; used for loaders and methods."""
-    known = {f.name: f for f in fields(kind)}
-    for key, value in values.items():
+def build(kind: type[Built], values: Mapping[str, object], owner: str, word: str) -> Built:
+    """`kind(**values)` with checked names and types of values: loaders, methods and attacks.
+
+    1 becomes 1.0 where a float belongs, so that both spellings give one cell id.
+
+    Raises:
+        SuiteError: names owner, option and value, and what belongs there.
+    """
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    for key in values:
         if key not in known:
             listed = ", ".join(sorted(known)) or "none"
             raise SuiteError(f"{owner} has no {word} '{key}' (known: {listed})")
-        default = getattr(kind, key, None)
-        if default is not None and not _same_kind(value, default):
-            raise SuiteError(
-                f"{owner}: {word} '{key}' = {value!r}: expected {type(default).__name__}"
-            )
-    return kind(**{k: _as(v, getattr(kind, k, None)) for k, v in values.items()})
+    types = _types(kind)
+    given: dict[str, object] = {}
+    for key, value in values.items():
+        try:
+            given[key] = checked(types[key], value)
+        except ValueError:
+            wanted = types[key].__name__ if types[key] in PLAIN else expected(types[key])
+            raise SuiteError(f"{owner}: {word} '{key}' = {value!r}: expected {wanted}") from None
+    for key, f in known.items():
+        if f.default is MISSING and f.default_factory is MISSING and f.init and key not in values:
+            raise SuiteError(f"{owner}: {word} '{key}' is missing; give {expected(types[key])}")
+    return kind(**given)
 
 
-def _as(value: Any, default: Any) -> Any:
-    """1 for 1.0 where the default is a float, so that both spellings give one cell id."""
-    return float(value) if isinstance(default, float) else value
-
-
-def _same_kind(value: Any, default: Any) -> bool:
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
-    return isinstance(value, type(default))
+def _types(kind: type[object]) -> dict[str, Any]:
+    """The type of each field; where its annotation says nothing to us, that of its default."""
+    try:
+        said = get_type_hints(kind, include_extras=True)
+    except NameError:  # a name that was imported for type checkers alone
+        said = {}
+    found = {}
+    for f in fields(kind):  # type: ignore[arg-type]
+        default = object if f.default in (MISSING, None) else type(f.default)
+        found[f.name] = said[f.name] if is_checkable(said.get(f.name)) else default
+    return found

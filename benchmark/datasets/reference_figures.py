@@ -2,7 +2,8 @@
 
     Published("positive/Edema", 0.1147, 0.01, "MIT-LCP/mimic-cxr notebook, 222,750 train studies")
 
-`figure` is a name among `Description.figures()` (description.py), all shares and not percentages:
+`figure` is a name among `Description.figures()` (store/description_schema.py), all shares and not
+percentages:
 
     positive/LABEL, negative/LABEL, unobserved/LABEL     shares of all reports
     phi/LABEL/LABEL, both/LABEL/LABEL                    in either order
@@ -25,12 +26,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from radpriv.benchmark.store.description_schema import Agreement
 from radpriv.errors import DataError
 
-WITHIN = "within tolerance"
-OUTSIDE = "outside tolerance"
-NO_TOLERANCE = "no tolerance given"
-NOT_MEASURED = "not measured"
 _ROUNDING = 1e-9
 
 
@@ -52,11 +50,11 @@ class Published:
         if not (self.figure and self.source):
             raise DataError(f"published figure '{self.figure}': it needs a name and a source")
 
-    def verdict(self, measured: float | None) -> str:
+    def verdict(self, measured: float | None) -> Agreement:
         """How a measured value stands to it; None or NaN: there is none."""
         if measured is None or math.isnan(measured):
-            return NOT_MEASURED
+            return Agreement.NOT_MEASURED
         if self.tolerance is None:
-            return NO_TOLERANCE
+            return Agreement.NO_TOLERANCE
         near = abs(measured - self.value) <= self.tolerance + _ROUNDING
-        return WITHIN if near else OUTSIDE
+        return Agreement.WITHIN if near else Agreement.OUTSIDE

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets, make_loader
 from radpriv.benchmark.datasets.texts import pick
@@ -79,7 +80,7 @@ class Transfer(Loader):
         one.find(data)
         return two.find(data)
 
-    def identity(self, data: Path | None) -> dict[str, Any]:
+    def identity(self, data: Path | None) -> dict[str, JsonValue]:
         one, two = self._sides()
         return {
             "loader": self.name,

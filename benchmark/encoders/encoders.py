@@ -160,6 +160,17 @@ class Encoder:
         return model
 
 
+def required(encoder: Encoder | None) -> Encoder:
+    """The encoder itself; EncoderError that says what to pass for none, a name or a path."""
+    if encoder is None or isinstance(encoder, str | Path):
+        found = "was given none" if encoder is None else "its name or path alone is not enough"
+        raise EncoderError(
+            f"an Encoder is needed here and {found}: pass what radpriv.benchmark.encoders.encoders."
+            'resolve gives, as in resolve("minilm") or resolve(folder, pretrained_on="…")'
+        )
+    return encoder
+
+
 def resolve(name: str, pretrained_on: str = "") -> Encoder:
     """The encoder called `name`; EncoderError says what is missing and the ways to it."""
     if name in encoders.names():

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder, required
 from radpriv.benchmark.encoders.features import OnePerThread
 from radpriv.benchmark.privacy.records import Records
 from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
@@ -40,6 +40,9 @@ class FrozenPart(OnePerThread):
     layers: int
     max_length: int
     ragged: bool = field(default=True, init=False)
+
+    def __post_init__(self) -> None:
+        required(self.encoder)
 
     @property
     def key(self) -> str:
@@ -70,6 +73,9 @@ class Pooled(OnePerThread):
     encoder: Encoder
     max_length: int
     ragged: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        required(self.encoder)
 
     @property
     def key(self) -> str:
@@ -257,7 +263,7 @@ def untrained(
     encoder: Encoder, labels: int, top_layers: int, max_length: int
 ) -> tuple[Classifier, FrozenPart]:
     """A Classifier with a zero head, and the frozen part that feeds it."""
-    model = encoder.model()
+    model = required(encoder).model()
     start = 0
     if top_layers and not shares_layers(model):
         depth = len(stack(model, encoder.name))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder, required
 from radpriv.benchmark.encoders.features import RecordFunction
 from radpriv.benchmark.methods.classifier import FrozenPart, Pooled, untrained
 from radpriv.benchmark.methods.method import Fitted
@@ -137,7 +137,7 @@ def _function(folder: Path, spec: dict[str, Any], encoder: Encoder | None) -> Re
 
 
 def _same_encoder(folder: Path, spec: dict[str, Any], encoder: Encoder | None) -> Encoder:
-    if encoder is None or encoder.sha256 != spec["encoder_sha256"]:
+    if encoder is None or required(encoder).sha256 != spec["encoder_sha256"]:
         raise StoreError(
             f"{folder}: trained on encoder '{spec['encoder']}' ({spec['encoder_sha256'][:12]}…); "
             "give that encoder"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from radpriv.benchmark.encoders.features import RecordFunction, evaluate
 from radpriv.benchmark.registry import Registry
@@ -87,7 +88,7 @@ class Method(abc.ABC):
     ) -> Fitted:
         """Train. Whatever is learned from `train` goes through `run`, or the claim is void."""
 
-    def params(self) -> dict[str, Any]:
+    def params(self) -> dict[str, JsonValue]:
         return asdict(self)
 
     def record_passes(self, n_public: int) -> float:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from radpriv.benchmark.datasets.audit_set.universe import Universe
 from radpriv.benchmark.encoders.features import FeatureCache, Features, Progress, RecordFunction
+from radpriv.benchmark.privacy.doors import Doors
 from radpriv.benchmark.privacy.gradient_canaries import Points, among
 from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
 from radpriv.errors import PrivacyError
@@ -191,8 +192,10 @@ class PrivateFeatures:
         )
 
 
-class PrivateRecords:
+class PrivateRecords(Doors):
     """The door `train` of Method.fit."""
+
+    _door = "train"
 
     def __init__(
         self,

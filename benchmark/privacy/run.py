@@ -39,6 +39,7 @@ from radpriv.benchmark.privacy.checks import (
     public_records,
     snapshot,
 )
+from radpriv.benchmark.privacy.doors import Doors
 from radpriv.benchmark.privacy.records import PrivateFeatures
 from radpriv.benchmark.privacy.release import Noised, Place, Releaser, live
 from radpriv.benchmark.privacy.step import Step
@@ -53,12 +54,14 @@ class Diverged(Exception):
     """Noised weights became non-finite; the ledger is kept and the cell ends as `diverged`."""
 
 
-class Run:
+class Run(Doors):
     """Everything that a method may do with private records, and public randomness.
 
     units: how many units the universe has. release: makes the noised value; a recorder or a player
     stands here in a replay. checkpoints: where a run that is stopped goes on.
     """
+
+    _door = "run"
 
     def __init__(
         self,

@@ -176,14 +176,21 @@ def _plain(value: Any, field: str) -> Any:
     return value
 
 
-def read_json(path: Path) -> Any:
-    """The value in a JSON file; StoreError names the file and the line that is damaged."""
+def read_bytes(path: Path) -> bytes:
+    """The content of a file; StoreError where there is none."""
     try:
-        return json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise StoreError(f"{path}: absent; run what makes it first") from error
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file; StoreError names the file and the line that is damaged."""
+    data = read_bytes(path)
+    try:
+        return json.loads(data, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         what = f"{path} line {error.lineno}: damaged ({error.msg})"
     except (ValueError, RecursionError) as error:

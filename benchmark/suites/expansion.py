@@ -16,7 +16,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from radpriv.benchmark.cell import AuditPolicy, Budget, Cell, canonical
 from radpriv.benchmark.datasets.base import Loader, build, make_loader
@@ -78,7 +79,9 @@ def expand(
     return list(jobs.values())
 
 
-def locate(axis: DatasetAxis, data: Path | None) -> tuple[DatasetAxis, Loader, dict[str, Any]]:
+def locate(
+    axis: DatasetAxis, data: Path | None
+) -> tuple[DatasetAxis, Loader, dict[str, JsonValue]]:
     """The axis to use, its loader and identity: `otherwise` where the source is absent."""
     loader = make_loader(axis.name, axis.options)
     if axis.otherwise is not None:
@@ -90,8 +93,8 @@ def locate(axis: DatasetAxis, data: Path | None) -> tuple[DatasetAxis, Loader, d
 
 
 def sealed(
-    identity: Mapping[str, Any], loader: Loader, secret: Callable[[], bytes] | None
-) -> dict[str, Any]:
+    identity: Mapping[str, JsonValue], loader: Loader, secret: Callable[[], bytes] | None
+) -> dict[str, JsonValue]:
     """The identity as a store may show it. Of data with the release policy "nothing" all but the
     loader's name and options is replaced by an HMAC under the store's secret: a hash would tell
     who holds the same files."""
@@ -112,7 +115,7 @@ class _Maker:
     suite: Suite
     used: DatasetAxis
     loader: Loader
-    identity: Mapping[str, Any]
+    identity: Mapping[str, JsonValue]
     n_public: int
     limit: int | None
 

@@ -1,11 +1,19 @@
-"""Request: what a user asked for, in words; every verb of the command line makes one."""
+"""Request: what a user asked for, in words; every verb of the command line makes one.
+
+Beside it the small words of the command line: NAME=VALUE and the name of a device.
+"""
 
 from __future__ import annotations
 
+import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from radpriv.benchmark.suites.suite import Overrides, Suite, read_suite
+from radpriv.benchmark.store.store import Store
+from radpriv.benchmark.suites.suite import Overrides, Suite, read_suite, shipped
+from radpriv.errors import StoreError, SuiteError
 
 
 @dataclass
@@ -39,4 +47,41 @@ class Request:
             "pretrained_on": self.pretrained_on,
         }
         overrides = Overrides(tuple(names), self.encoder, self.pretrained_on, self.limit, asked)
-        return overrides.apply(read_suite(self.suite)), overrides, plugins
+        return overrides.apply(self._suite()), overrides, plugins
+
+    def _suite(self) -> Suite:
+        """The suite as it stands; SuiteError that says so where a plan was named in its place."""
+        try:
+            return read_suite(self.suite)
+        except SuiteError:
+            if self.suite.endswith(".toml") or "/" in self.suite or self.suite in shipped():
+                raise
+            with suppress(StoreError):
+                planned = Store(self.store).read_plan(self.suite)["asked"]["suite"]
+                raise SuiteError(
+                    f"no suite is called '{self.suite}'; the plan of that name in {self.store} was "
+                    f"made from {planned}: give that"
+                ) from None
+            raise
+
+
+def choose_device(name: str) -> Any:
+    """torch.device for auto, cpu or cuda."""
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise SuiteError(f"--device {name}: give auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SuiteError("--device cuda: no CUDA device is available here; use cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def parse_parameter(text: str, flag: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value as TOML writes it; bare words are text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise SuiteError(f"{flag} {text}: give NAME=VALUE")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value

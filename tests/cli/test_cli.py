@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from radpriv.benchmark.suites import job as job_module
-from radpriv.cli import main
+from radpriv.cli import list as list_verb
 from radpriv.errors import SuiteError
 
 WriteSuite = Callable[..., Path]
@@ -185,6 +185,22 @@ def test_a_run_in_which_nothing_finishes_is_one_sentence(
     assert "no cell finished" in sentence and "KeyError at bad.py" in sentence
 
 
+def test_a_wrong_attribute_names_the_doors(
+    radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
+) -> None:
+    """The sentence reaches the terminal whole, and never with the name that was asked for."""
+    suite = write_suite("prior", control="false")
+    body = "return train.texts"
+    plugin = write_plugin(tmp_path / "looks.py", "looks_for_texts", body)
+    sentence = radpriv("run", suite, "--method", plugin).sentence
+    assert "`train` has no 'texts': train.map(name, f) takes" in sentence
+    body = f"return getattr(run, 'words of a report with {MARKER}')"
+    plugin = write_plugin(tmp_path / "asks.py", "asks_by_a_report", body)
+    done = radpriv("run", suite, "--method", plugin)
+    assert "`run` has no such attribute" in done.sentence and "calibrate" in done.sentence
+    assert MARKER not in done.err
+
+
 def test_list_knows_every_kind(radpriv: Radpriv) -> None:
     told = json.loads(radpriv("list", "--json").out)
     assert set(told) == {"suites", "datasets", "encoders", "methods", "attacks"}
@@ -208,7 +224,7 @@ def test_list_wraps_whole_sentences_on_a_terminal_and_cuts_none(
     )
     assert not radpriv("list").out.count("\x1b")
     screen = io.StringIO()
-    monkeypatch.setattr(main, "out", Console(file=screen, width=60, force_terminal=True))
+    monkeypatch.setattr(list_verb, "out", Console(file=screen, width=60, force_terminal=True))
     radpriv("list")
     lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
     assert max(map(len, lines)) <= 60

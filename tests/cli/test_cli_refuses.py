@@ -19,8 +19,8 @@ MARKER = "zyzzyvaquux"
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("epsilons = [1.0, inf]", "epsilons = [0]", "epsilon = 0"),
-        ("epsilons = [1.0, inf]", "epsilons = [-1]", "epsilon = -1"),
+        ("epsilons = [1.0, inf]", "epsilons = [0]", "epsilons[0] = 0: expected a positive"),
+        ("epsilons = [1.0, inf]", "epsilons = [-1]", "epsilons[0] = -1: expected a positive"),
         ("epsilons = [1.0, inf]", "epsilons = [nan]", "nan"),
         ("epsilons =", "epsilon =", "did you mean 'epsilons'?"),
         ('"prior"', '"priro"', "did you mean 'prior'?"),
@@ -50,6 +50,28 @@ def test_an_unknown_suite_method_kind_or_encoder_is_one_line(
     assert "did you mean 'minilm'" in radpriv("run", suite, "--encoder", "minlm").only_line
     assert "cannot be read" in radpriv("run", "nowhere.toml").only_line
     assert "cannot be read" in radpriv("run", suite, "--method", "nowhere.py").only_line
+
+
+def test_a_mistyped_suite_is_told_what_is_meant(
+    radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path is compared with files beside it and with shipped names; a plan leads to its suite."""
+    suite = write_suite("prior", control="false")
+    assert "did you mean 'tiny.toml'?" in radpriv("run", suite.with_name("tyni.toml")).only_line
+    path = suite.with_name("quickstrat.toml")
+    assert "did you mean 'quickstart'?" in radpriv("run", path).only_line
+    far = radpriv("run", suite.with_name("far_from_every_one.toml")).only_line
+    assert "cannot be read" in far and "did you mean" not in far
+    folder = suite.with_name("folder.toml")
+    folder.mkdir()
+    assert "did you mean" not in radpriv("run", folder).only_line
+
+    assert "was made from" not in radpriv("report", "tiny").only_line
+    assert radpriv("run", suite).code == 0
+    for verb in ("run", "report"):
+        assert f"was made from {suite}: give that" in radpriv(verb, "tiny").only_line
+    monkeypatch.chdir(suite.parent)
+    assert "did you mean 'tiny.toml'?" in radpriv("run", "tiny", "--store", "other").only_line
 
 
 def test_a_small_limit_a_missing_folder_and_a_missing_device_are_one_line(

@@ -15,10 +15,15 @@ from radpriv.progress import Tally, Watch
 
 
 def planned(
-    name: str, passes: float, status: str = "done", reason: str = "", label: str = "made-up"
+    name: str,
+    passes: float,
+    status: str = "done",
+    reason: str = "",
+    dataset: str = "made-up",
+    label: str = "dp_bow",
 ) -> Any:
-    cell = SimpleNamespace(id=f"{name}-0123", dataset="made-up")
-    job = SimpleNamespace(cell=cell, passes=passes, axes={"dataset": label})
+    cell = SimpleNamespace(id=f"{name}-0123", dataset="made-up", method="dp_bow")
+    job = SimpleNamespace(cell=cell, passes=passes, dataset_label=dataset, label=label)
     return SimpleNamespace(job=job, status=status, reason=reason)
 
 
@@ -72,9 +77,21 @@ def test_a_failure_is_said_in_full_and_its_brackets_are_no_markup(clock: list[fl
 
 def test_a_dataset_with_a_label_is_called_by_it_and_its_brackets_are_no_markup() -> None:
     out = io.StringIO()
-    cell = planned("transfer.tfidf.s0", 0, label="twin [red]to[/] Open-i")
+    cell = planned("transfer.tfidf.s0", 0, dataset="twin [red]to[/] Open-i")
     Watch([cell], Console(file=out, width=200)).after(cell)
     assert "1/1 twin [red]to[/] Open-i: transfer.tfidf.s0 " in out.getvalue()
+
+
+def test_swept_cells_are_called_by_their_labels() -> None:
+    """One method with other parameters has the same readable head, so its label stands behind."""
+    out = io.StringIO()
+    cells = [planned("made-up.dp_bow.s0", 0, label=label) for label in ("few [b]", "many")]
+    watch = Watch(cells, Console(file=out, width=200))
+    for cell in cells:
+        watch.after(cell)
+    lines = out.getvalue().splitlines()
+    assert "1/2 made-up.dp_bow.s0 (few [b]) " in lines[0]
+    assert "2/2 made-up.dp_bow.s0 (many) " in lines[1]
 
 
 def test_attacks_are_counted_with_their_rate_and_the_time_left(clock: list[float]) -> None:

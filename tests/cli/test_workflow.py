@@ -1,4 +1,4 @@
-"""The arc: what the command line's words become, and what stands for them later."""
+"""The workflow: what the command line's words become, and what stands for them later."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import torch
 from radpriv.benchmark.store import caches
 from radpriv.benchmark.suites.suite import Suite, read_suite
 from radpriv.errors import SuiteError, UnknownNameError
-from radpriv.workflow import workflow
+from radpriv.request import Request, choose_device
+from radpriv.workflow.catalogue import catalogue
+from radpriv.workflow.run import _instead, run
 
 
-def request(suite: Path, **changes: object) -> workflow.Request:
+def request(suite: Path, **changes: object) -> Request:
     values: dict[str, object] = {"suite": str(suite), "data": None, "store": Path("store")}
-    return workflow.Request(**{**values, **changes})  # type: ignore[arg-type]
+    return Request(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_a_request_without_words_is_the_suite_as_it_stands(
@@ -60,7 +62,7 @@ def test_a_plugin_file_becomes_the_names_that_it_registers(
 
 
 def test_names_has_a_line_for_everything() -> None:
-    for kind, entries in workflow.names().items():
+    for kind, entries in catalogue().items():
         assert entries, kind
         for name, line in entries.items():
             assert "\n" not in line and name, kind
@@ -68,14 +70,14 @@ def test_names_has_a_line_for_everything() -> None:
 
 def test_a_device_is_chosen_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert workflow.choose_device("auto").type == "cpu" == workflow.choose_device("cpu").type
+    assert choose_device("auto").type == "cpu" == choose_device("cpu").type
     with pytest.raises(SuiteError, match="no CUDA device"):
-        workflow.choose_device("cuda")
+        choose_device("cuda")
     with pytest.raises(SuiteError, match="auto, cpu or cuda"):
-        workflow.choose_device("gpu")
+        choose_device("gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert workflow.choose_device("auto").type == "cuda" == workflow.choose_device("cuda").type
-    assert workflow.choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type == "cuda" == choose_device("cuda").type
+    assert choose_device("cpu").type == "cpu"
 
 
 def test_the_cache_lies_where_the_user_says_or_in_the_users_cache_folder(
@@ -95,14 +97,14 @@ def test_an_unknown_method_is_refused_before_anything_is_written(
 
     asked = request(write_suite("prior"), store=tmp_path / "store", methods=["pryor"])
     with pytest.raises(UnknownNameError, match="did you mean 'prior'"):
-        workflow.run(asked, Console(stderr=True))
+        run(asked, Console(stderr=True))
     assert not (tmp_path / "store").exists()
 
 
 def test_a_stand_in_dataset_is_announced_with_the_way_to_the_real_one(tmp_path: Path) -> None:
     suite = read_suite("quickstart")
-    lines = workflow._instead(suite, ["synthetic-plain"], tmp_path)
+    lines = _instead(suite, ["synthetic-plain"], tmp_path)
     assert len(lines) == 1 and "\n" not in lines[0]
     assert lines[0].startswith("openi not found, using synthetic-plain: ")
     assert "NLMCXR_reports.tgz" in lines[0]
-    assert workflow._instead(suite, ["openi"], tmp_path) == []
+    assert _instead(suite, ["openi"], tmp_path) == []

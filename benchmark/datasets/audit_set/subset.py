@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from radpriv.benchmark.datasets.audit_set.universe import prf
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.datasets.texts import pick
+from radpriv.benchmark.store.schema import file_format
 from radpriv.errors import DataError, SuiteError
 
 
+@file_format
 @dataclass(frozen=True)
 class Subset:
     """What a suite asks for: about `reports` reports of whole patients, chosen by `seed`."""

@@ -20,7 +20,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import Card, datasets
 from radpriv.benchmark.datasets.ct_rate.ct_rate_reference import published_labels, published_texts
@@ -98,11 +99,11 @@ class CTRate(StreamedLoader):
     def find(self, data: Path | None) -> Path:
         return find_place(data)
 
-    def identity(self, data: Path | None) -> dict[str, Any]:
+    def identity(self, data: Path | None) -> dict[str, JsonValue]:
         return {
             "loader": self.name,
             "options": self.options(),
-            "source_sha256": sources_sha256(find_place(data)),
+            "source_sha256": {**sources_sha256(find_place(data))},
         }
 
     def published(self) -> tuple[Published, ...]:

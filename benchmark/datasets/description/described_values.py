@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +13,21 @@ from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.datasets.description.cues import CUES
 from radpriv.benchmark.datasets.description.text_counts import Measured, distinct
 from radpriv.benchmark.datasets.description.token_counts import LONGEST, token_lengths
-from radpriv.benchmark.datasets.io.deduplicate import Duplicates
+from radpriv.benchmark.store.description_schema import (
+    Duplicates,
+    Histogram,
+    OpeniValues,
+    SplitSize,
+)
 
 OPENI = 3927
 """Reports of Open-i with text: the size at which repetition is compared between datasets."""
-OPENI_VALUES = {
-    "vocabulary": 2024.0,
-    "unique_reports": 3129 / OPENI,
-    "unique_sentences": 8483 / 22824,
-}
+OPENI_VALUES = OpeniValues(
+    reports=OPENI,
+    vocabulary=2024.0,
+    unique_reports=3129 / OPENI,
+    unique_sentences=8483 / 22824,
+)
 """What those reports give (findings and impression, copies included), by the definitions here. With
 punctuation and case 3,159 are unique."""
 CURVE = (100, 200, 500, 1000, 2000, OPENI, 10_000, 20_000, 50_000, 100_000, 200_000)
@@ -116,25 +121,24 @@ def _spread(name: str, values: NDArray[np.int64]) -> dict[str, float]:
     return found
 
 
-def splits(dataset: Dataset) -> dict[str, dict[str, int]]:
+def splits(dataset: Dataset) -> dict[str, SplitSize]:
     splits = np.asarray(dataset.splits)
     patients = np.asarray(dataset.patients, dtype=object)
     return {
-        str(name): {
-            "reports": int((splits == name).sum()),
-            "patients": len(set(patients[splits == name])),
-        }
+        str(name): SplitSize(
+            reports=int((splits == name).sum()), patients=len(set(patients[splits == name]))
+        )
         for name in np.unique(splits)
     }
 
 
-def histogram(words: NDArray[np.int64]) -> dict[str, Any]:
+def histogram(words: NDArray[np.int64]) -> Histogram:
     """Bars of one width up to the 99.5% quantile, and how many reports lie beyond."""
     most = max(float(np.quantile(words, 0.995)), 1.0)
     wide = next(w for k in range(9) for w in (10**k, 2 * 10**k, 5 * 10**k) if w * BARS >= most + 1)
     bars = math.ceil((most + 1) / wide)
     counts = np.bincount(np.minimum(words // wide, bars), minlength=bars + 1)
-    return {"width": wide, "counts": counts[:bars].tolist(), "beyond": int(counts[bars])}
+    return Histogram(wide, tuple(counts[:bars].tolist()), int(counts[bars]))
 
 
 def curve(texts: Measured) -> tuple[tuple[int, float], ...]:

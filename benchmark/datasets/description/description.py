@@ -12,131 +12,46 @@ form, distinct things among so many reports), cues.py.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.datasets.description.cues import KINDS
 from radpriv.benchmark.datasets.description.described_values import (
-    OPENI,
     OPENI_VALUES,
     curve,
     groups,
     histogram,
-    over,
     repeated,
     splits,
     values,
 )
 from radpriv.benchmark.datasets.description.label_shares import (
     INTERVAL,
-    LabelShares,
     cooccurrence,
     label_shares,
 )
 from radpriv.benchmark.datasets.description.text_counts import measure
 from radpriv.benchmark.datasets.io.deduplicate import duplicates
-from radpriv.benchmark.datasets.reference_figures import NOT_MEASURED, Published
+from radpriv.benchmark.datasets.reference_figures import Published
 from radpriv.benchmark.registry import did_you_mean
+from radpriv.benchmark.store.description_schema import ComparedFigure, Description
+from radpriv.benchmark.store.schema import dump, parse
 from radpriv.errors import DataError
 
-FORMAT = 1
 DIGITS = 10
 """Significant digits that are kept, so that equal data give equal files everywhere."""
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A published figure with what was measured (None where it could not be), and the verdict."""
-
-    published: Published
-    measured: float | None
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Description:
-    """Aggregates of one dataset.
-
-    shares: per label.  phi, both: (labels, labels), see describe_labels.cooccurrence.
-    values: everything else by its name in reference_figures.py (NaN: not measured).
-    histogram: {"width", "counts", "beyond"}: reports by number of words.
-    curve: [reports, distinct words expected among them].
-    per_patient: [least, most or None, patients].  duplicates: see deduplicate.py.
-    """
-
-    dataset: str
-    options: Mapping[str, Any]
-    card: Mapping[str, Any]
-    labels: tuple[str, ...]
-    counts: Mapping[str, int]
-    splits: Mapping[str, Mapping[str, int]]
-    shares: tuple[LabelShares, ...] = field(repr=False)
-    phi: NDArray[np.float64] = field(repr=False)
-    both: NDArray[np.int64] = field(repr=False)
-    values: Mapping[str, float] = field(repr=False)
-    histogram: Mapping[str, Any] = field(repr=False)
-    curve: tuple[tuple[int, float], ...] = field(repr=False)
-    per_patient: tuple[tuple[int, int | None, int], ...] = field(repr=False)
-    duplicates: Mapping[str, Any] = field(repr=False)
-    published: tuple[Compared, ...] = field(default=(), repr=False)
-
-    def figures(self) -> dict[str, float]:
-        """Every number by name; NaN where there is none."""
-        found = dict(self.values)
-        for s in self.shares:
-            found[f"positive/{s.label}"] = s.positive.share
-            found[f"negative/{s.label}"] = s.negative.share
-            found[f"unobserved/{s.label}"] = s.unobserved.share
-        for i, one in enumerate(self.labels):
-            for j, other in enumerate(self.labels):
-                if i != j:
-                    found[f"phi/{one}/{other}"] = float(self.phi[i, j])
-                    found[f"both/{one}/{other}"] = float(self.both[i, j])
-        for key, count in self.counts.items():
-            found[f"counts/{key}"] = float(count)
-            found[f"counted/{key}"] = over(count, self.values["reports"])
-        return found
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able: floats to ten digits, NaN as None."""
-        plain = {
-            "format": FORMAT,
-            "dataset": self.dataset,
-            "options": dict(self.options),
-            "card": dict(self.card),
-            "labels": list(self.labels),
-            "counts": dict(sorted(self.counts.items())),
-            "splits": {name: dict(facts) for name, facts in sorted(self.splits.items())},
-            "interval": INTERVAL,
-            "shares": [asdict(s) for s in self.shares],
-            "phi": self.phi.tolist(),
-            "both": self.both.tolist(),
-            "values": dict(sorted(self.values.items())),
-            "histogram": dict(self.histogram),
-            "openi": {"reports": OPENI, **OPENI_VALUES},
-            "curve": [list(point) for point in self.curve],
-            "reports_per_patient": [list(row) for row in self.per_patient],
-            "duplicates": dict(self.duplicates),
-            "cues": {kind: list(cues) for kind, cues in KINDS.items()},
-            "published": [
-                {**asdict(c.published), "measured": c.measured, "verdict": c.verdict}
-                for c in self.published
-            ],
-        }
-        return {key: _plain(value) for key, value in plain.items()}
 
 
 def describe(
     dataset: Dataset,
     published: Sequence[Published] = (),
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, JsonValue] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Description:
     """The description of all rows. DataError: nothing to describe, or a published figure of no
@@ -146,45 +61,62 @@ def describe(
     texts = measure(dataset.texts, progress)
     phi, both = cooccurrence(dataset.y)
     copies = duplicates(dataset)
+    named = {**values(dataset, texts), **repeated(copies)}
     found = Description(
         dataset=dataset.name,
         options=dict(options or {}),
-        card=dataset.card.as_dict(),
+        card=dataset.card,
         labels=dataset.labels,
-        counts=dict(dataset.counts),
+        counts=dict(sorted(dataset.counts.items())),
         splits=splits(dataset),
+        interval=INTERVAL,
         shares=label_shares(dataset.labels, dataset.y, dataset.patients),
-        phi=phi,
-        both=both,
-        values={**values(dataset, texts), **repeated(copies)},
+        phi=tuple(tuple(map(_finite, row)) for row in phi.tolist()),
+        both=tuple(map(tuple, both.tolist())),
+        values={name: _finite(named[name]) for name in sorted(named)},
         histogram=histogram(texts.words),
+        openi=OPENI_VALUES,
         curve=curve(texts),
-        per_patient=groups(Counter(dataset.patients).values()),
-        duplicates=copies.as_dict(),
+        reports_per_patient=groups(Counter(dataset.patients).values()),
+        duplicates=copies,
+        cues=KINDS,
     )
-    return _compared(found, published)
+    compared = _compared(found, published)
+    return _rounded(replace(found, published=compared))
 
 
-def _compared(found: Description, published: Sequence[Published]) -> Description:
+def _compared(found: Description, published: Sequence[Published]) -> tuple[ComparedFigure, ...]:
     known = found.figures()
     compared = []
-    for figure in published:
-        if figure.figure not in known:
+    for p in published:
+        if p.figure not in known:
             raise DataError(
-                f"dataset {found.dataset}: it publishes '{figure.figure}', which no description "
-                f"has{did_you_mean(figure.figure, list(known))}"
+                f"dataset {found.dataset}: it publishes '{p.figure}', which no description "
+                f"has{did_you_mean(p.figure, list(known))}"
             )
-        value = known[figure.figure]
-        verdict = figure.verdict(value)
-        compared.append(Compared(figure, None if verdict == NOT_MEASURED else value, verdict))
-    return replace(found, published=tuple(compared))
+        measured = known[p.figure]
+        compared.append(
+            ComparedFigure(
+                p.figure, p.value, p.tolerance, p.source, _finite(measured), p.verdict(measured)
+            )
+        )
+    return tuple(compared)
 
 
-def _plain(value: Any) -> Any:
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _rounded(found: Description) -> Description:
+    text = json.dumps(_digits(dump(found)))
+    return parse(Description, text, f"description of {found.dataset}", DataError)
+
+
+def _digits(value: JsonValue) -> JsonValue:
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _digits(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_digits(v) for v in value]
     return value

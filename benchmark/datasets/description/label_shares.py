@@ -15,10 +15,11 @@ intervals of shares on effective sample sizes.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from radpriv.benchmark.store.description_schema import LabelShares, Share
 
 INTERVAL = (
     "95%: Wilson score interval on the effective number of reports, that is the number of reports "
@@ -26,28 +27,6 @@ INTERVAL = (
 )
 Z = 1.959963984540054
 """0.975 quantile of the normal distribution."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """count of n reports, with its interval. effective: reports that would say as much, were they
-    of different patients."""
-
-    count: int
-    share: float
-    low: float
-    high: float
-    effective: float
-
-
-@dataclass(frozen=True)
-class LabelShares:
-    """Positive, negative and not observed reports of one label; the three shares sum to 1."""
-
-    label: str
-    positive: Share
-    negative: Share
-    unobserved: Share
 
 
 def label_shares(

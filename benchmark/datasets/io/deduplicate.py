@@ -1,7 +1,7 @@
 """Copies within a dataset: equal texts, and near-copies found by MinHash.
 
     groups(texts, threshold=0.8)      # int64 (n,): the first record of each record's group
-    duplicates(dataset).as_dict()     # counts that a card may show
+    duplicates(dataset)               # counts that a card may show
 
 Candidate pairs come from MinHash signatures (datasketch) cut into bands of r values each: a pair of
 similarity s shares one of b bands with probability 1 − (1 − s^r)^b. r is the largest whose recall
@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +31,7 @@ from radpriv.benchmark.datasets.audit_set.similarity import (
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.datasets.texts import Texts, normalise, pick
 from radpriv.benchmark.encoders.features import Features, evaluate
+from radpriv.benchmark.store.description_schema import Duplicates
 from radpriv.errors import DataError
 
 VALUES = 128
@@ -61,33 +61,6 @@ class Bands:
     def recall(self, similarity: float) -> float:
         """Probability that a pair of this similarity becomes a candidate."""
         return float(1 - (1 - similarity**self.rows) ** self.count)
-
-
-@dataclass(frozen=True)
-class Duplicates:
-    """What a dataset repeats. All are counts of records unless said otherwise.
-
-    texts: different texts after normalisation.  copies: records − texts.  copied: records whose
-    text another record has.  near: records with a near-copy (a copy included) elsewhere in the
-    dataset.  largest: of the largest group, chained by near-copies (single linkage).  groups:
-    number of groups of two and more.  test, crossing: test records, and those of them with a
-    near-copy in the training split (found exactly).
-    """
-
-    records: int
-    texts: int
-    copies: int
-    copied: int
-    near: int
-    groups: int
-    largest: int
-    test: int
-    crossing: int
-    threshold: float
-    recall: float
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def duplicates(dataset: Dataset, threshold: float = COPY) -> Duplicates:

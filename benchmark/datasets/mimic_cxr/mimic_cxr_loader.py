@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.datasets.chexpert import CHEXPERT
@@ -73,17 +74,18 @@ class MimicCXR(StreamedLoader):
         except SuiteError as error:
             raise SuiteError(f"dataset 'mimic-cxr': {error}") from None
         object.__setattr__(self, "uncertain", uncertain)
-        object.__setattr__(self, "card", card(**self.options()))
+        shown = card(self.labeller, self.text, self.uncertain, self.blank, self.test_labels)
+        object.__setattr__(self, "card", shown)
 
     def find(self, data: Path | None) -> Path | None:
         self._sources(data)
         return data
 
-    def identity(self, data: Path | None) -> dict[str, Any]:
+    def identity(self, data: Path | None) -> dict[str, JsonValue]:
         return {
             "loader": self.name,
             "options": self.options(),
-            "sources_sha256": self._sources(data).sha256(),
+            "sources_sha256": {**self._sources(data).sha256()},
         }
 
     def published(self) -> tuple[Published, ...]:

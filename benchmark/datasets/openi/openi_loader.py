@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
 from radpriv.benchmark.datasets.chexpert import CHEXPERT, NO_FINDING
@@ -94,7 +94,7 @@ class OpenI(Loader):
     def find(self, data: Path | None) -> Path | None:
         return find_source(data)
 
-    def identity(self, data: Path | None) -> dict[str, Any]:
+    def identity(self, data: Path | None) -> dict[str, JsonValue]:
         source = find_source(data)
         return {
             "loader": self.name,

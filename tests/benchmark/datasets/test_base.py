@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -103,13 +103,56 @@ def test_a_whole_number_will_do_for_a_float_option() -> None:
     assert build(Options, {"share": 1}, "dataset 'options'", "option").share == 1
 
 
+@dataclass(frozen=True)
+class Unusual:
+    """Options that no default gives a type, of types beyond the plain ones."""
+
+    columns: tuple[str, ...]
+    policy: Literal["open", "nothing"]
+    limit: int | None = None
+    guess: Absent = 3  # type: ignore[name-defined]  # noqa: F821
+
+
+@dataclass(frozen=True)
+class Typed:
+    columns: tuple[str, ...]
+    policy: Literal["open", "nothing"]
+    limit: int | None = None
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"policy": "open"}, "option 'columns' is missing; give a list of texts"),
+        ({"columns": "a", "policy": "open"}, "'columns' = 'a': expected a list of texts"),
+        ({"columns": ["a"], "policy": "shut"}, "'policy' = 'shut': expected one of open, nothing"),
+        ({"columns": ["a"], "policy": "open", "limit": "3"}, "'limit' = '3': expected a whole n"),
+    ],
+)
+def test_options_are_checked_by_their_annotation(values: dict[str, Any], sentence: str) -> None:
+    """Also where there is no default to learn a type from."""
+    with pytest.raises(SuiteError, match=rf"^dataset 'typed': .*{sentence}"):
+        build(Typed, values, "dataset 'typed'", "option")
+    found = build(Typed, {"columns": ["a", "b"], "policy": "open"}, "dataset 'typed'", "option")
+    assert found == Typed(("a", "b"), "open")
+
+
+def test_options_without_known_annotation_use_the_default() -> None:
+    """A plug-in may import the name of a type for type checkers alone."""
+    values = {"columns": (), "policy": "x", "guess": "4"}
+    with pytest.raises(SuiteError, match="'guess' = '4': expected int"):
+        build(Unusual, values, "dataset 'unusual'", "option")
+    assert build(Unusual, {**values, "guess": 4}, "dataset 'unusual'", "option").guess == 4
+
+
 def test_a_misspelt_dataset_gets_a_suggestion() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'openi'"):
         make_loader("opemi", {})
 
 
 @pytest.mark.parametrize("name", ["openi", "synthetic-plain"])
-def test_each_loader_of_the_package_is_named_documented_and_hashable(name: str) -> None:
+def test_package_loaders_are_named_documented_and_hashable(name: str) -> None:
+    """Each loader of the package is named, documented and hashable."""
     kind = datasets.get(name)
     loader = make_loader(name, {})
     assert kind.name == name == loader.name

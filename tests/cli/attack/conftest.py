@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from radpriv.benchmark.runs import runner
-from radpriv.workflow import workflow
+from radpriv.request import Request
+from radpriv.workflow.run import run
 
 from .shared import Radpriv, WriteSuite
 
@@ -26,8 +27,8 @@ def finished(write_suite: WriteSuite, tmp_path_factory: pytest.TempPathFactory) 
     )
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RADPRIV_CACHE", str(folder / "cache"))
-        request = workflow.Request(str(suite), None, folder / "store")
-        workflow.run(request, Console(file=io.StringIO()))
+        request = Request(str(suite), None, folder / "store")
+        run(request, Console(file=io.StringIO()))
     return folder
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from radpriv.attacks import run_plan as stage_module
-from radpriv.workflow.attacking import named_by, shortest
+from radpriv.workflow.target import named_by, shortest
 
 from .shared import Radpriv, results, write_attack
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from radpriv.benchmark.datasets.synthetic.engine.copula import Latent, fit
+from radpriv.benchmark.store.schema import file_format
+from radpriv.benchmark.user_input import read_toml
 from radpriv.errors import DataError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rates:
     """One label: shares of reports where it is positive, negative or uncertain (rest: blank).
 
@@ -30,10 +30,10 @@ class Rates:
     name: str
     positive: float
     negative: float
-    uncertain: float
+    uncertain: float = 0.0
     recall: float
-    pathology: bool
-    noise: tuple[float, float, float]
+    pathology: bool = True
+    noise: tuple[float, float, float] = (1.0, 1.0, 1.0)
     habit: float = 0.0
     acute: float = 1.0
 
@@ -78,50 +78,68 @@ class Calibration:
         return phi
 
 
+@dataclass(frozen=True)
+class Patients:
+    """reports: shares of patients with 1, 2, 3, … of them.  keep: see Latent."""
+
+    reports: tuple[float, ...]
+    keep: float
+
+
+@dataclass(frozen=True)
+class Cooccurrence:
+    """phi coefficients of pairs of labels, and of every other pair."""
+
+    default: float
+    pairs: tuple[tuple[str, str, float], ...]
+
+
+@dataclass(frozen=True)
+class Copula:
+    """What `refit` found for these figures."""
+
+    thresholds: tuple[float, ...]
+    factor: tuple[tuple[float, ...], ...]
+    clear_given_none: float
+
+
+@file_format
+@dataclass(frozen=True)
+class FiguresFile:
+    """The figures as their file holds them."""
+
+    version: int
+    patients: Patients
+    words: Mapping[str, tuple[float, float]]
+    rates: Mapping[str, float]
+    label: tuple[Rates, ...]
+    cooccurrence: Cooccurrence
+    copula: Copula
+    clear: float | None = None
+
+
 @lru_cache(maxsize=8)
 def read_calibration(path: Path) -> Calibration:
     """The figures; DataError names the file and what is wrong with it."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        result = Calibration(
-            version=raw["version"],
-            labels=tuple(_rates(entry) for entry in raw["label"]),
-            clear=raw.get("clear"),
-            reports_per_patient=tuple(raw["patients"]["reports"]),
-            words={name: (mu, sigma) for name, (mu, sigma) in raw["words"].items()},
-            rates=raw["rates"],
-            pairs={frozenset((a, b)): phi for a, b, phi in raw["cooccurrence"]["pairs"]},
-            default_phi=raw["cooccurrence"]["default"],
-            latent=Latent(
-                factor=tuple(tuple(row) for row in raw["copula"]["factor"]),
-                thresholds=tuple(raw["copula"]["thresholds"]),
-                keep=raw["patients"]["keep"],
-            ),
-            clear_given_none=raw["copula"]["clear_given_none"],
-        )
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path}: is not TOML ({error})") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: lacks or misshapes {error}") from error
+    file = read_toml(FiguresFile, path, DataError)
+    result = Calibration(
+        version=file.version,
+        labels=file.label,
+        clear=file.clear,
+        reports_per_patient=file.patients.reports,
+        words=file.words,
+        rates=file.rates,
+        pairs={frozenset((a, b)): phi for a, b, phi in file.cooccurrence.pairs},
+        default_phi=file.cooccurrence.default,
+        latent=Latent(
+            factor=file.copula.factor,
+            thresholds=file.copula.thresholds,
+            keep=file.patients.keep,
+        ),
+        clear_given_none=file.copula.clear_given_none,
+    )
     _check(path, result)
     return result
-
-
-def _rates(entry: dict[str, Any]) -> Rates:
-    noise = entry.get("noise", [1.0, 1.0, 1.0])
-    return Rates(
-        name=entry["name"],
-        positive=entry["positive"],
-        negative=entry["negative"],
-        uncertain=entry.get("uncertain", 0.0),
-        recall=entry["recall"],
-        pathology=entry.get("pathology", True),
-        noise=(noise[0], noise[1], noise[2]),
-        habit=entry.get("habit", 0.0),
-        acute=entry.get("acute", 1.0),
-    )
 
 
 def _check(path: Path, figures: Calibration) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from radpriv.benchmark.datasets.synthetic.engine.phrase_templates import (
     AGREEING,
@@ -19,6 +17,8 @@ from radpriv.benchmark.datasets.synthetic.engine.phrase_templates import (
     compiled,
     slots_of,
 )
+from radpriv.benchmark.store.schema import file_format
+from radpriv.benchmark.user_input import read_toml
 from radpriv.errors import DataError
 
 FILLS = AGREEING | {"f", "g", "a", "b", "c", "d"}
@@ -69,6 +69,44 @@ class Book:
     joint: tuple[Joint, ...] = ()
 
 
+@dataclass(frozen=True)
+class WordingEntry:
+    """A label as its file holds it: the fields of Wording, not yet compiled."""
+
+    name: str
+    group: str
+    lexicon: tuple[str, ...]
+    bare: tuple[str, ...]
+    keyed: tuple[str, ...]
+    unkeyed: tuple[str, ...]
+    stated: tuple[str, ...]
+    told: tuple[str, ...]
+    absent: tuple[str, ...]
+    traps: tuple[str, ...]
+    brief: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class JointEntry:
+    """Labels by name, and sentences that deny all of them."""
+
+    denies: tuple[str, ...]
+    wordings: tuple[str, ...]
+
+
+@file_format
+@dataclass(frozen=True)
+class BookFile:
+    """One file of phrases."""
+
+    version: int
+    sticky: tuple[str, ...] = ()
+    slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    frames: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    label: tuple[WordingEntry, ...] = ()
+    joint: tuple[JointEntry, ...] = ()
+
+
 @lru_cache(maxsize=8)
 def read_book(*paths: Path) -> Book:
     """The book in these files, later ones adding to earlier; DataError names file and entry."""
@@ -79,33 +117,21 @@ def read_book(*paths: Path) -> Book:
     sticky: set[str] = set()
     version = 0
     for path in paths:
-        raw = _toml(path)
-        try:
-            version = 100 * version + raw["version"]
-            sticky |= set(raw.get("sticky", ()))
-            for kind, into in (("slots", slots), ("frames", frames)):
-                for name, texts in raw.get(kind, {}).items():
-                    into[name] = into.get(name, ()) + _phrases(path, f"{kind} {name}", texts)
-            labels += [_wording(path, entry) for entry in raw.get("label", ())]
-            order = {label.name: index for index, label in enumerate(labels)}
-            joint += [_joint(path, entry, order) for entry in raw.get("joint", ())]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{path}: the phrase book lacks or misshapes {error}") from error
+        file = read_toml(BookFile, path, DataError)
+        version = 100 * version + file.version
+        sticky |= set(file.sticky)
+        for kind, texts_of, into in (("slots", file.slots, slots), ("frames", file.frames, frames)):
+            for name, texts in texts_of.items():
+                into[name] = into.get(name, ()) + _phrases(path, f"{kind} {name}", texts)
+        labels += [_wording(path, entry) for entry in file.label]
+        order = {label.name: index for index, label in enumerate(labels)}
+        joint += [_joint(path, entry, order) for entry in file.joint]
     book = Book(version, frozenset(sticky), slots, frames, tuple(labels), tuple(joint))
     _check(paths[-1], book)
     return book
 
 
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: the phrase book cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path}: the phrase book is not TOML ({error})") from error
-
-
-def _phrases(path: Path, where: str, texts: list[str]) -> tuple[Phrase, ...]:
+def _phrases(path: Path, where: str, texts: tuple[str, ...]) -> tuple[Phrase, ...]:
     if not texts:
         raise DataError(f"{path}, {where}: no wording is given")
     try:
@@ -114,30 +140,34 @@ def _phrases(path: Path, where: str, texts: list[str]) -> tuple[Phrase, ...]:
         raise DataError(f"{path}, {where}: {error}") from error
 
 
-def _wording(path: Path, entry: dict[str, Any]) -> Wording:
-    name = entry.get("name", "?")
-    known = [f.name for f in fields(Wording)]
-    optional = {f.name for f in fields(Wording) if f.default is not MISSING}
-    if wrong := sorted((entry.keys() ^ set(known)) - (optional - entry.keys())):
-        raise DataError(f"{path}, label {name}: field {wrong[0]} is unknown or absent")
-    values: dict[str, Any] = {"name": name, "group": entry["group"]}
-    values["lexicon"] = tuple(entry["lexicon"])
-    for field in [field for field in known[3:] if field in entry]:
-        values[field] = _phrases(path, f"label {name}, {field}", entry[field])
-    return Wording(**values)
+def _wording(path: Path, entry: WordingEntry) -> Wording:
+    def phrases(name: str) -> tuple[Phrase, ...]:
+        return _phrases(path, f"label {entry.name}, {name}", getattr(entry, name))
+
+    return Wording(
+        name=entry.name,
+        group=entry.group,
+        lexicon=entry.lexicon,
+        bare=phrases("bare"),
+        keyed=phrases("keyed"),
+        unkeyed=phrases("unkeyed"),
+        stated=phrases("stated"),
+        told=phrases("told"),
+        absent=phrases("absent"),
+        traps=phrases("traps"),
+        brief=() if entry.brief is None else phrases("brief"),
+    )
 
 
-def _joint(path: Path, entry: dict[str, Any], order: Mapping[str, int]) -> Joint:
+def _joint(path: Path, entry: JointEntry, order: Mapping[str, int]) -> Joint:
     """An entry of several labels; `order` gives their numbers."""
-    where = f"joint {' and '.join(map(str, entry.get('denies', ())))}"
-    if wrong := sorted(entry.keys() ^ {"denies", "wordings"}):
-        raise DataError(f"{path}, {where}: field {wrong[0]} is unknown or absent")
-    if unknown := [name for name in entry["denies"] if name not in order]:
+    where = f"joint {' and '.join(entry.denies)}"
+    if unknown := [name for name in entry.denies if name not in order]:
         raise DataError(f"{path}, {where}: no label is called '{unknown[0]}'")
-    denies = frozenset(order[name] for name in entry["denies"])
+    denies = frozenset(order[name] for name in entry.denies)
     if len(denies) < 2:
         raise DataError(f"{path}, {where}: two labels at least")
-    return Joint(denies, _phrases(path, where, entry["wordings"]))
+    return Joint(denies, _phrases(path, where, entry.wordings))
 
 
 def _check(path: Path, book: Book) -> None:
@@ -161,8 +191,8 @@ def _check(path: Path, book: Book) -> None:
 
 
 def _all(label: Wording) -> Iterable[Phrase]:
-    for field in ("bare", "keyed", "unkeyed", "stated", "told", "absent", "traps", "brief"):
-        yield from getattr(label, field)
+    for name in ("bare", "keyed", "unkeyed", "stated", "told", "absent", "traps", "brief"):
+        yield from getattr(label, name)
 
 
 def _no_circle(path: Path, book: Book, name: str, above: tuple[str, ...]) -> None:

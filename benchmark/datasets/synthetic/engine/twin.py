@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.io.streamed import Row, StreamedLoader
 from radpriv.benchmark.datasets.public_coins import hashed
@@ -101,7 +103,7 @@ class Twin(StreamedLoader):
     def find(self, data: Path | None) -> Path | None:
         return None
 
-    def identity(self, data: Path | None) -> dict[str, Any]:
+    def identity(self, data: Path | None) -> dict[str, JsonValue]:
         return {
             "loader": self.name,
             "options": self.options(),

@@ -15,7 +15,8 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import Card, datasets
 from radpriv.benchmark.datasets.chexpert import CHEXPERT
@@ -106,7 +107,7 @@ class SyntheticMimicCXR(Twin):
         except SuiteError as error:
             raise SuiteError(f"dataset '{self.name}': {error}") from None
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, JsonValue]:
         uncertain = canonical_uncertain(self.uncertain, self.labels)
         return {**super().options(), "uncertain": uncertain}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from radpriv.benchmark.store.schema import file_format
+from radpriv.benchmark.user_input import read_toml
 from radpriv.errors import DataError
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -45,10 +45,58 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """How reports are built; each field is a probability unless said otherwise, see plain.toml.
+
+    reports_per_patient: shares of 1, 2, 3, … reports.  boilerplate: least and most sentences.
+    """
+
+    reports_per_patient: tuple[float, ...]
+    new_profile: float
+    indication: float
+    comparison: float
+    impression: float
+    stated: float
+    scoped: float
+    leaning: float
+    impression_only: float
+    repeated: float
+    short: float
+    detailed: float
+    remote: float
+    resolved: float
+    list: float
+    absent: float
+    boilerplate: tuple[int, int]
+    typo: float
+
+
+@dataclass(frozen=True)
+class ProfileEntry:
+    """A profile as its file holds it, under its name."""
+
+    share: float
+    rates: Mapping[str, float]
+
+
+@file_format
+@dataclass(frozen=True)
+class GrammarFile:
+    """plain.toml."""
+
+    version: int
+    slots: Mapping[str, tuple[str, ...]]
+    shape: Shape
+    sentences: Mapping[str, tuple[str, ...]]
+    profiles: Mapping[str, ProfileEntry]
+    label: tuple[Label, ...]
+
+
+@dataclass(frozen=True)
 class Grammar:
     version: int
     slots: Mapping[str, tuple[str, ...]]
-    shape: Mapping[str, Any]
+    shape: Shape
     sentences: Mapping[str, tuple[str, ...]]
     profiles: tuple[Profile, ...]
     labels: tuple[Label, ...]
@@ -64,45 +112,17 @@ class Grammar:
 
 def read_grammar(path: Path) -> Grammar:
     """The phrase book; DataError names the file and the field that is wrong."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: the phrase book cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path}: the phrase book is not TOML ({error})") from error
-    try:
-        grammar = Grammar(
-            version=raw["version"],
-            slots=_phrases(raw["slots"]),
-            shape=raw["shape"],
-            sentences=_phrases(raw["sentences"]),
-            profiles=tuple(
-                Profile(name, entry["share"], entry["rates"])
-                for name, entry in raw["profiles"].items()
-            ),
-            labels=tuple(_label(path, entry) for entry in raw["label"]),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: the phrase book lacks or misshapes {error}") from error
+    file = read_toml(GrammarFile, path, DataError)
+    grammar = Grammar(
+        version=file.version,
+        slots=file.slots,
+        shape=file.shape,
+        sentences=file.sentences,
+        profiles=tuple(Profile(name, p.share, p.rates) for name, p in file.profiles.items()),
+        labels=file.label,
+    )
     _check(path, grammar)
     return grammar
-
-
-def _phrases(table: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
-    return {name: tuple(phrases) for name, phrases in table.items()}
-
-
-def _label(path: Path, entry: dict[str, Any]) -> Label:
-    known = {f.name: f for f in fields(Label)}
-    wrong = sorted(entry.keys() - known) or sorted(
-        name for name, f in known.items() if f.default is MISSING and name not in entry
-    )
-    if wrong:
-        raise DataError(
-            f"{path}, label {entry.get('name', '?')}: field {wrong[0]} is unknown or absent"
-        )
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
-    return Label(**values)
 
 
 def _check(path: Path, grammar: Grammar) -> None:

@@ -44,7 +44,7 @@ class Writer:
 
     def _positive(self, label: Label) -> str:
         shape = self.grammar.shape
-        kind = self.draw.weighted([shape["stated"], shape["scoped"], shape["leaning"]])
+        kind = self.draw.weighted([shape.stated, shape.scoped, shape.leaning])
         if kind == 0:
             return self._fill(self.draw.pick(label.stated), label)
         finding = self._finding(label)
@@ -81,7 +81,7 @@ class Writer:
         return sentences
 
     def _boilerplate(self) -> list[str]:
-        least, most = self.grammar.shape["boilerplate"]
+        least, most = self.grammar.shape.boilerplate
         lines = self.draw.shuffled(self.grammar.sentences["boilerplate"])
         return lines[: least + self.draw.below(most - least + 1)]
 
@@ -106,7 +106,7 @@ class Writer:
         return taken
 
     def _chance(self, name: str) -> bool:
-        return self.draw.chance(self.grammar.shape[name])
+        return self.draw.chance(getattr(self.grammar.shape, name))
 
     def _finding(self, label: Label) -> str:
         """What is there, as a noun phrase: with its particulars, or by a name alone."""

@@ -16,9 +16,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
 from radpriv.benchmark.datasets.chexpert import NO_FINDING
@@ -76,7 +76,7 @@ class SyntheticPlain(Loader):
     def find(self, data: Path | None) -> Path | None:
         return None
 
-    def identity(self, data: Path | None) -> dict[str, Any]:
+    def identity(self, data: Path | None) -> dict[str, JsonValue]:
         return {
             "loader": self.name,
             "options": self.options(),

@@ -27,7 +27,7 @@ def visits(grammar: Grammar, root: str) -> Iterator[Visit]:
         before: frozenset[str] | None = None
         profile: Profile | None = None
         for visit in range(_count(draw, grammar)):
-            if before is None or draw.chance(grammar.shape["new_profile"]):
+            if before is None or draw.chance(grammar.shape.new_profile):
                 profile = _profile(draw, grammar)
             now = _state(draw, grammar, profile, before)
             yield Visit(patient, visit, now, before)
@@ -36,7 +36,7 @@ def visits(grammar: Grammar, root: str) -> Iterator[Visit]:
 
 
 def _count(draw: Stream, grammar: Grammar) -> int:
-    shares = grammar.shape["reports_per_patient"]
+    shares = grammar.shape.reports_per_patient
     return 1 + min(draw.weighted(shares), len(shares) - 1)
 
 

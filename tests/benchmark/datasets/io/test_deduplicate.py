@@ -142,7 +142,7 @@ def test_what_a_dataset_repeats_is_counted(made_up: Dataset) -> None:
     assert (found.records, found.texts, found.copies, found.copied) == (6, 4, 2, 4)
     assert (found.near, found.groups, found.largest) == (5, 2, 3)
     assert (found.test, found.crossing) == (4, 2)
-    assert found.as_dict()["threshold"] == 0.8
+    assert found.threshold == 0.8
 
 
 def test_a_dataset_without_copies_or_without_records_counts_none(made_up: Dataset) -> None:

@@ -140,13 +140,14 @@ def test_rows_out_of_order_are_refused(
     def rows(self: Numbered, *args: Any) -> Iterator[Row]:
         yield from (Row(i, i, "train", "PRIVATE", (0.0, 0.0)) for i in ids)
 
-    monkeypatch.setattr(Numbered, "rows", streamed)
+    monkeypatch.setattr(Numbered, "rows", rows)
     with pytest.raises(DataError, match="twice or late") as caught:
         Numbered().load(None)
     assert "PRIVATE" not in str(caught.value)
 
 
-def test_the_universe_and_a_limited_dataset_leave_the_texts_on_disk() -> None:
+def test_universe_and_limited_dataset_leave_texts_on_disk() -> None:
+    """The universe and a limited dataset leave the texts on disk."""
     data = Numbered().load(None)
     universe = draw(data, AuditPolicy(), b"key", 1000, 0)
     assert isinstance(universe.texts, Texts)

@@ -43,7 +43,8 @@ def test_choices_options_slots_and_escapes() -> None:
     }
 
 
-def test_a_sticky_slot_keeps_its_value_as_long_as_the_details_last() -> None:
+def test_sticky_slot_keeps_its_value_as_long_as_the_details_last() -> None:
+    """A sticky slot keeps its value as long as the details last."""
     details: dict[str, str] = {}
     told = {
         Expander(SLOTS, frozenset({"side"}), Tape("s", i)).text(compiled("{side}"), details)
@@ -131,13 +132,13 @@ wordings = ["Dry all over"]
         ('s = ["one", "two"]', 's = ["{s}"]', "slots s: it refers to itself"),
         ('sticky = ["s"]', 'sticky = ["u"]', "sticky slot 'u'"),
         ('absent = ["dry"]', "absent = []", "Effusion, absent: no wording"),
-        ('absent = ["dry"]', "", "Effusion: field absent is unknown or absent"),
+        ('absent = ["dry"]', "", r"label\[0\]: key 'absent' is missing"),
         ('plain = ["{f}"]', 'plain = ["{f"]', "frames plain: '{f' has a stray brace"),
         ('["Effusion", "Edema"]', '["Edema"]', "joint Edema: two labels at least"),
         ('["Effusion", "Edema"]', '["Ascites", "Edema"]', "no label is called 'Ascites'"),
-        ('wordings = ["Dry all over"]', "", "joint Effusion and Edema: field wordings"),
+        ('wordings = ["Dry all over"]', "", r"joint\[0\]: key 'wordings' is missing"),
         ('["Dry all over"]', '["{dry}"]', r"joint: '\{dry\}' is no slot"),
-        ("version = 1", "", "lacks or misshapes 'version'"),
+        ("version = 1", "", "key 'version' is missing"),
         ("version = 1", "version = ", "is not TOML"),
     ],
 )

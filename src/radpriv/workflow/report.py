@@ -18,7 +18,9 @@ from rich.console import Console
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.plan import Planned
 from radpriv.errors import StoreError
-from radpriv.workflow.attacking import attack_names
+from radpriv.request import Request
+from radpriv.workflow.attack_names import attack_of, known_names, listed
+from radpriv.workflow.target import plan_of
 
 
 @dataclass
@@ -57,6 +59,14 @@ class Outcome:
         console.print(f"report: {self.report.page}", highlight=False, soft_wrap=True)
 
 
+def report(request: Request, allow_mixed: bool, words: Sequence[str] = ()) -> Outcome:
+    """The report alone. words: attacks to show beside the suite's."""
+    suite, overrides, _ = request.load()
+    store, plan = plan_of(request, suite, overrides)
+    names = known_names(suite.attacks, store, plan) | known_names(words, store, plan)
+    return report_of(store, plan, allow_mixed, names)
+
+
 def report_of(store: Store, plan: str, allow_mixed: bool, names: Collection[str] | None) -> Outcome:
     """names: attacks to show, None for all that the plan lists; of others it is said that they are
     there, and how to see them."""
@@ -78,29 +88,3 @@ def report_of(store: Store, plan: str, allow_mixed: bool, names: Collection[str]
     apart = f"made, but not asked for here: {others}; `radpriv report` shows it with {ask}"
     written = write_report(store.root, plan, allow_mixed=allow_mixed, attack_ids=shown)
     return Outcome(written, unread=unread, apart=apart if counts else "")
-
-
-def known_names(words: Sequence[str] | None, store: Store, plan: str) -> set[str]:
-    """Names of attacks that words ask a report for; a result in the plan makes its name known."""
-    made = {attack_of(store, i) for i in listed(store, plan)}
-    given = [w for w in words or () if w in made]
-    rest = None if words is None else [w for w in words if w not in made]
-    return {*given, *attack_names(rest, store)}
-
-
-def listed(store: Store, plan: str) -> list[str]:
-    """Ids of the attack results that a plan lists; all that lie there if it lists none yet."""
-    found = store.read_plan(plan).get("attacks")
-    if found is None:
-        found = [path.parent.name for path in (store.root / "attacks").glob("*/result.json")]
-    return sorted(found)
-
-
-def attack_of(store: Store, attack_id: str) -> str:
-    """The name of the attack that a result is of; ids begin with it, should it be damaged."""
-    try:
-        found = store.lookup_attack(attack_id)
-    except StoreError:
-        found = None
-    named = attack_id.partition(".")[0]
-    return named if found is None else str(found.record.get("attack", named))

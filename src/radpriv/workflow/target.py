@@ -1,28 +1,23 @@
-"""The attack stage behind `radpriv run` and `radpriv attack`: of which plan, and which attacks.
+"""What `radpriv attack` works on: the plan of a suite, or the family of one cell.
 
-target = target_of(request)                     # a suite, or the family of one cell
-attack_target(target, names, console)           # what is finished is served from the store
+target = target_of(request)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.registry import did_you_mean
-from radpriv.benchmark.store.caches import cache_folder
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.expansion import expand
 from radpriv.benchmark.suites.job import Job
 from radpriv.benchmark.suites.plan import plan_name, suite_digest
 from radpriv.benchmark.suites.suite import Overrides, Suite, shipped
 from radpriv.errors import AttackError, DataError, RadprivError, StoreError, SuiteError
-from radpriv.progress import Tally
 from radpriv.request import Request
 
 Jobs = Callable[[], Mapping[str, Job]]
@@ -168,73 +163,3 @@ def _never(error: RadprivError) -> Jobs:
         raise error
 
     return make
-
-
-def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
-    """Names of attacks, each once, from names and plug-in files; None for the default.
-
-    UnknownNameError or PluginError before anything is attacked. A snapshot of each file is kept.
-    """
-    from radpriv.attacks.attack import attacks
-    from radpriv.attacks.run_plan import DEFAULT
-
-    names: list[str] = []
-    for word in DEFAULT if words is None else words:
-        if word.endswith(".py"):
-            names += attacks.load_file(word)
-            store.keep_source(Path(word))
-        else:
-            attacks.get(word)
-            names.append(word)
-    return tuple(dict.fromkeys(names))
-
-
-def attack_target(
-    target: Target, names: Sequence[str], console: Console, asked: Collection[str] | None = None
-) -> list[str]:
-    """Attack every family, say what is left out and why, and list the results in the plan.
-
-    asked: the names that a user or a suite wrote, None for all. What could not be attacked, a line
-    each.
-    """
-    from radpriv.attacks.inputs.auxiliary_data import Sources
-    from radpriv.attacks.run_plan import attack_plan, families
-
-    store, plan = target.store, target.store.read_plan(target.plan)
-    cache = target.cache or FeatureCache(cache_folder())
-    sources = Sources(store, target.data, target.jobs, cache)
-    there = [f for f in families(store, plan) if target.only is None or f in target.only]
-    with Tally(len(there) * len(names), console) as tally:
-        failed: list[str] = []
-        results = attack_plan(
-            store, plan, names, sources, tally.say, tally.tick, target.only, failed, asked
-        )
-    made = {result.folder.name for result in results}
-    kept = [old for old in plan.get("attacks", ()) if _stays(store, old, made, names, target.only)]
-    store.write_plan(target.plan, {**plan, "attacks": sorted(made.union(kept))})
-    console.print(
-        f"{len(results)} results of {', '.join(names)} on {len(there)} families"
-        if names
-        else "no attack was asked for",
-        highlight=False,
-        soft_wrap=True,
-    )
-    return failed
-
-
-def _stays(
-    store: Store,
-    old: str,
-    made: Iterable[str],
-    names: Sequence[str],
-    only: frozenset[str] | None,
-) -> bool:
-    """Whether a result that the plan lists is of another attack, or family, than was just made."""
-    try:
-        found = store.lookup_attack(old)
-    except StoreError:  # it stays until it is made anew, so that reports say that it is damaged
-        return old.rpartition("-")[0] not in {new.rpartition("-")[0] for new in made}
-    if found is None:
-        return False
-    attacked = found.record.get("attack") in names
-    return not (attacked and (only is None or found.record.get("family") in only))

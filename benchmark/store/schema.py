@@ -1,0 +1,139 @@
+"""The machinery of file formats: one frozen dataclass per format reads it and writes it.
+
+    @file_format
+    @dataclass(frozen=True)
+    class Verdict:
+        ...
+
+    verdict = read(Verdict, path)          # StoreError: file and key, never a value
+    write(path, verdict)                   # sorted keys; one content, one byte sequence
+    json_schema(Verdict)                   # what docs/schema/ holds
+
+Strict: an unknown, doubled or missing key, another type, NaN or infinity where none may be are
+refused. Values are left out of every message, as files of gated data may quote records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from radpriv.benchmark.store.atomic import read_bytes, write_json
+from radpriv.errors import RadprivError, StoreError
+
+T = TypeVar("T")
+
+STRICT = ConfigDict(
+    extra="forbid",
+    strict=True,
+    hide_input_in_errors=True,
+    allow_inf_nan=False,
+    use_enum_values=False,
+)
+
+
+def file_format(kind: type[T]) -> type[T]:
+    """Marks a frozen dataclass, or a part of one, as read and written strictly."""
+    if not dataclasses.is_dataclass(kind):
+        raise TypeError(f"{kind.__name__}: a file format is a dataclass")
+    kind.__pydantic_config__ = STRICT  # type: ignore[attr-defined]
+    return kind
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def parse(
+    kind: type[T], text: str | bytes, where: str, error: type[RadprivError] = StoreError
+) -> T:
+    """The value that a JSON text holds.
+
+    Raises:
+        error: names `where` and the key, and never a value.
+    """
+    try:
+        json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+    except (ValueError, RecursionError) as problem:
+        raise error(f"{where}: not JSON ({problem})") from None
+    try:
+        return _adapter(kind).validate_json(text)  # type: ignore[no-any-return]
+    except ValidationError as problem:
+        raise error(f"{where}: {sentence(problem)}") from None
+
+
+def read(kind: type[T], path: Path, error: type[RadprivError] = StoreError) -> T:
+    """The value that a file holds; see `parse`."""
+    return parse(kind, read_bytes(path), str(path), error)
+
+
+def dump(value: Any) -> Any:
+    """Plain JSON data of a value: what `write` writes.
+
+    Raises:
+        StoreError: the reader of this format would refuse it, so it must not be written.
+    """
+    kind = type(value)
+    plain = _adapter(kind).dump_python(value, mode="json", warnings="error")
+    try:
+        text = json.dumps(plain, allow_nan=False)
+    except ValueError:
+        raise StoreError(f"{kind.__name__}: a NaN or infinite number cannot be written") from None
+    parse(kind, text, kind.__name__)
+    return plain
+
+
+def write(path: Path, value: Any) -> None:
+    """Write a value, whole or not at all: sorted keys, so that equal values give equal bytes."""
+    write_json(path, dump(value))
+
+
+def json_schema(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of a format, as `docs/schema/` holds it."""
+    return _adapter(kind).json_schema(mode="serialization")
+
+
+def sentence(problem: ValidationError) -> str:
+    """The first fault, in words: which key, and what belongs there."""
+    errors = problem.errors(include_input=False, include_url=False, include_context=False)
+    first, more = errors[0], len(errors) - 1
+    key = _place(first["loc"])
+    match first["type"]:
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            what = f"unknown key {key}"
+        case "missing" | "missing_argument":
+            what = f"key {key} is missing"
+        case "dataclass_type" | "dict_type" | "model_type":
+            what = f"{key}: expected a table of keys"
+        case _:
+            what = f"{key}: {first['msg'].removeprefix('Value error, ')}".replace(
+                "Input should be", "expected"
+            )
+    return f"{what} (and {more} more)" if more else what
+
+
+def _place(where: Iterable[int | str]) -> str:
+    """`cells[3].axes.seed`, or "the whole" for no key."""
+    text = ""
+    for part in where:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "the whole"
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of a text; ValueError where it says one thing twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found

@@ -1,0 +1,88 @@
+"""The attack stage behind `radpriv run` and `radpriv attack`.
+
+attack_target(target, names, console)           # what is finished is served from the store
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from rich.console import Console
+
+from radpriv.benchmark.encoders.features import FeatureCache
+from radpriv.benchmark.store.caches import cache_folder
+from radpriv.benchmark.store.store import Store
+from radpriv.errors import StoreError
+from radpriv.progress import Tally
+from radpriv.request import Request
+from radpriv.workflow.attack_names import attack_names, known_names
+from radpriv.workflow.report import Outcome, report_of
+from radpriv.workflow.target import Target, target_of
+
+
+def attack(request: Request, words: Sequence[str] | None, console: Console) -> Outcome:
+    """The attack stage alone, of a suite or of one cell's family; then the report of its plan.
+
+    words: names of attacks and plug-in files; None: those of the suite.
+    """
+    target = target_of(request)
+    store, suite = target.store, target.suite
+    if words is None and suite is not None:
+        words = suite.attacks
+    names = attack_names(words, store)
+    lost = attack_target(target, names, console, () if words is None else None)
+    shown = None if suite is None else {*names, *known_names(suite.attacks, store, target.plan)}
+    outcome = report_of(store, target.plan, False, shown)
+    outcome.not_attacked = lost
+    return outcome
+
+
+def attack_target(
+    target: Target, names: Sequence[str], console: Console, asked: Collection[str] | None = None
+) -> list[str]:
+    """Attack every family, say what is left out and why, and list the results in the plan.
+
+    asked: the names that a user or a suite wrote, None for all. What could not be attacked, a line
+    each.
+    """
+    from radpriv.attacks.inputs.auxiliary_data import Sources
+    from radpriv.attacks.run_plan import attack_plan, families
+
+    store, plan = target.store, target.store.read_plan(target.plan)
+    cache = target.cache or FeatureCache(cache_folder())
+    sources = Sources(store, target.data, target.jobs, cache)
+    there = [f for f in families(store, plan) if target.only is None or f in target.only]
+    with Tally(len(there) * len(names), console) as tally:
+        failed: list[str] = []
+        results = attack_plan(
+            store, plan, names, sources, tally.say, tally.tick, target.only, failed, asked
+        )
+    made = {result.folder.name for result in results}
+    kept = [old for old in plan.get("attacks", ()) if _stays(store, old, made, names, target.only)]
+    store.write_plan(target.plan, {**plan, "attacks": sorted(made.union(kept))})
+    console.print(
+        f"{len(results)} results of {', '.join(names)} on {len(there)} families"
+        if names
+        else "no attack was asked for",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return failed
+
+
+def _stays(
+    store: Store,
+    old: str,
+    made: Iterable[str],
+    names: Sequence[str],
+    only: frozenset[str] | None,
+) -> bool:
+    """Whether a result that the plan lists is of another attack, or family, than was just made."""
+    try:
+        found = store.lookup_attack(old)
+    except StoreError:  # it stays until it is made anew, so that reports say that it is damaged
+        return old.rpartition("-")[0] not in {new.rpartition("-")[0] for new in made}
+    if found is None:
+        return False
+    attacked = found.record.get("attack") in names
+    return not (attacked and (only is None or found.record.get("family") in only))

@@ -1,0 +1,31 @@
+"""What radpriv knows by name: behind `radpriv list`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+
+def catalogue() -> dict[str, dict[str, str]]:
+    """Every name radpriv knows, with a line about it."""
+    from radpriv.attacks.attack import attacks
+    from radpriv.attacks.run_plan import DEFAULT
+    from radpriv.benchmark.datasets import datasets
+    from radpriv.benchmark.encoders.encoders import encoders
+    from radpriv.benchmark.methods.method import methods
+    from radpriv.benchmark.suites.suite import read_suite, shipped
+
+    def first(item: Any) -> str:
+        module = __import__("sys").modules[item.__module__]
+        return " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
+
+    return {
+        "suites": {n: re.split(r"\.(?:\s|$)", read_suite(n).note)[0] for n in shipped()},
+        "datasets": {n: datasets.get(n).card.title for n in datasets.names()},
+        "encoders": {n: encoders.get(n).hub_id for n in encoders.names()},
+        "methods": {n: first(methods.get(n)) for n in methods.names()},
+        "attacks": {
+            n: first(attacks.get(n)) + (" Made by default." if n in DEFAULT else "")
+            for n in attacks.names()
+        },
+    }
