@@ -29,8 +29,8 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 from radpriv.attacks.attack import attacks
 from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.methods.method import methods
-from radpriv.benchmark.suites.suite import read_suite
-from radpriv.cli.main import app
+from radpriv.cli.app import app
+from radpriv.reports.sections import sections
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob(".github/*.md")])
@@ -114,9 +114,9 @@ def test_examples_of_a_page_hold(
     for name, source in saved(page).items():
         if "/" not in name:  # else it is a file of the tree
             (tmp_path / name).write_text(source)
-    slow = saved(page).get("check_attack.py")  # run by a test of its own, below
+    apart = set(saved(page).values())  # run by the tests of the recipes, below
     for example in SYBIL.parse(page).examples():
-        if str(example.parsed) == slow:
+        if str(example.parsed) in apart:
             continue
         with methods.as_before(), attacks.as_before(), datasets.as_before(), suppress(SkipTest):
             example.evaluate()
@@ -191,32 +191,40 @@ def test_method_recipe_passes_its_check(recipes: Path, radpriv: Callable[..., An
     assert " ".join(sentence.split()) in " ".join(done.out.split())
 
 
-def test_attack_recipe_holds_every_check(recipes: Path) -> None:
-    command = [sys.executable, "check_attack.py"]
+@pytest.mark.parametrize("name", ["my_attack", "my_reports"])
+def test_recipe_passes_the_tests_that_it_tells_to_write(recipes: Path, name: str) -> None:
+    """In a folder of its own, as a plug-in's author runs them."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"test_{name}.py"]
     done = subprocess.run(command, cwd=recipes, capture_output=True, text=True)
-    lines = done.stdout.splitlines()
-    assert done.returncode == 0 and len(lines) >= 8, done.stderr
-    assert all(line.startswith("ok ") for line in lines), done.stdout
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) >= 8, done.stdout
 
 
-def test_dataset_recipe_is_read_and_its_suite_makes_sense(
-    recipes: Path, radpriv: Callable[..., Any]
-) -> None:
-    """Its columns are those that the recipe names; without the file it says what to do."""
-    rows = ["id,patient,split,text,Effusion,Pneumonia"]
-    for i in range(60):
-        split = "test" if i % 5 == 0 else "train"
-        rows.append(
-            f"r{i:02},p{i:02},{split},No effusion in report {i}.,{i % 2},{'' if i % 7 else 1}"
-        )
-    (recipes / "data").mkdir()
-    (recipes / "data" / "reports.csv").write_text("\n".join(rows) + "\n")
-    shown = radpriv("data", "describe", "my_reports.py", "--data", recipes / "data", "--json")
+def test_dataset_recipe_is_run_by_its_suite(recipes: Path, radpriv: Callable[..., Any]) -> None:
+    """With the source of its own test; without the file it says what to do."""
+    space: dict[str, Any] = {}
+    source = (recipes / "test_my_reports.py").read_text().split("@parametrize_checks")[0]
+    exec(source, space)
+    space["write_source"](recipes / "data")
+    suite = (recipes / "my_suite.toml").read_text().replace("n_public = 2000", "n_public = 30")
+    (recipes / "my_suite.toml").write_text("attacks = []\ncontrol = false\n" + suite)
+    shown = radpriv("run", "my_suite.toml", "--data", recipes / "data", "--json")
     assert shown.code == 0, shown.err
-    assert '"reports": 60' in shown.out
+    assert '"my-reports"' in shown.out and "dp_bow" in shown.out
     missing = radpriv("data", "describe", "my_reports.py", "--data", recipes)
     assert missing.code == 2 and "reports.csv" in missing.only_line
-    suite = read_suite(str(recipes / "my_suite.toml"))
-    assert [d.name for d in suite.datasets] == ["my-reports"]
-    points = tomllib.loads((recipes / "pyproject.toml").read_text())["project"]["entry-points"]
-    assert points == {"radpriv.datasets": {"my-reports": "my_reports"}}
+
+
+def test_table_recipe_stands_in_the_report(
+    recipes: Path, radpriv: Callable[..., Any], write_suite: Callable[..., Path]
+) -> None:
+    """Written again from the store, with no other file touched."""
+    suite = write_suite("prior", attacks="[]", control="false", epsilons="[inf]")
+    assert radpriv("run", suite).code == 0
+    with sections.as_before():
+        exec(
+            compile((recipes / "finished.py").read_text(), "finished.py", "exec"), {"__name__": "f"}
+        )
+        shown = radpriv("report", suite)
+    assert shown.code == 0, shown.err
+    assert "Finished cells" in shown.out

@@ -123,7 +123,11 @@ class Encoder:
         return int(getattr(self.config, "max_position_embeddings", 0) or 2**31)
 
     def tokens(self, text: str, max_length: int) -> list[int]:
-        """Token ids with special tokens, cut to max_length; EncoderError if it reads fewer."""
+        """Token ids with special tokens, cut to max_length tokens.
+
+        Raises:
+            EncoderError: the encoder reads fewer.
+        """
         if max_length > self.positions:
             raise EncoderError(
                 f"encoder '{self.name}' reads at most {self.positions} tokens, and max_length is "

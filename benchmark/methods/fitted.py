@@ -25,7 +25,15 @@ from radpriv.errors import StoreError
 
 
 class LinearFitted(Fitted):
-    """logits = x · W + b, x = features of one text. weight: (size, labels), bias: (labels,)."""
+    """A linear classifier: logits = x · W + b, x the features of one text.
+
+    Args:
+        labels: names, in the order of columns.
+        function: the public function of one text that gives x, (size,).
+        weight: W, (size, labels); kept as float32.
+        bias: b, (labels,); kept as float32.
+        spec: how a saved model makes `function` again: `HashedWords.spec`, or features "pooled".
+    """
 
     def __init__(
         self,
@@ -57,6 +65,11 @@ class LinearFitted(Fitted):
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder | None) -> LinearFitted:
+        """The saved classifier.
+
+        Raises:
+            StoreError: the folder holds no saved linear model, or one of another encoder.
+        """
         spec = read_spec(folder, "linear")
         tensors = read_tensors(folder / "head.safetensors", ("weight", "bias"))
         function = _function(folder, spec, encoder)
@@ -112,6 +125,11 @@ class LoraFitted(Fitted):
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder | None) -> LoraFitted:
+        """The saved classifier, adapter and head, on its encoder.
+
+        Raises:
+            StoreError: the folder holds no saved LoRA model, or one of another encoder.
+        """
         from peft import PeftModel
 
         spec = read_spec(folder, "lora")
@@ -154,10 +172,16 @@ def _sorted(value: Any) -> Any:
 
 
 def write_spec(folder: Path, spec: dict[str, Any]) -> None:
+    """Write model.json, what a saved model is beside its tensors; `kind` says whose it is."""
     write_json(folder / "model.json", spec)
 
 
 def read_spec(folder: Path, kind: str) -> dict[str, Any]:
+    """Read model.json of a saved model of this kind.
+
+    Raises:
+        StoreError: the file is absent or damaged, or another kind's.
+    """
     path = folder / "model.json"
     spec = read_json(path)
     if not isinstance(spec, dict) or spec.get("kind") != kind:
@@ -166,6 +190,11 @@ def read_spec(folder: Path, kind: str) -> dict[str, Any]:
 
 
 def read_tensors(path: Path, needed: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Read a safetensors file, arrays by name.
+
+    Raises:
+        StoreError: the file cannot be read, or lacks a tensor of `needed`.
+    """
     try:
         tensors: dict[str, NDArray[Any]] = load_file(path)
     except (OSError, SafetensorError) as error:

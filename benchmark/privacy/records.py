@@ -112,7 +112,11 @@ class Records:
         return self.slots if self.units is None else self.units
 
     def inputs(self) -> tuple[Tensor, Tensor]:
-        """(values (B, T, …) padded with 0, mask (B, T)); (B, …) and a mask (B, 1) if not ragged."""
+        """(values (B, T, …) padded with 0, mask (B, T)); (B, …) and a mask (B, 1) if not ragged.
+
+        Raises:
+            PrivacyError: the step that they belong to has ended.
+        """
         if not self._sample.open:
             raise PrivacyError("these records belong to a step that has ended; use step.records")
         stored = self.features.values
@@ -134,6 +138,9 @@ class Records:
         """Whole units, by length, so that padded size stays at or below `tokens`, if one fits.
 
         most: records in one micro-batch at the most, likewise. A unit is never split.
+
+        Raises:
+            PrivacyError: some of these records were not drawn in this step.
         """
         drawn = self._sample.slots
         if drawn is not None and not np.isin(self.slots, drawn).all():
@@ -215,7 +222,19 @@ class PrivateRecords(Doors):
         self._progress = progress
 
     def map(self, name: str, f: RecordFunction) -> PrivateFeatures:
-        """f once per record of the whole universe, in slot order, present or absent alike."""
+        """f once per record of the whole universe, in slot order, present or absent alike.
+
+        Args:
+            name: what errors call it.
+            f: a public function of one text, with `key` and `ragged`, such as HashedWords.
+
+        Returns:
+            What `run.poisson` and `run.once` take; nothing in it is to be read.
+
+        Raises:
+            PrivacyError: f answers otherwise after it has seen the records.
+            CellFailed: f is no such function.
+        """
         before = [np.array(f(s)) for s in PUBLIC_SENTENCES]
         features = self._cache.map(f, self._universe.texts, self._progress)
         for sentence, value in zip(PUBLIC_SENTENCES, before):

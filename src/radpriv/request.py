@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from radpriv.benchmark.store.store import Store
+from radpriv.benchmark.suites.dataset_files import load_dataset_files
 from radpriv.benchmark.suites.suite import Overrides, Suite, read_suite, shipped
 from radpriv.errors import StoreError, SuiteError
 
@@ -47,7 +48,8 @@ class Request:
             "pretrained_on": self.pretrained_on,
         }
         overrides = Overrides(tuple(names), self.encoder, self.pretrained_on, self.limit, asked)
-        return overrides.apply(self._suite()), overrides, plugins
+        suite, files = load_dataset_files(self._suite(), Path(self.suite).parent)
+        return overrides.apply(suite), overrides, [*plugins, *files]
 
     def _suite(self) -> Suite:
         """The suite as it stands; SuiteError that says so where a plan was named in its place."""

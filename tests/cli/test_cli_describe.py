@@ -127,7 +127,7 @@ def test_a_loader_that_breaks_is_told_by_kind_and_place_and_never_by_its_words(
     assert "zyzzyvaquux" not in done.err + done.out
     twice = plugin(tmp_path / "twice.py", body="i = min(i, 3)")
     done = radpriv("data", "describe", twice)
-    assert "id r003 comes twice or late" in done.sentence
+    assert "the id of row 5 comes twice or late" in done.sentence
     assert "zyzzyvaquux" not in done.err + done.out
 
 
