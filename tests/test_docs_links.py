@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from radpriv import api
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob(".github/*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -173,3 +175,9 @@ def test_citation_is_that_of_the_package() -> None:
     assert cited["cff-version"] == "1.2.0" and cited["title"].startswith("radpriv")
     assert [a["name"] for a in cited["authors"]] == ["radpriv maintainers"]
     assert "doi" not in cited
+
+
+def test_every_name_of_the_api_is_in_the_reference_once() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    named = re.findall(r"radpriv\.api\.(\w+)", page)
+    assert sorted(named) == sorted(api.__all__)
