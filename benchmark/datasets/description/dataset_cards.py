@@ -22,6 +22,7 @@ RELEASE = {
     "aggregates": "aggregates may be shared; anything about one report or patient may not",
     "nothing": "nothing leaves the machine",
 }
+BY_OPTION = "by its options"
 HEAD = """# Datasets
 
 Made from the cards of the loaders by `radpriv data cards`: edit the cards, not this page. A card
@@ -43,6 +44,7 @@ def card(name: str, kind: type[Loader]) -> dict[str, Any]:
     return {
         "name": name,
         **kind.card.as_dict(),
+        **({"release": BY_OPTION} if "release" in known else {}),
         "labels": list(kind.labels),
         "options": [
             {"name": f.name, "default": f.default, "meaning": said.get(f.name, "")}
@@ -80,8 +82,8 @@ def markdown(cards: Sequence[Mapping[str, Any]]) -> str:
         facts = (
             ("Source and access", c["access"]),
             ("Licence", c["licence"]),
-            ("Release policy", RELEASE[c["release"]]),
-            (f"Labels ({len(c['labels']) or '…'})", ", ".join(c["labels"]) or "by its options"),
+            ("Release policy", RELEASE.get(c["release"], c["release"])),
+            (f"Labels ({len(c['labels']) or '…'})", ", ".join(c["labels"]) or BY_OPTION),
             ("Labels from", c["labels_from"]),
             ("Unit", c["unit_note"] or "as in the source"),
             ("Calibrated on", ", ".join(c["calibrated_on"]) or "nothing"),
