@@ -11,9 +11,9 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from configparser import ConfigParser
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
@@ -29,6 +29,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 from radpriv.attacks.attack import attacks
 from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.methods.method import methods
+from radpriv.benchmark.registry import PLUGIN
 from radpriv.cli.app import app
 from radpriv.reports.sections import sections
 
@@ -89,6 +90,16 @@ def shell(example: Example) -> None:
                 known(words)
 
 
+@contextmanager
+def as_before() -> Iterator[None]:
+    """What an example registers is forgotten; what is shipped is known before, so it stays."""
+    for registry in (methods, attacks, datasets):
+        for name in registry.names():
+            registry.get(name)
+    with methods.as_before(), attacks.as_before(), datasets.as_before():
+        yield
+
+
 READ: dict[str, Callable[[str], object]] = {"toml": tomllib.loads, "yaml": yaml.safe_load}
 SYBIL = Sybil(
     [
@@ -111,14 +122,16 @@ def test_examples_of_a_page_hold(
 ) -> None:
     """What is told to be saved lies in the folder; what Python registers is forgotten after it."""
     monkeypatch.chdir(tmp_path)
-    for name, source in saved(page).items():
+    for name, source in {**saved(ROOT / "CONTRIBUTING.md"), **saved(page)}.items():
         if "/" not in name:  # else it is a file of the tree
             (tmp_path / name).write_text(source)
+    for module in [m for m in sys.modules if m.startswith(PLUGIN)]:
+        del sys.modules[module]  # a plug-in that another test has imported registers nothing again
     apart = set(saved(page).values())  # run by the tests of the recipes, below
     for example in SYBIL.parse(page).examples():
         if str(example.parsed) in apart:
             continue
-        with methods.as_before(), attacks.as_before(), datasets.as_before(), suppress(SkipTest):
+        with as_before(), suppress(SkipTest):
             example.evaluate()
 
 
@@ -149,7 +162,7 @@ def test_commands_that_do_not_exist_are_found(line: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_commands_named_in_prose_exist(page: Path) -> None:
     """`radpriv VERB …` in backticks: the verb is one of the command line."""
-    verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    verbs = typer.main.get_command(app).commands
     named = set(re.findall(r"`radpriv ([a-z]+)", page.read_text(encoding="utf-8")))
     assert named <= set(verbs), named - set(verbs)
 
