@@ -1,4 +1,4 @@
-"""Files, page and terminal of a description, from its JSON dictionary alone."""
+"""Files, page and terminal of a description, as its file holds it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from radpriv.benchmark.datasets.base import Card, Dataset
 from radpriv.benchmark.datasets.description import token_counts
 from radpriv.benchmark.datasets.description.description import describe
 from radpriv.benchmark.datasets.reference_figures import Published
+from radpriv.benchmark.store.description_schema import Description
+from radpriv.benchmark.store.schema import parse
 from radpriv.errors import EncoderError, ReportError
 from radpriv.reports.descriptions.description_figures import percent, prevalence
 from radpriv.reports.descriptions.description_page import NAMES, write_description
@@ -45,11 +47,12 @@ def without_tokenizer() -> Iterator[None]:
 
 
 LABELS = (*(f"Interlobular septal thickening {i}" for i in range(17)), "$x^2$ & <i>odd</i>")
-Data = dict[str, Any]
 
 
 @lru_cache(maxsize=32)
-def made(release: str = "open", published: tuple[Published, ...] = (), size: int = 18) -> Data:
+def made(
+    release: str = "open", published: tuple[Published, ...] = (), size: int = 18
+) -> Description:
     """A description of 90 reports with `size` labels, one of them never there."""
     labels = LABELS[: size - 1] + LABELS[-1:]
     rng = np.random.default_rng(1)
@@ -65,8 +68,8 @@ def made(release: str = "open", published: tuple[Published, ...] = (), size: int
         y=y,
         counts={"kept": 90},
     )
-    plain = describe(dataset, published, {"text": "all", "reports": 90}).as_dict()
-    return dict(json.loads(json.dumps(plain, allow_nan=False)))
+    found = describe(dataset, published, {"text": "all", "reports": 90})
+    return parse(Description, json.dumps(found.as_dict(), allow_nan=False), "made-up")
 
 
 FIGURES = (
@@ -77,7 +80,7 @@ FIGURES = (
 )
 
 
-def small(release: str = "open") -> Data:
+def small(release: str = "open") -> Description:
     return made(release, (), 3)
 
 
@@ -225,8 +228,8 @@ def test_published_figures_stand_beside_with_their_verdicts() -> None:
 
 
 def test_a_share_missed_within_its_interval_is_told_apart() -> None:
-    share = made()["shares"][9]["positive"]
-    near = Published(f"positive/{LABELS[9]}", (share["share"] + share["high"]) / 2, 0.001, "x")
+    share = made().shares[9].positive
+    near = Published(f"positive/{LABELS[9]}", (share.share + share.high) / 2, 0.001, "x")
     far = Published(f"positive/{LABELS[1]}", 0.9, 0.01, "x")
     said = tables(made(published=(near, far)))["labels"].findings[1]
     assert "Of 2 shares that are not, 1 has the published value within its interval" in said
