@@ -74,8 +74,8 @@ def _verdicts(data: Description) -> list[str]:
     judged = [p for p in data.published if p.verdict in JUDGED]
     if not judged:
         return []
-    met = sum(p.verdict is Agreement.WITHIN for p in judged)
-    said = f"{met} of {len(judged)} published figures with a tolerance are met."
+    within = sum(p.verdict is Agreement.WITHIN for p in judged)
+    sentence = f"{within} of {len(judged)} published figures with a tolerance are met."
     intervals = {
         f"{kind}/{s.label}": (share.low, share.high)
         for s in data.shares
@@ -93,11 +93,11 @@ def _verdicts(data: Description) -> list[str]:
             if len(near) == 1
             else ("have the published value within their")
         )
-        said += (
+        sentence += (
             f" Of {len(shares)} shares that are not, {len(near)} {have} interval: more reports "
             "would tell."
         )
-    return [said]
+    return [sentence]
 
 
 def published_table(data: Description) -> Table:

@@ -81,14 +81,14 @@ class Written:
 def write_description(data: Description, out: Path) -> Written:
     """ReportError if `out` cannot be used."""
     private = data.card.release == "nothing"
-    made = tables(data)
+    shown = tables(data)
     contents = {
         "description.json": (
             json.dumps(data.as_dict(), indent=1, ensure_ascii=False) + "\n"
         ).encode()
     }
     contents |= {f"{name}.png": png(draw(data)) for name, (draw, _) in FIGURES.items()}
-    contents["index.html"] = description_page(data, made).encode()
+    contents["index.html"] = description_page(data, shown).encode()
     try:
         _prepare(out, private)
         files = tuple(
@@ -97,31 +97,31 @@ def write_description(data: Description, out: Path) -> Written:
     except OSError as error:
         raise ReportError(f"{out}: cannot be written ({error.strerror or error})") from error
     release = RELEASE[data.card.release]
-    return Written(out / "index.html", files, release, made, headline(data))
+    return Written(out / "index.html", files, release, shown, headline(data))
 
 
-def description_page(data: Description, made: Mapping[str, Table]) -> str:
+def description_page(data: Description, shown: Mapping[str, Table]) -> str:
     """The whole page; it draws nothing from elsewhere."""
 
     def drawing(name: str) -> Markup:
-        draw, said = FIGURES[name]
+        draw, description = FIGURES[name]
         both = []
         for theme in (LIGHT, DARK):
             figure = draw(data, theme, False)
             wide = round(PIXELS * figure.get_figwidth())
-            drawn = inline_svg(figure, theme.name + name, said)
+            drawn = inline_svg(figure, theme.name + name, description)
             size = f"max-width: {wide}px; margin: 0 auto"
             both.append(f'<div class="{theme.name}" style="{size}">{drawn}</div>')
         return Markup(f"<figure>{''.join(both)}</figure>")
 
-    said = (data.labels, data.options, RELEASE[data.card.release])
+    release = RELEASE[data.card.release]
     return fill(
         "describe.html",
         data=data,
-        release=RELEASE[data.card.release],
+        release=release,
         headline=headline(data),
-        facts=[("Name", data.dataset), *card_facts(data.card, *said)],
-        tables=made,
+        facts=[("Name", data.dataset), *card_facts(data.card, data.labels, data.options, release)],
+        tables=shown,
         drawing=drawing,
         beside=any(p.figure.startswith("phi/") for p in data.published),
     )

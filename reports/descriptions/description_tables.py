@@ -24,7 +24,7 @@ QUANTILES = ("mean", "p5", "p50", "p95", "p99")
 
 def tables(data: Description) -> dict[str, Table]:
     """By key, in the order of the page; empty ones are left out."""
-    made = (
+    found = (
         labels_table(data),
         outside_table(data),
         splits_table(data),
@@ -34,7 +34,7 @@ def tables(data: Description) -> dict[str, Table]:
         counts_table(data),
         published_table(data),
     )
-    return {t.key: t for t in made if t.rows}
+    return {t.key: t for t in found if t.rows}
 
 
 def splits_table(data: Description) -> Table:
@@ -82,8 +82,8 @@ def _range(least: int, most: int | None) -> str:
 def lengths_table(data: Description) -> Table:
     v = data.values
     rows = [
-        (Cell(said, "name"), *(number(v[f"{key}/{q}"]) for q in QUANTILES))
-        for key, said in LENGTHS
+        (Cell(name, "name"), *(number(v[f"{key}/{q}"]) for q in QUANTILES))
+        for key, name in LENGTHS
         if v[f"{key}/mean"] is not None
     ]
     over = {n: v[f"tokens_over/{n}"] for n in (128, 256, 512)}
@@ -102,7 +102,7 @@ def repetition_table(data: Description) -> Table:
     v, openi = data.values, data.openi
     size = f"{openi.reports:,}"
     rows = []
-    for key, said in (
+    for key, name in (
         ("vocabulary", "distinct words"),
         ("vocabulary_once", "of them seen once"),
         ("unique_reports", "distinct reports, share"),
@@ -113,7 +113,7 @@ def repetition_table(data: Description) -> Table:
     ):
         if key in v:
             at = (v.get(f"{key}/at/{openi.reports}"), getattr(openi, key, None))
-            rows.append((Cell(said, "name"), *(_cell(key, n) for n in (v[key], *at))))
+            rows.append((Cell(name, "name"), *(_cell(key, n) for n in (v[key], *at))))
     notes = (
         "Words here are runs of letters and digits in lower case; equal reports and sentences have "
         "equal such words.",

@@ -62,10 +62,10 @@ def cooccurrence(data: Description, theme: Theme = LIGHT, titled: bool = True) -
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.plot([0, len(labels)], [0, len(labels)], color=theme.faint, lw=0.8)
-    said = "φ below the diagonal, published φ above" if above else "φ of each pair of labels"
+    legend = "φ below the diagonal, published φ above" if above else "φ of each pair of labels"
     if titled:
         heading(figure, f"{data.dataset}: which labels occur together", theme)
-    figure.text(0.12 / width, 1 - (top - 0.12) / height, said, fontsize=SIZE, color=theme.faint)
+    figure.text(0.12 / width, 1 - (top - 0.12) / height, legend, fontsize=SIZE, color=theme.faint)
     _bar(figure, theme, colours, (words + side + 0.22) / width, words / height, side / height)
     return figure
 

@@ -48,9 +48,9 @@ def dataset_facts(
 
 def planted_in_words(planted: Iterable[Mapping[str, Any]]) -> str:
     """ "50 rare-token, 4 × 16 secret; each is in the training set by a coin"."""
-    said = []
+    kinds = []
     for p in planted:
         copies = f" × {p['copies']}" if p["copies"] > 1 else ""
         many = f"{p['share']:.0%} of candidates" if p["share"] else f"{p['count']:,}{copies}"
-        said.append(f"{many} {p['kind']}")
-    return f"canaries: {', '.join(said)}; each takes part in training by a coin of its own"
+        kinds.append(f"{many} {p['kind']}")
+    return f"canaries: {', '.join(kinds)}; each takes part in training by a coin of its own"
