@@ -143,7 +143,7 @@ def test_each_name_that_is_offered_for_an_ambiguous_one_finds_one_family(
             "1 results of blind on 1 families" in radpriv("attack", name, "--attack", "blind").err
         )
         (made,) = [r for i, r in results(tmp_path / "store").items() if i not in before]
-        families.add(made["family"])
+        families.add(made.family)
     assert len(families) == 3
 
 

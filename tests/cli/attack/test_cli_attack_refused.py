@@ -64,7 +64,7 @@ def test_an_interrupt_keeps_what_is_done_and_the_next_run_goes_on(
     monkeypatch.setattr(stage_module, "attack_family", once)
     stopped = radpriv("attack", ran, "--attack", mine)
     assert stopped.code == 130 and "finished attacks are kept" in stopped.err
-    assert len([r for r in results(store).values() if r["attack"] == "shorter"]) == 1
+    assert len([r for r in results(store).values() if r.attack == "shorter"]) == 1
     assert (store / "plans" / "tiny.json").read_bytes() == before
     done = radpriv("attack", ran, "--attack", mine)
     assert done.code == 0 and "3 results of shorter" in done.err
@@ -98,7 +98,7 @@ def test_a_plugin_that_fails_is_said_without_its_words_and_the_others_go_on(
     assert done.code == 1 and "Traceback" not in done.err
     lost = json.loads(done.out)["not_attacked"]
     assert len(lost) == 3 and all(said in line for line in lost), lost
-    assert {r["attack"] for i, r in results(tmp_path / "store").items()} >= {"loss"}
+    assert {r.attack for i, r in results(tmp_path / "store").items()} >= {"loss"}
     assert "3 results of shorter, loss on 3 families" in done.err
 
 
@@ -115,4 +115,4 @@ def test_a_family_that_cannot_be_read_is_said_and_the_others_are_attacked(
     assert "blind on prior" in done.err and str(record) in done.err
     record.write_text(whole)
     assert done.code in (1, 2)  # the report, too, needs that cell
-    assert {r["attack"] for r in results(store).values()} >= {"blind"}
+    assert {r.attack for r in results(store).values()} >= {"blind"}
