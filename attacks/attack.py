@@ -51,7 +51,11 @@ class Attack(abc.ABC):
 
     @abc.abstractmethod
     def score(self, view: View) -> Floats:
-        """float64 (m,), finite, in slot order; a higher score means "more likely a member"."""
+        """float64 (m,), finite, in slot order; a higher score means "more likely a member".
+
+        Args:
+            view: one target with its m candidates and its references, without its flags.
+        """
 
     def params(self) -> dict[str, Any]:
         return asdict(self)

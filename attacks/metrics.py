@@ -63,7 +63,11 @@ def checked(scores: ArrayLike, member: ArrayLike) -> tuple[Floats, Bools]:
 
 
 def roc(scores: ArrayLike, member: ArrayLike) -> tuple[Floats, Floats]:
-    """(fpr, tpr), float64 (points,), from (0, 0) to (1, 1), one point per distinct score."""
+    """(fpr, tpr), float64 (points,), from (0, 0) to (1, 1), one point per distinct score.
+
+    Raises:
+        AttackError: the columns do not fit, or one of the two classes is empty.
+    """
     s, flags = checked(scores, member)
     values, at = np.unique(-s, return_inverse=True)
     hits = np.bincount(at, weights=flags, minlength=values.size)
@@ -74,7 +78,15 @@ def roc(scores: ArrayLike, member: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def auc(scores: ArrayLike, member: ArrayLike) -> float:
-    """Area under the curve = Mann–Whitney's statistic over pairs, a tie counting ½."""
+    """Area under the curve = Mann–Whitney's statistic over pairs, a tie counting ½.
+
+    Args:
+        scores: float (n,), finite; higher means "more likely a member".
+        member: bool (n,).
+
+    Raises:
+        AttackError: the columns do not fit, or one of the two classes is empty.
+    """
     return _placements(*checked(scores, member))[0]
 
 
@@ -83,6 +95,9 @@ def tpr_at_fpr(scores: ArrayLike, member: ArrayLike, fpr: float) -> float:
 
     Strict in the sense that the budget of false alarms is never exceeded, not even within a tie:
     where the best score belongs to a non-member and fpr < 1/non-members, the value is 0.
+
+    Raises:
+        AttackError: fpr is not in [0, 1], the columns do not fit, or a class is empty.
     """
     if not 0 <= fpr <= 1:
         raise AttackError(f"false-positive rate {fpr!r}: give a number between 0 and 1")
@@ -96,7 +111,13 @@ def resolvable(non_members: int, fpr: float) -> bool:
 
 
 def advantage(scores: ArrayLike, member: ArrayLike) -> float:
-    """max (TPR − FPR) over thresholds; chosen on the same records, so above 0 on null data."""
+    """Membership advantage, max (TPR − FPR) over thresholds (Yeom et al. 2018, 1709.01604).
+
+    Chosen on the same records, so above 0 on null data.
+
+    Raises:
+        AttackError: the columns do not fit, or one of the two classes is empty.
+    """
     alarms, hits = roc(scores, member)
     return float((hits - alarms).max())
 
@@ -122,6 +143,9 @@ def auc_interval(scores: ArrayLike, member: ArrayLike, confidence: float = 0.95)
     Normal, cut at 0 and 1. Under perfect separation DeLong's variance is 0 and says nothing; the
     interval then comes from min(members, non-members) disjoint pairs, all decided the same way
     (Clopper–Pearson). A class of one record gives [0, 1].
+
+    Raises:
+        AttackError: the columns do not fit, or one of the two classes is empty.
     """
     s, flags = checked(scores, member)
     area = auc(s, flags)

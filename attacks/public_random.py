@@ -15,11 +15,11 @@ from radpriv.benchmark.cell import canonical
 
 
 def public_words(size: int, *name: str | int) -> NDArray[np.uint64]:
-    """uint64 (size,): PCG64 seeded with the SHA-256 of the canonical name."""
+    """Public pseudo-random words, uint64 (size,): PCG64, its seed the SHA-256 of the name."""
     seed = hashlib.sha256(f"radpriv/attacks/{canonical(list(name))}".encode()).digest()
     return np.random.PCG64(int.from_bytes(seed, "little")).random_raw(size)
 
 
 def public_permutation(size: int, *name: str | int) -> NDArray[np.int64]:
-    """int64 (size,): positions 0 … size − 1 in the order of their public words."""
+    """A public permutation, int64 (size,): 0 … size − 1 in the order of their public words."""
     return np.argsort(public_words(size, *name), kind="stable").astype(np.int64)

@@ -14,7 +14,7 @@ from radpriv.baselines.solvers.least_squares import least_squares
 from radpriv.baselines.solvers.linear import fit_dp_linear
 from radpriv.baselines.solvers.output_perturbation import output_perturbation
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder, required
 from radpriv.benchmark.methods.classifier import Pooled, center_of
 from radpriv.benchmark.methods.fitted import LinearFitted
 from radpriv.benchmark.methods.method import Method, methods
@@ -50,7 +50,7 @@ class DPLinearProbe(Method):
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
     ) -> LinearFitted:
-        assert encoder is not None
+        encoder = required(encoder)
         function, spec = Pooled(encoder, self.max_length), pooled_spec(encoder, self.max_length)
         labels, n_public = len(train.labels), train.n_public
         solver = self.chosen(budget, n_public, encoder.hidden_size, labels)

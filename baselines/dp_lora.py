@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder, required
 from radpriv.benchmark.methods.classifier import Lora, build_classifier
 from radpriv.benchmark.methods.fitted import LoraFitted
 from radpriv.benchmark.methods.method import Method, methods
@@ -56,7 +56,7 @@ class DPLoRA(Method):
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
     ) -> LoraFitted:
-        assert encoder is not None
+        encoder = required(encoder)
         model, frozen = build_classifier(
             encoder, len(train.labels), self.adapter(), self.max_length, run.rng("init")
         )

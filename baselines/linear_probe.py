@@ -9,7 +9,7 @@ import numpy as np
 from radpriv.baselines.dp_linear_probe import pooled_spec
 from radpriv.baselines.solvers.linear import logistic_regression
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder, required
 from radpriv.benchmark.methods.classifier import Pooled
 from radpriv.benchmark.methods.fitted import LinearFitted
 from radpriv.benchmark.methods.method import Method, methods
@@ -28,7 +28,7 @@ class LinearProbe(Method):
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
     ) -> LinearFitted:
-        assert encoder is not None
+        encoder = required(encoder)
         raw = train.raw()
         function = Pooled(encoder, self.max_length)
         features = raw.features(function)

@@ -9,7 +9,7 @@ import torch
 
 from radpriv.baselines.dp_lora import two_rate_adam
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder, required
 from radpriv.benchmark.methods.classifier import Lora, build_classifier
 from radpriv.benchmark.methods.fitted import LoraFitted
 from radpriv.benchmark.methods.method import Method, methods
@@ -47,7 +47,7 @@ class LoRA(Method):
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
     ) -> LoraFitted:
-        assert encoder is not None
+        encoder = required(encoder)
         raw = train.raw()
         model, frozen = build_classifier(
             encoder, len(train.labels), self.adapter(), self.max_length, run.rng("init")

@@ -92,7 +92,12 @@ class Budget:
     def of(
         epsilon: float, n_public: int, delta: float | None = None, unit: str = "report"
     ) -> Budget:
-        """The budget for ε with the default δ; δ ≥ 1/n_public would allow publishing a record."""
+        """The budget for ε with the default δ, the largest power of ten ≤ 1/(10 · n_public).
+
+        Raises:
+            SuiteError: no number of units, no budget, or δ ≥ 1/n_public, which would allow
+                publishing a record.
+        """
         chosen = default_delta(n_public) if delta is None else delta
         budget = Budget(epsilon, chosen, unit)
         if budget.delta * n_public >= 1:

@@ -93,14 +93,17 @@ class Registry(Generic[T]):
 
     def load_file(self, path: str | Path) -> list[str]:
         """Import a plug-in from one file; the names that it registered."""
-        module = import_file(Path(path))
-        new = [n for n, item in self._items.items() if getattr(item, "__module__", "") == module]
+        new = self.of_module(import_file(Path(path)))
         if not new:
             raise PluginError(
                 f"{path}: it registers no {self.kind}; decorate the class with "
                 f'@{self.kind}s.register("name")'
             )
         return new
+
+    def of_module(self, module: str) -> list[str]:
+        """The names that a module registered."""
+        return [n for n, item in self._items.items() if getattr(item, "__module__", "") == module]
 
     def _known(self) -> dict[str, T]:
         """What is registered, less what a module left behind whose import failed later."""

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from radpriv.reports.build import DatasetReport, marks
-from radpriv.reports.figures.epsilon_figure import epsilon_figure
-from radpriv.reports.figures.f1_figure import DARK, LIGHT, Theme, f1_figure, inline_svg
-from radpriv.reports.figures.figure_data import epsilon_points, roc_lines
-from radpriv.reports.figures.roc_figure import roc_figure
+from radpriv.reports.build import DatasetReport
+from radpriv.reports.render.images import inline_svg
 from radpriv.reports.render.renderers import NUMERIC
+from radpriv.reports.render.table import Table
+from radpriv.reports.render.theme import DARK, LIGHT
+from radpriv.reports.results.dataset_results import marks
 from radpriv.reports.results.load import Results
+from radpriv.reports.sections import FigureEntry, Format, sections
+
+
+@dataclass(frozen=True)
+class Card:
+    """A table, or a figure in both themes with its caption."""
+
+    table: Table | None = None
+    drawn: Mapping[str, Markup] = field(default_factory=dict, repr=False)
+    caption: str = ""
 
 
 def page(results: Results, reports: Sequence[DatasetReport]) -> str:
@@ -25,9 +36,8 @@ def page(results: Results, reports: Sequence[DatasetReport]) -> str:
         results=results,
         marks=marks(results),
         reports=reports,
-        figures=[_figures(i, r) for i, r in enumerate(reports)],
-        curves=[_roc(results, i, r) for i, r in enumerate(reports)],
-        bounds=[_bounds(results, i, r) for i, r in enumerate(reports)],
+        cards=[_cards(number, r) for number, r in enumerate(reports)],
+        folded=[_folded(r) for r in reports],
     )
 
 
@@ -62,33 +72,32 @@ def interval(text: str) -> Markup:
     return Markup('{} <span class="interval">[{}</span>').format(value, rest)
 
 
-def _figures(number: int, report: DatasetReport) -> dict[str, Markup]:
-    scores = report.scores
-    if scores is None:
-        return {}
-    said = f"Weighted F1 against epsilon on {report.title}; the numbers are in the table of F1."
-    return _themed(lambda t: f1_figure([(scores, report.title)], t), f"{number}", said)
+def _cards(number: int, report: DatasetReport) -> list[Card]:
+    """What is open on the page, in its order; nothing stands for what is empty."""
+    cards: list[Card] = []
+    for entry in sections.placed():
+        if Format.PAGE not in entry.formats:
+            continue
+        if isinstance(entry, FigureEntry):
+            drawn = _drawn(entry, number, report)
+            cards += [Card(drawn=drawn, caption=entry.caption)] if drawn else []
+        elif entry.folded is None:
+            cards += [Card(table=t) for t in entry.of(report.tables) if t.rows]
+    return cards
 
 
-def _roc(results: Results, number: int, report: DatasetReport) -> dict[str, Markup]:
-    lines = roc_lines(results, report.dataset)
-    said = f"ROC curves of membership inference on {report.title}, both axes logarithmic."
-    return _themed(lambda t: roc_figure(lines, report.title, t), f"roc{number}", said, lines)
+def _folded(report: DatasetReport) -> list[Table]:
+    entries = [e for e in sections.tables(Format.PAGE) if e.folded is not None]
+    return [t for e in sorted(entries, key=lambda e: e.folded or 0) for t in e.of(report.tables)]
 
 
-def _bounds(results: Results, number: int, report: DatasetReport) -> dict[str, Markup]:
-    points = epsilon_points(results, report.dataset)
-    said = f"Empirical lower bounds on epsilon beside the certified ones on {report.title}."
-    return _themed(lambda t: epsilon_figure(points, report.title, t), f"eps{number}", said, points)
-
-
-def _themed(
-    draw: Callable[[Theme], Any], name: str, said: str, shown: Sequence[Any] = (1,)
-) -> dict[str, Markup]:
-    """The figure in both themes; nothing where there is nothing to show."""
-    if not shown:
-        return {}
-    return {
-        theme.name: Markup(inline_svg(draw(theme), f"{theme.name}{name}", said))
-        for theme in (LIGHT, DARK)
-    }
+def _drawn(entry: FigureEntry, number: int, report: DatasetReport) -> dict[str, Markup]:
+    """The figure of one dataset by theme; empty where there is nothing to draw. number: of the
+    dataset, for ids that are unique on the page."""
+    description = entry.description.format(title=report.title)
+    found = {}
+    for theme in (LIGHT, DARK):
+        if (figure := entry.draw([report.of], theme)) is not None:
+            prefix = f"{theme.name}-{entry.key}-{number}"
+            found[theme.name] = Markup(inline_svg(figure, prefix, description))
+    return found

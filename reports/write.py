@@ -10,46 +10,24 @@ release policy is "nothing", files have mode 600 and a folder made for them 700,
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from radpriv.errors import ReportError
-from radpriv.reports.build import DatasetReport, build, marks
-from radpriv.reports.figures.epsilon_figure import epsilon_figure
-from radpriv.reports.figures.f1_figure import f1_figure, png, svg
-from radpriv.reports.figures.figure_data import epsilon_points, roc_lines
-from radpriv.reports.figures.roc_figure import roc_figure
+from radpriv.reports.build import DatasetReport, build
+from radpriv.reports.markdown import markdown_report
 from radpriv.reports.page import page
-from radpriv.reports.render.renderers import escaped, markdown, to_csv
-from radpriv.reports.results.load import Results, load
-from radpriv.reports.tables.overview import compact
-from radpriv.reports.tables.table import Table
-
-LEAKAGE = "leakage:"
-"""How the keys of the tables begin that tell of one attack each."""
-ORDER = (
-    "weighted",
-    "macro",
-    "home",
-    "leakage",
-    "audit",
-    "canaries",
-    "extracted",
-    "groups",
-    "label_leakage",
-    "strata",
-    LEAKAGE,
-    "missing",
-    "differences",
-    "privacy",
-    "trivial",
-    "labels",
-)
+from radpriv.reports.render.images import png, svg
+from radpriv.reports.render.renderers import to_csv
+from radpriv.reports.render.table import Table
+from radpriv.reports.render.theme import LIGHT
+from radpriv.reports.render.written_file import write_file
+from radpriv.reports.results.dataset_results import DatasetResults
+from radpriv.reports.results.load import load
+from radpriv.reports.sections import FigureEntry, Format, sections
 
 
 @dataclass(frozen=True)
@@ -67,14 +45,13 @@ class Report:
     def terminal_tables(self) -> list[Table]:
         """The F1 and leakage tables of each dataset, titled with its name; and what crossing from
         one dataset to another costs."""
-        shown = []
-        for d in self.datasets:
-            for key in ("weighted", "home", "leakage", "canaries"):
-                table = d.tables.get(key)
-                if table is not None and table.rows:
-                    narrow = compact(table) if key == "leakage" else table
-                    shown.append(_renamed(narrow, d.dataset))
-        return shown
+        return [
+            _renamed(entry.narrow(table), d.dataset)
+            for d in self.datasets
+            for entry in sections.tables(Format.TERMINAL)
+            for table in entry.of(d.tables)
+            if table.rows
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """For --json: every table with its records; infinity is the string "inf"."""
@@ -87,7 +64,10 @@ class Report:
                     "dataset": d.dataset,
                     "headline": d.headline,
                     "claim": list(d.claim),
-                    "tables": {k: _jsonable(d.tables[k].as_dict()) for k in ordered(d.tables)},
+                    "tables": {
+                        table.key: _jsonable(table.as_dict())
+                        for table in sections.shown(d.tables, Format.JSON)
+                    },
                 }
                 for d in self.datasets
             ],
@@ -105,23 +85,9 @@ def write_report(
     results = load(store, suite, allow_mixed, attack_ids)
     reports = build(results)
     folder = store / "reports" / suite if out is None else out
-    contents: dict[str, bytes] = {
-        "report.md": _markdown(results, reports).encode(),
-        "f1.csv": _csv(reports, "weighted"),
-        "leakage.csv": _csv(reports, LEAKAGE),
-    }
-    drawn = [(r.scores, r.title) for r in reports if r.scores is not None]
-    if drawn:
-        contents["f1.png"] = png(f1_figure(drawn))
-        contents["f1.svg"] = svg(f1_figure(drawn)).encode()
-    for r in reports:
-        end = f".{_plain(r.dataset)}" if len(reports) > 1 else ""
-        if lines := roc_lines(results, r.dataset):
-            contents[f"roc{end}.png"] = png(roc_figure(lines, r.title))
-            contents[f"roc{end}.svg"] = svg(roc_figure(lines, r.title)).encode()
-        if points := epsilon_points(results, r.dataset):
-            contents[f"epsilon{end}.png"] = png(epsilon_figure(points, r.title))
-            contents[f"epsilon{end}.svg"] = svg(epsilon_figure(points, r.title)).encode()
+    images = _images(reports)
+    contents = {"report.md": markdown_report(results, reports, images).encode()}
+    contents |= _csvs(reports) | images
     contents["index.html"] = page(results, reports).encode()
     private = any(d.record["card"]["release"] == "nothing" for d in results.done.values())
     files = tuple(_write(folder / name, data, private) for name, data in contents.items())
@@ -133,40 +99,38 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
 
 
-def _csv(reports: tuple[DatasetReport, ...], key: str) -> bytes:
-    """The records of one table, or of all whose key begins so."""
-    own = [d.tables[k] for d in reports for k in ordered(d.tables) if k.startswith(key)]
-    return to_csv(r for table in own for r in table.records).encode()
+def _csvs(reports: Sequence[DatasetReport]) -> dict[str, bytes]:
+    """Files of the records of all datasets, by name."""
+    return {
+        entry.csv: to_csv(
+            record for d in reports for table in entry.of(d.tables) for record in table.records
+        ).encode()
+        for entry in sections.tables()
+        if entry.csv
+    }
 
 
-def ordered(tables: Mapping[str, Table]) -> list[str]:
-    """Keys in the order of a report."""
-    found = []
-    for key in ORDER:
-        each = key == LEAKAGE
-        found += [k for k in tables if (k.startswith(LEAKAGE) if each else k == key)]
+def _images(reports: Sequence[DatasetReport]) -> dict[str, bytes]:
+    """Each figure that has something to draw as PNG and SVG: those of all datasets first."""
+    every = [r.of for r in reports]
+    figures = sections.figures()
+    found: dict[str, bytes] = {}
+    for entry in (e for e in figures if e.together):
+        found |= _image(entry, every, entry.key)
+    for of in every:
+        end = f".{_plain(of.dataset)}" if len(every) > 1 else ""
+        for entry in (e for e in figures if not e.together):
+            found |= _image(entry, [of], f"{entry.key}{end}")
     return found
 
 
-def _markdown(results: Results, reports: tuple[DatasetReport, ...]) -> str:
-    def items(pairs: Iterable[tuple[str, str]]) -> list[str]:
-        return [f"- {escaped(name)}: {escaped(value)}" for name, value in pairs]
-
-    lines = [f"# radpriv report: {escaped(results.suite + marks(results))}", ""]
-    lines += [escaped(results.note), ""] if results.note else []
-    if any(d.scores for d in reports):
-        lines += ["![Weighted F1 against ε](f1.png)", ""]
-    for d in reports:
-        lines += [f"## {escaped(d.dataset)}", "", escaped(d.headline), "", *items(d.facts), ""]
-        lines += ["### What is claimed", "", *(f"- {escaped(s)}" for s in d.claim), ""]
-        shown = [d.tables[k] for k in ordered(d.tables)]
-        # A heading over nothing would read as if something had been lost: as on the page, it goes.
-        lines += [markdown(table) for table in shown if table.rows or table.findings]
-        lines += ["### Provenance", "", *items(d.provenance)]
-        lines += items(("mixed", sentence) for sentence in results.mixed)
-        lines += items((cell, f"{status}, {code[:16]}") for cell, status, code in d.cells)
-        lines.append("")
-    return "\n".join(lines)
+def _image(entry: FigureEntry, datasets: Sequence[DatasetResults], name: str) -> dict[str, bytes]:
+    """Drawn anew for each kind, as saving may leave something on a figure."""
+    found = {}
+    for kind, saved in ((".png", png), (".svg", lambda figure: svg(figure).encode())):
+        if (figure := entry.draw(datasets, LIGHT)) is not None:
+            found[name + kind] = saved(figure)
+    return found
 
 
 def _renamed(table: Table, dataset: str) -> Table:
@@ -184,19 +148,8 @@ def _jsonable(value: Any) -> Any:
 
 
 def _write(path: Path, data: bytes, private: bool) -> Path:
-    """Through a temporary file of its own name (mode 600), renamed into place."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            if not private:
-                os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        return write_file(path, data, private)
     except OSError as error:
         raise ReportError(f"{path}: cannot be written ({error.strerror or error})") from error
-    return path

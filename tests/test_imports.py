@@ -2,8 +2,8 @@
 
 baselines → benchmark; attacks → benchmark; reports → benchmark.{store,cell,registry} and
 attacks.metrics; benchmark → none of the others; the command line (cli, and workflow and progress
-behind it) → all. A folder may always import from itself, `radpriv.errors`
-and the version.
+behind it) → all; what plug-ins import (api, testing) → all, and nobody → it. A folder may always
+import from itself, `radpriv.errors` and the version.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmark", "attacks", "baselines", "reports")
+FOR_PLUGINS = ("radpriv.api", "radpriv.testing")
+"""What plug-ins, examples and tests import, and no module of the tree."""
 EVERYBODY = ("radpriv.errors", "radpriv.__version__")
 ALLOWED = {
     "radpriv": ("radpriv.cli",),  # what lies in src/radpriv itself: errors, version, __main__
     "radpriv.cli": ("radpriv",),
     "radpriv.workflow": ("radpriv",),
     "radpriv.request": ("radpriv.benchmark",),
+    "radpriv.api": ("radpriv",),
+    "radpriv.testing": ("radpriv",),
     "radpriv.progress": ("radpriv",),
     "radpriv.benchmark": (),
     "radpriv.baselines": ("radpriv.benchmark",),
@@ -77,6 +81,8 @@ def violations(root: Path) -> list[str]:
             where = f"{path.relative_to(root)}:{line}"
             if target.split(".")[0] in FOLDERS:
                 found.append(f"{where}: bare import of {target}; write radpriv.{target}")
+            elif within(target, FOR_PLUGINS):
+                found.append(f"{where}: {target} is for plug-ins; import the module itself")
             elif within(target, ("radpriv",)) and not within(
                 target, (*EVERYBODY, *own, *ALLOWED[owner])
             ):
@@ -120,6 +126,8 @@ def test_the_checker_sees_every_folder_and_real_imports() -> None:
         ("src/radpriv/__init__.py", "from radpriv.benchmark.cell import Cell", "benchmark.cell"),
         ("src/radpriv/__init__.py", "from . import attacks", "radpriv.attacks"),
         ("src/radpriv/errors.py", "import radpriv.benchmark", "radpriv.benchmark"),
+        ("baselines/a.py", "from radpriv.api import Method", "radpriv.api.Method is for plug-ins"),
+        ("src/radpriv/cli/main.py", "from radpriv import testing", "radpriv.testing is for plug"),
     ],
 )
 def test_a_planted_violation_is_reported_with_its_file_and_line(

@@ -180,7 +180,7 @@ def third_party(folders: list[str]) -> Counter[str]:
 def test_every_third_party_import_is_a_declared_dependency() -> None:
     used = third_party(list(PLACES))
     assert len(used) >= 10
-    declared = names([*PROJECT["dependencies"], *EXTRAS["keyword"]])
+    declared = names([*PROJECT["dependencies"], *EXTRAS["keyword"], *EXTRAS["testing"]])
     assert sorted(set(used) - declared) == []
     in_tests = set(third_party(["tests"])) - names([*PROJECT["dependencies"], *EXTRAS["dev"]])
     assert sorted(in_tests) == []

@@ -44,12 +44,29 @@ class Verdict:
 
 def conformance(attack: Attack) -> list[Verdict]:
     """All verdicts on one attack; those after a failed declaration or a crash are not asked for."""
-    verdicts = []
+    return list(attacked(attack))
+
+
+def check_names(attack: Attack) -> tuple[str, ...]:
+    """The checks that an attack without a flaw is put to, in their order."""
+    if "encode" in attack.needs:
+        return ("declarations", "controls")
+    blind = not getattr(attack, "sees_model", True)
+    controlled = not blind and not isinstance(attack, Extraction) and attack.on in FLOORS
+    return (
+        *("declarations", "answers", "same answer twice", "order of records", "no flags"),
+        *("odd data", *(["blind to the model"] if blind else []), "direction"),
+        *(["positive control"] if controlled else []),
+        "null control",
+    )
+
+
+def attacked(attack: Attack) -> Iterator[Verdict]:
+    """The same verdicts, each computed when it is asked for."""
     for verdict in _checks(attack):
-        verdicts.append(verdict)
+        yield verdict
         if not verdict.passed and verdict.check in ("declarations", "answers"):
-            break
-    return verdicts
+            return
 
 
 def _checks(attack: Attack) -> Iterator[Verdict]:

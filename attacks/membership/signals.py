@@ -49,12 +49,15 @@ class Model(Protocol):
 
 
 def mean_loss(model: Model) -> Floats:
-    """ℓ, float64 (n,); NaN where no label is observed."""
+    """Mean cross-entropy ℓ over observed labels, float64 (n,), in nats; NaN where none is."""
     return memoised(model.memo, "mean loss", lambda: mean_bce(model.logits, model.labels))
 
 
 def phi(model: Model) -> Floats:
-    """φ, float64 (n,): log p − log(1 − p), p the joint probability of the observed labels."""
+    """Scaled confidence φ = log p − log(1 − p), float64 (n,), p the observed labels' probability.
+
+    The logit scaling of Carlini et al. 2022 (2112.03570), with the joint probability of all labels.
+    """
 
     def make() -> Floats:
         observed = (~np.isnan(model.labels)).sum(axis=1)
@@ -64,7 +67,7 @@ def phi(model: Model) -> Floats:
 
 
 def likelihood(model: Model) -> Floats:
-    """exp(−ℓ), float64 (n,) in [0, 1]."""
+    """Likelihood exp(−ℓ), float64 (n,) in [0, 1]: a geometric mean over observed labels."""
     return memoised(model.memo, "likelihood", lambda: np.exp(-mean_loss(model)))
 
 
@@ -82,12 +85,18 @@ def joint_logit(total: Floats) -> Floats:
 
 
 def labelled(model: Model) -> Bools:
-    """bool (n,): whether any label of the record is observed; the others say nothing."""
+    """Whether any label of a record is observed, bool (n,); the others say nothing."""
     return np.asarray(~np.isnan(model.labels).all(axis=1))
 
 
 def stacked(view: View, statistic: Callable[[Model], Floats], rows: Bools) -> tuple[Floats, Bools]:
-    """(values float64 (k, rows), member bool (k, rows)) of the references, for these candidates."""
+    """A statistic of every reference: (values float64 (k, rows), member bool (k, rows)).
+
+    Args:
+        view: of one target, with k references.
+        statistic: gives float64 (m,) for one model.
+        rows: bool (m,), which candidates.
+    """
     k, n = len(view.references), int(rows.sum())
     values, member = np.empty((k, n)), np.empty((k, n), dtype=np.bool_)
     for j, reference in enumerate(view.references):
@@ -97,7 +106,12 @@ def stacked(view: View, statistic: Callable[[Model], Floats], rows: Bools) -> tu
 
 
 def filled(scores: Floats, rows: Bools) -> Floats:
-    """float64 (m,): the scores of these rows; every other candidate lies in their middle."""
+    """Scores of all candidates, float64 (m,): given ones, and their median for the others.
+
+    Args:
+        scores: float64 (rows,).
+        rows: bool (m,), whose they are.
+    """
     middle = float(np.median(scores)) if scores.size else 0.0
     whole = np.full(rows.shape, middle)
     whole[rows] = scores

@@ -53,7 +53,24 @@ def fit_dp_linear(
     lr: float,
     center: NDArray[Any] | None = None,
 ) -> LinearFitted:
-    """DP-Adam on a linear head (Abadi et al. 2016 with Adam's step); linear decay of the step."""
+    """DP-Adam on a linear head (Abadi et al. 2016 with Adam's step); linear decay of the step.
+
+    Args:
+        train: the private records.
+        run: where steps are drawn and released.
+        function: the public function of one text that gives features, (size,).
+        spec: how a saved model makes `function` again.
+        size: of one feature vector.
+        scale: by which features are multiplied, so that one clip suits.
+        rate: sampling probability of a unit in a step.
+        steps: how many.
+        max_norm: the clip of a unit's gradient, an L2 norm.
+        lr: Adam's step size at the first step; 0 at the last.
+        center: (size,), public, taken off every feature vector; zero if not given.
+
+    Raises:
+        PrivacyError: a rate, count or clip that makes no sense (Run.poisson, clipped_sum).
+    """
     middle = np.zeros(size, np.float32) if center is None else center
     model = LinearModel(size, len(train.labels), scale, torch.from_numpy(middle))
     model.train().to(run.device)

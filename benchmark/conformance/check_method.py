@@ -32,8 +32,16 @@ from radpriv.benchmark.conformance.replay import (
     record,
 )
 from radpriv.benchmark.conformance.toy_data import World
-from radpriv.benchmark.conformance.verdict import WAIST, Report, Verdict
+from radpriv.benchmark.conformance.verdict import (
+    CERTIFICATE,
+    NO_STOP,
+    UNCOMPARED,
+    WAIST,
+    Report,
+    Verdict,
+)
 from radpriv.benchmark.datasets.audit_set.universe import Universe
+from radpriv.benchmark.encoders.encoders import Encoder
 from radpriv.benchmark.methods.method import Method
 from radpriv.benchmark.privacy.accounting.calibration import certificate
 from radpriv.benchmark.privacy.accounting.ledger import Ledger, groups
@@ -47,6 +55,17 @@ LONGEST = 2000
 """Steps that are replayed on a few, where a method takes more than STEPS."""
 EPSILONS = (8.0, 0.1)
 CPU = torch.device("cpu")
+AT_LENGTH = "at whole length"
+CHECKS = (
+    WAIST,
+    "certificate",
+    "reproducible",
+    "sensitivity",
+    "nothing else",
+    "goes on after a stop",
+    AT_LENGTH,
+)
+"""In their order; each stands on those before it."""
 
 
 def check_method(
@@ -62,6 +81,31 @@ def check_method(
 
     encoder: "bert" or "albert". debug: let an exception of the method's own through.
     """
+    settings = requested(name, method, units, epsilons, encoder)
+    world, verdicts = World.small(), []
+    with world.encoder(encoder) if method.uses_encoder else nullcontext() as found:
+        for turn, (unit, epsilon) in enumerate(settings):
+            whole = None if turn % len(epsilons or EPSILONS) else method
+            setting = _setting(method, unit, epsilon, world, found)
+            for verdict in checks(setting, world, debug, whole):
+                verdicts.append(verdict)
+                told(verdict)
+    return Report(name, tuple(verdicts))
+
+
+def requested(
+    name: str,
+    method: Method,
+    units: tuple[str, ...] = (),
+    epsilons: tuple[float, ...] = (),
+    encoder: str = "bert",
+) -> list[tuple[str, float]]:
+    """Every (unit, ε) that is to be replayed.
+
+    Raises:
+        AttackError: the method claims no privacy, or not for such a unit or budget, or the encoder
+            is none of replay's.
+    """
     if not method.private:
         raise AttackError(f"method '{name}' claims no privacy: there is nothing to check")
     for epsilon in epsilons:
@@ -72,19 +116,31 @@ def check_method(
         raise AttackError(f"method '{name}' has no claim for the unit '{odd[0]}'")
     if encoder not in ("bert", "albert"):
         raise AttackError(f"encoder '{encoder}': replay has tiny ones called bert and albert")
-    world, verdicts = World.small(), []
+    chosen = units or sorted(method.units, reverse=True)
+    return [(unit, epsilon) for unit in chosen for epsilon in epsilons or EPSILONS]
+
+
+def check_names(method: Method) -> tuple[str, ...]:
+    """The checks that a method without a flaw is put to, in their order."""
+    return CHECKS if method.limited(STEPS) != method else CHECKS[: CHECKS.index(AT_LENGTH)]
+
+
+def replayed(
+    method: Method, unit: str, epsilon: float, encoder: str = "bert", debug: bool = True
+) -> Iterator[Verdict]:
+    """The verdicts for one unit and budget, each computed when it is asked for."""
+    world = World.small()
     with world.encoder(encoder) if method.uses_encoder else nullcontext() as found:
-        for unit in units or sorted(method.units, reverse=True):
-            for turn, epsilon in enumerate(epsilons or EPSILONS):
-                n = world.n_public(unit)
-                budget = Budget.of(epsilon, n, unit=unit)
-                texts = (*PUBLIC_SENTENCES, *world.texts)
-                short = method.limited(STEPS)
-                setting = Setting(short, found, budget, world.labels, n, texts=texts)
-                for verdict in checks(setting, world, debug, whole=None if turn else method):
-                    verdicts.append(verdict)
-                    told(verdict)
-    return Report(name, tuple(verdicts))
+        yield from checks(_setting(method, unit, epsilon, world, found), world, debug, method)
+
+
+def _setting(
+    method: Method, unit: str, epsilon: float, world: World, encoder: Encoder | None
+) -> Setting:
+    n = world.n_public(unit)
+    budget = Budget.of(epsilon, n, unit=unit)
+    texts = (*PUBLIC_SENTENCES, *world.texts)
+    return Setting(method.limited(STEPS), encoder, budget, world.labels, n, texts=texts)
 
 
 def checks(
@@ -109,7 +165,7 @@ def checks(
         yield verdict("runs", False, in_words(error) + more)
         return
     yield verdict(WAIST, *_waist(outcome, made))
-    yield verdict("certificate", *_certificate(setting, outcome, made))
+    yield verdict(CERTIFICATE, *_certificate(setting, outcome, made))
     again = play(setting, everyone, made, outcome)
     calm = not again.departed and all(d.ratio <= ROUNDING for d in again.differences)
     yield verdict("reproducible", calm, _reproducible(again, calm))
@@ -125,7 +181,7 @@ def checks(
     yield verdict("nothing else", closed, seen)
     yield verdict("goes on after a stop", *_resumes(setting, world))
     if whole is not None and whole != setting.method and bounded and closed:
-        yield verdict("at whole length", *_at_length(setting, whole, world, again.prints_alike))
+        yield verdict(AT_LENGTH, *_at_length(setting, whole, world, again.prints_alike))
 
 
 def _waist(outcome: Outcome, made: list[Made]) -> tuple[bool, str]:
@@ -217,7 +273,7 @@ def _nothing_else(results: Results, steady: bool) -> tuple[bool, str]:
         return False, "; ".join(found[:3]) + more
     what = "releases, thresholds and saved model equal"
     if not steady:
-        what += " (not compared: what it prints, which differs from run to run)"
+        what += f" ({UNCOMPARED})"
     return True, f"{what} on {len(results)} neighbours"
 
 
@@ -270,7 +326,7 @@ def _resumes(setting: Setting, world: World) -> tuple[bool, str]:
             if differs or goes_on.unmade:
                 return False, f"stopped after step {stop}: {differs or 'releases are missing'}"
     if not stops:
-        return True, "has no step after which it could be stopped"
+        return True, NO_STOP
     return True, f"the same bits after a stop at step {', '.join(map(str, stops))}"
 
 

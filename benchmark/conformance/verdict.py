@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 WAIST = "through the waist"
+CERTIFICATE = "certificate"
+UNCOMPARED = "not compared: what it prints, which differs from run to run"
+NO_STOP = "has no step after which it could be stopped"
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,11 @@ class Verdict:
     check: str
     passed: bool
     detail: str
+
+    @property
+    def plain(self) -> bool:
+        """Whether the check holds, and looked at all that it looks at."""
+        return self.passed and UNCOMPARED not in self.detail and NO_STOP not in self.detail
 
 
 @dataclass(frozen=True)
@@ -51,18 +59,3 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         verdicts = [asdict(v) for v in self.verdicts]
         return {"method": self.method, "standing": self.standing, "verdicts": verdicts}
-
-    def table(self) -> Any:
-        """The verdicts as a table for the terminal."""
-        from rich.markup import escape
-        from rich.table import Table
-
-        table = Table("unit", "ε", "check", "", "what was seen", title=self.method)
-        last: tuple[str, float] | None = None
-        for v in self.verdicts:
-            if last is not None and last != (v.unit, v.epsilon):
-                table.add_section()
-            last = (v.unit, v.epsilon)
-            mark = "[green]ok[/]" if v.passed else "[red]fails[/]"
-            table.add_row(v.unit, f"{v.epsilon:g}", v.check, mark, escape(v.detail))
-        return table

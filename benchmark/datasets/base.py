@@ -103,21 +103,36 @@ class Loader(abc.ABC):
 
     @abc.abstractmethod
     def find(self, data: Path | None) -> Path | None:
-        """Where the source lies (None for a generator); DataError with what to do if absent."""
+        """Where the source lies; None for a generator.
+
+        Raises:
+            DataError: it is absent; the sentence says what to do.
+        """
 
     @abc.abstractmethod
     def identity(self, data: Path | None) -> dict[str, JsonValue]:
-        """Loader, options and source hashes or generator parameters: canonical-JSON-able."""
+        """Loader, options and source hashes or generator parameters: canonical-JSON-able.
+
+        Cheap: nothing is parsed. Equal identities mean equal rows.
+        """
 
     @abc.abstractmethod
     def load(self, data: Path | None) -> Dataset:
-        """The rows."""
+        """The rows, in order of id.
+
+        Raises:
+            DataError: a source is damaged; one line that names file and place, and quotes no text.
+        """
 
     def options(self) -> dict[str, JsonValue]:
         return asdict(self)
 
     def one_of(self, **known: Sequence[str]) -> None:
-        """SuiteError for an option whose value is none of those known."""
+        """Check options that have a few values each: `self.one_of(text=TEXTS)`.
+
+        Raises:
+            SuiteError: the value of an option is none of those known.
+        """
         for option, values in known.items():
             if (value := getattr(self, option)) not in values:
                 raise SuiteError(

@@ -123,7 +123,11 @@ class Encoder:
         return int(getattr(self.config, "max_position_embeddings", 0) or 2**31)
 
     def tokens(self, text: str, max_length: int) -> list[int]:
-        """Token ids with special tokens, cut to max_length; EncoderError if it reads fewer."""
+        """Token ids with special tokens, cut to max_length tokens.
+
+        Raises:
+            EncoderError: the encoder reads fewer.
+        """
         if max_length > self.positions:
             raise EncoderError(
                 f"encoder '{self.name}' reads at most {self.positions} tokens, and max_length is "
@@ -158,6 +162,17 @@ class Encoder:
                 **kinds,
             )
         return model
+
+
+def required(encoder: Encoder | None) -> Encoder:
+    """The encoder itself; EncoderError that says what to pass for none, a name or a path."""
+    if encoder is None or isinstance(encoder, str | Path):
+        found = "was given none" if encoder is None else "its name or path alone is not enough"
+        raise EncoderError(
+            f"an Encoder is needed here and {found}: pass what radpriv.benchmark.encoders.encoders."
+            'resolve gives, as in resolve("minilm") or resolve(folder, pretrained_on="…")'
+        )
+    return encoder
 
 
 def resolve(name: str, pretrained_on: str = "") -> Encoder:

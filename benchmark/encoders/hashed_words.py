@@ -28,7 +28,10 @@ class HashedSpec(TypedDict):
 
 @dataclass(frozen=True)
 class HashedWords:
-    """text -> float32 (size,): hashed 1..ngrams counts, presence only if `binary`, L2 norm 1.
+    """Hashed words: text -> float32 (size,), counts of 1..ngrams, scaled to L2 norm 1.
+
+    size: columns; more mean fewer collisions.  ngrams: the longest run of words that is counted.
+    binary: presence only.
 
     scikit-learn's HashingVectorizer with its fixed hash (MurmurHash3): nothing is fitted, so no
     word of any record is kept. Collisions are the price.

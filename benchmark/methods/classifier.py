@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder, required
 from radpriv.benchmark.encoders.features import OnePerThread
 from radpriv.benchmark.privacy.records import Records
 from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
@@ -34,12 +34,18 @@ from radpriv.errors import EncoderError
 
 @dataclass(frozen=True)
 class FrozenPart(OnePerThread):
-    """text -> (T, hidden) after `layers` layers, in the encoder's dtype; int64 (T,) ids for 0."""
+    """The frozen layers: text -> (T, hidden) after `layers` layers, in the encoder's dtype.
+
+    For 0 layers int64 (T,) token ids; T ≤ max_length tokens.
+    """
 
     encoder: Encoder
     layers: int
     max_length: int
     ragged: bool = field(default=True, init=False)
+
+    def __post_init__(self) -> None:
+        required(self.encoder)
 
     @property
     def key(self) -> str:
@@ -65,11 +71,17 @@ class FrozenPart(OnePerThread):
 
 @dataclass(frozen=True)
 class Pooled(OnePerThread):
-    """text -> (hidden,): masked mean of the last layer, layer-normalised, no parameters."""
+    """A sentence vector: text -> (hidden,), mean of the last layer, layer-normalised.
+
+    No parameters of its own; texts are cut to max_length tokens.
+    """
 
     encoder: Encoder
     max_length: int
     ragged: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        required(self.encoder)
 
     @property
     def key(self) -> str:
@@ -94,7 +106,18 @@ def pool(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_bce(logits: Tensor, labels: Tensor) -> Tensor:
-    """(B,): binary cross-entropy summed over observed labels ÷ the constant number of labels."""
+    """Binary cross-entropy summed over observed labels ÷ the constant number of labels.
+
+    So a record's loss is a function of that record alone, and one with few observed labels weighs
+    less.
+
+    Args:
+        logits: (B, L).
+        labels: (B, L); 1, 0, or NaN where not observed.
+
+    Returns:
+        One loss per record, (B,), in nats.
+    """
     observed = ~torch.isnan(labels)
     losses = functional.binary_cross_entropy_with_logits(
         logits, labels.nan_to_num().to(logits.dtype), reduction="none"
@@ -223,7 +246,17 @@ def build_classifier(
 ) -> tuple[Any, FrozenPart]:
     """(model in train mode, frozen part), the head zero: PEFT's for LoRA, a Classifier else.
 
-    Of an adapter, A is Kaiming-uniform from `generator` and B is zero.
+    Of an adapter, A is Kaiming-uniform from `generator` and B is zero (Hu et al. 2021, 2106.09685).
+
+    Args:
+        encoder: the pretrained model.
+        labels: how many.
+        trained: what is trained of the encoder, beside the head.
+        max_length: tokens to which texts are cut.
+        generator: public randomness, `run.rng(name)`.
+
+    Raises:
+        EncoderError: the encoder has fewer layers than are to be trained, or none to adapt.
     """
     base, frozen = untrained(encoder, labels, trained.top_layers, max_length)
     if isinstance(trained, FineTune):
@@ -257,7 +290,7 @@ def untrained(
     encoder: Encoder, labels: int, top_layers: int, max_length: int
 ) -> tuple[Classifier, FrozenPart]:
     """A Classifier with a zero head, and the frozen part that feeds it."""
-    model = encoder.model()
+    model = required(encoder).model()
     start = 0
     if top_layers and not shares_layers(model):
         depth = len(stack(model, encoder.name))

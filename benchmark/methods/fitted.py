@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder, required
 from radpriv.benchmark.encoders.features import RecordFunction
 from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.methods.classifier import FrozenPart, Pooled, untrained
@@ -27,7 +27,15 @@ from radpriv.errors import StoreError
 
 
 class LinearFitted(Fitted):
-    """logits = x · W + b, x = features of one text. weight: (size, labels), bias: (labels,)."""
+    """A linear classifier: logits = x · W + b, x the features of one text.
+
+    Args:
+        labels: names, in the order of columns.
+        function: the public function of one text that gives x, (size,).
+        weight: W, (size, labels); kept as float32.
+        bias: b, (labels,); kept as float32.
+        spec: how a saved model makes `function` again: `HashedWords.spec`, or features "pooled".
+    """
 
     def __init__(
         self,
@@ -59,6 +67,11 @@ class LinearFitted(Fitted):
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder | None) -> LinearFitted:
+        """The saved classifier.
+
+        Raises:
+            StoreError: the folder holds no saved linear model, or one of another encoder.
+        """
         spec = read_spec(folder, "linear")
         tensors = read_tensors(folder / "head.safetensors", ("weight", "bias"))
         function = _function(folder, spec, encoder)
@@ -113,6 +126,11 @@ class LoraFitted(Fitted):
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder | None) -> LoraFitted:
+        """The saved classifier, adapter and head, on its encoder.
+
+        Raises:
+            StoreError: the folder holds no saved LoRA model, or one of another encoder.
+        """
         from peft import PeftModel
 
         spec = read_spec(folder, "lora")
@@ -152,7 +170,7 @@ def _function(folder: Path, spec: ModelSpec, encoder: Encoder | None) -> RecordF
 
 
 def _same_encoder(folder: Path, spec: ModelSpec, encoder: Encoder | None) -> Encoder:
-    if encoder is None or encoder.sha256 != spec["encoder_sha256"]:
+    if encoder is None or required(encoder).sha256 != spec["encoder_sha256"]:
         raise StoreError(
             f"{folder}: trained on encoder '{spec['encoder']}' ({spec['encoder_sha256'][:12]}…); "
             "give that encoder"
@@ -169,6 +187,11 @@ def _sorted(value: Any) -> Any:
 
 
 def read_tensors(path: Path, needed: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Read a safetensors file, arrays by name.
+
+    Raises:
+        StoreError: the file cannot be read, or lacks a tensor of `needed`.
+    """
     try:
         tensors: dict[str, NDArray[Any]] = load_file(path)
     except (OSError, SafetensorError) as error:

@@ -48,14 +48,22 @@ class Fitted(abc.ABC):
     trainable_parameters: int = 0
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """float32 (n, labels); here from `frozen` and `score`, else to be overridden."""
+        """float32 (n, labels); here from `frozen` and `score`, else to be overridden.
+
+        Raises:
+            CellFailed: neither this nor a frozen part is given.
+        """
         if self.frozen is None:
             raise CellFailed(f"{type(self).__name__} gives neither logits() nor a frozen part")
         features = evaluate(self.frozen, texts)
         return self.score([features[i] for i in range(len(features))])
 
     def score(self, features: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """Logits from the values of `frozen`, one array per text."""
+        """Logits, float32 (n, labels), from the values of `frozen`, one array per text.
+
+        Raises:
+            CellFailed: a frozen part is declared, and this is not given.
+        """
         raise CellFailed(f"{type(self).__name__} declares a frozen part and has no score()")
 
     @abc.abstractmethod
@@ -86,7 +94,17 @@ class Method(abc.ABC):
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run
     ) -> Fitted:
-        """Train. Whatever is learned from `train` goes through `run`, or the claim is void."""
+        """Train. Whatever is learned from `train` goes through `run`, or the claim is void.
+
+        Args:
+            train: the private records, through a door: `train.map(name, f)`, `train.labels`.
+            encoder: the pretrained model; None for a method that uses none.
+            budget: (ε, δ, unit), for which `run.calibrate` gives the noise.
+            run: sampling, release and public randomness: `run.poisson`, `run.once`, `run.rng`.
+
+        Returns:
+            The trained classifier.
+        """
 
     def params(self) -> dict[str, JsonValue]:
         return asdict(self)

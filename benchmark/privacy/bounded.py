@@ -27,7 +27,7 @@ Contribution = Callable[[Records], Mapping[str, Tensor]]
 
 @dataclass(frozen=True)
 class ClippedSum:
-    """float64 tensors by name; one unit changes their joint L2 norm by ≤ max_norm."""
+    """A clipped sum: float64 tensors by name, which one unit changes by ≤ max_norm in L2 norm."""
 
     tensors: dict[str, Tensor] = field(repr=False)
     max_norm: float
@@ -44,10 +44,18 @@ class ClippedSum:
 
 @dataclass(frozen=True)
 class Declared:
-    """float64 tensors that one unit changes by ≤ sensitivity in joint L2 norm, as `source` proves.
+    """A declared bound: tensors that one unit changes by ≤ sensitivity in joint L2 norm.
 
-    For output perturbation, where no clip gives the bound. source: paper, theorem and the numbers
-    that enter it. The number is tested by replay on neighbours, not by the waist.
+    For output perturbation, where no clip gives the bound and `source` proves it: paper, theorem
+    and the numbers that enter it. The number is tested by replay on neighbours, not by the waist.
+
+    Args:
+        tensors: by name, kept as float64.
+        sensitivity: positive and finite.
+        source: where the bound is proved.
+
+    Raises:
+        PrivacyError: a bound that is none, or no source.
     """
 
     tensors: dict[str, Tensor] = field(repr=False)
@@ -128,9 +136,22 @@ class Totals:
 def bounded_sum(f: Contribution, records: Records, max_norm: float) -> ClippedSum:
     """Sum over units of c · min(1, max_norm / ‖c‖), c the sum of f over the unit's records.
 
-    f(records) gives float tensors by name, first axis (B,), each row a function of its own record:
-    found out on public sentences before a private record is read. CellFailed if rows mix, and
-    PrivacyError if f gives no row per record.
+    Clipping as in Abadi et al. 2016 (1607.00133), of any function of one record: Gram matrices,
+    moments, histograms.
+
+    Args:
+        f: gives float tensors by name, first axis (B,), each row a function of its own record:
+            found out on public sentences before a private record is read.
+        records: of the query that is open (run.once).
+        max_norm: the clip C, the L2 norm that one unit may add; the sum's sensitivity.
+
+    Returns:
+        float64 sums by name, without the first axis.
+
+    Raises:
+        CellFailed: f mixes rows, so that clipping bounds nothing.
+        PrivacyError: f gives no row per record or no number, the records are of no query, max_norm
+            is not positive and finite, or memory is too short for one unit.
     """
     public = records._sample.public
     if public is None:

@@ -42,13 +42,23 @@ def clipped_sum(
 ) -> ClippedSum:
     """Sum over units of g · min(1, max_norm / ‖g‖), g a unit's gradient of all trainable tensors.
 
-    g is the gradient of the sum of the losses of the unit's records. tokens: padded tokens in one
-    micro-batch, where the plan's are not wanted. When memory runs out, nothing has been released
-    yet: the sum is taken again in smaller micro-batches.
+    g is the gradient of the sum of the losses of the unit's records (Abadi et al. 2016, 1607.00133,
+    Algorithm 1, with the flat norm over all tensors). When memory runs out, nothing has been
+    released yet: the sum is taken again in smaller micro-batches.
 
-    PrivacyError if max_norm is not positive and finite, if the model is in eval mode (the hooks
-    record nothing there), if it has no trainable tensor, if a tensor has no gradient per record, or
-    if memory is too short for one unit.
+    Args:
+        model: in train mode, with `losses(records)` that gives one loss per record, (B,).
+        records: of the step that is open.
+        max_norm: the clip C, the L2 norm that one unit may add; the sum's sensitivity.
+        tokens: padded tokens in one micro-batch, where the plan's are not wanted.
+
+    Returns:
+        float64 sums by the names and shapes of the trainable tensors.
+
+    Raises:
+        PrivacyError: max_norm is not positive and finite, the model is in eval mode (the hooks
+            record nothing there) or has no trainable tensor, a tensor has no gradient per record,
+            or memory is too short for one unit.
     """
     params = trainable(model)
     if not params:

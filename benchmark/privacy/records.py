@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from radpriv.benchmark.datasets.audit_set.universe import Universe
 from radpriv.benchmark.encoders.features import FeatureCache, Features, Progress, RecordFunction
+from radpriv.benchmark.privacy.doors import Doors
 from radpriv.benchmark.privacy.gradient_canaries import Points, among
 from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
 from radpriv.errors import PrivacyError
@@ -111,7 +112,11 @@ class Records:
         return self.slots if self.units is None else self.units
 
     def inputs(self) -> tuple[Tensor, Tensor]:
-        """(values (B, T, …) padded with 0, mask (B, T)); (B, …) and a mask (B, 1) if not ragged."""
+        """(values (B, T, …) padded with 0, mask (B, T)); (B, …) and a mask (B, 1) if not ragged.
+
+        Raises:
+            PrivacyError: the step that they belong to has ended.
+        """
         if not self._sample.open:
             raise PrivacyError("these records belong to a step that has ended; use step.records")
         stored = self.features.values
@@ -133,6 +138,9 @@ class Records:
         """Whole units, by length, so that padded size stays at or below `tokens`, if one fits.
 
         most: records in one micro-batch at the most, likewise. A unit is never split.
+
+        Raises:
+            PrivacyError: some of these records were not drawn in this step.
         """
         drawn = self._sample.slots
         if drawn is not None and not np.isin(self.slots, drawn).all():
@@ -191,8 +199,10 @@ class PrivateFeatures:
         )
 
 
-class PrivateRecords:
+class PrivateRecords(Doors):
     """The door `train` of Method.fit."""
+
+    _door = "train"
 
     def __init__(
         self,
@@ -212,7 +222,19 @@ class PrivateRecords:
         self._progress = progress
 
     def map(self, name: str, f: RecordFunction) -> PrivateFeatures:
-        """f once per record of the whole universe, in slot order, present or absent alike."""
+        """f once per record of the whole universe, in slot order, present or absent alike.
+
+        Args:
+            name: what errors call it.
+            f: a public function of one text, with `key` and `ragged`, such as HashedWords.
+
+        Returns:
+            What `run.poisson` and `run.once` take; nothing in it is to be read.
+
+        Raises:
+            PrivacyError: f answers otherwise after it has seen the records.
+            CellFailed: f is no such function.
+        """
         before = [np.array(f(s)) for s in PUBLIC_SENTENCES]
         features = self._cache.map(f, self._universe.texts, self._progress)
         for sentence, value in zip(PUBLIC_SENTENCES, before):

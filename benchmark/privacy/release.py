@@ -74,7 +74,16 @@ def add_noise(key: bytes, place: Place, value: Bounded, sigma: float) -> Noised:
 
 
 def apply(model: nn.Module, optimizer: torch.optim.Optimizer, update: Noised) -> None:
-    """Set each trainable tensor's gradient to the update and step; PrivacyError on a mismatch."""
+    """Set each trainable tensor's gradient to the update, and step.
+
+    Args:
+        model: whose trainable tensors are those of the update, by name.
+        optimizer: of these tensors.
+        update: what a release gave, divided by `step.expected_batch`.
+
+    Raises:
+        PrivacyError: trainable tensors and noised tensors differ.
+    """
     params = trainable(model)
     if set(params) != set(update.tensors):
         odd = sorted(set(params) ^ set(update.tensors))

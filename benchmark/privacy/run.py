@@ -39,6 +39,7 @@ from radpriv.benchmark.privacy.checks import (
     public_records,
     snapshot,
 )
+from radpriv.benchmark.privacy.doors import Doors
 from radpriv.benchmark.privacy.records import PrivateFeatures
 from radpriv.benchmark.privacy.release import Noised, Place, Releaser, live
 from radpriv.benchmark.privacy.step import Step
@@ -53,12 +54,14 @@ class Diverged(Exception):
     """Noised weights became non-finite; the ledger is kept and the cell ends as `diverged`."""
 
 
-class Run:
+class Run(Doors):
     """Everything that a method may do with private records, and public randomness.
 
     units: how many units the universe has. release: makes the noised value; a recorder or a player
     stands here in a replay. checkpoints: where a run that is stopped goes on.
     """
+
+    _door = "run"
 
     def __init__(
         self,
@@ -133,6 +136,17 @@ class Run:
         """Noise multiplier for `steps` Poisson steps at `rate` within the budget; 0 at ε = inf.
 
         For one query with k releases of equal worth: run.calibrate(1.0, 1) · sqrt(k) for each.
+        By privacy loss distributions (privacy/accounting/calibration.py).
+
+        Args:
+            rate: probability with which each unit is in a step, in (0, 1].
+            steps: how many steps, each with one release.
+
+        Returns:
+            σ in units of a release's sensitivity: noise has standard deviation σ · max_norm.
+
+        Raises:
+            PrivacyError: rate · steps is no more than δ.
         """
         b = self._budget
         if b.private and 0 < rate * steps <= b.delta:
@@ -150,10 +164,24 @@ class Run:
     ) -> Iterator[Step]:
         """`steps` steps; each unit is in each step by an own coin with probability `rate`.
 
-        state: (model, optimizer, …), all that the steps change: watched for tensors that cannot
-        move and for divergence, and kept in checkpoints. A run that was stopped goes on at its last
-        checkpoint, with `state` restored. Further entries have state_dict() and load_state_dict(),
-        or are torch generators.
+        Poisson sampling as in Abadi et al. 2016 (1607.00133), Algorithm 1. A run that was stopped
+        goes on at its last checkpoint, with `state` restored.
+
+        Args:
+            records: what `train.map` gave.
+            rate: one sampling probability for all units, in (0, 1].
+            steps: how many; fixed before the first.
+            state: (model, optimizer, …), all that the steps change: watched for tensors that cannot
+                move and for divergence, and kept in checkpoints. Further entries have state_dict()
+                and load_state_dict(), or are torch generators.
+
+        Yields:
+            A Step, open until the next is asked for; it must release something.
+
+        Raises:
+            PrivacyError: a rate or a count that makes no sense, a tensor that cannot move, another
+                step that is still open, or a step that released nothing.
+            Diverged: weights are not finite after a noised step; the cell ends so.
         """
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 1:
             raise PrivacyError(
@@ -189,7 +217,17 @@ class Run:
     def once(self, records: PrivateFeatures) -> Iterator[Step]:
         """A query over every unit (rate 1): for bounded sums and output perturbation.
 
-        All its releases share one sample, so their Gaussians are merged in the certificate.
+        All its releases share one sample, so their Gaussians are merged in the certificate:
+        1/σ² = Σ 1/σᵢ².
+
+        Args:
+            records: what `train.map` gave.
+
+        Yields:
+            The query, a Step; it must release something.
+
+        Raises:
+            PrivacyError: another step is still open, or the query released nothing.
         """
         with self._sampled(records, 1.0, query=True) as query:
             query.records._sample.check = partial(

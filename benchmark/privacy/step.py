@@ -30,8 +30,22 @@ class Step:
     def gaussian(self, name: str, value: Bounded, sigma: float) -> Noised:
         """Release `value` with noise multiplier `sigma`; the ledger line is on disk before.
 
-        PrivacyError after the step has ended, for a name used twice, for a sum that was not made
-        of this step's records, for a declared bound outside a query, or for no noise at finite ε.
+        value + N(0, (σ · sensitivity)²) in each coordinate, the Gaussian mechanism of Abadi et al.
+        2016 (1607.00133), Algorithm 1.
+
+        Args:
+            name: what the ledger calls it; once in a step.
+            value: what clipped_sum or bounded_sum made of this step's records, or in a query a
+                Declared.
+            sigma: noise multiplier, in units of the value's sensitivity.
+
+        Returns:
+            float64 tensors with the names and shapes of `value`.
+
+        Raises:
+            PrivacyError: the step has ended, a name is used twice, a sum was not made of this
+                step's records, a bound is declared outside a query, a value is not finite, or there
+                is no noise at finite ε.
         """
         sample = self.records._sample
         if not sample.open:

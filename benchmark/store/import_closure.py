@@ -4,10 +4,12 @@
 
 Followed: imports of modules under `prefix` or `beside`, inside functions too, relative ones, `from
 package import submodule`, and the `__init__.py` of every parent. `if TYPE_CHECKING:` blocks do not
-run, so they do not count. A module's identity is the hash of its syntax tree without docstrings, so
+run, so they do not count. A name that is imported from a façade (facade.py) leads to the module
+that has it, and to no other that the façade hands out; a façade imported whole, or by `*`, leads
+to all of them. A module's identity is the hash of its syntax tree without docstrings, so
 neither a comment nor a docstring changes it. An import by a computed name cannot be followed and
-is reported instead (`Closure.dynamic`); benchmark/registry.py may do it, since the modules that it
-resolves are roots themselves.
+is reported instead (`Closure.dynamic`); benchmark/registry.py and facade.py may do it, since the
+modules that they resolve are roots themselves, or followed.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from radpriv.benchmark.store.facade import exports
 from radpriv.errors import PluginError, StoreError
 
 _DYNAMIC = {
@@ -107,11 +110,13 @@ def closure(
             folders = list(spec.submodule_search_locations or ())
             if spec.origin and spec.origin.endswith(".py"):
                 waiting += _visit(found, name, Path(spec.origin), folders, followed)
+                for home in exports(Path(spec.origin)).values():
+                    waiting += _imported(home.module, (home.name,))
             if folders:
                 found.packages[name] = Path(folders[0])
     found.foreign -= {"", *sys.stdlib_module_names}
-    registry = f"{prefix}.benchmark.registry:"
-    found.dynamic = sorted(what for what in found.dynamic if not what.startswith(registry))
+    resolve = (f"{prefix}.benchmark.registry:", f"{prefix}.benchmark.store.facade:")
+    found.dynamic = sorted(what for what in found.dynamic if not what.startswith(resolve))
     return found
 
 
@@ -129,15 +134,29 @@ def _visit(
             parent = package.split(".")
             above = parent[: len(parent) - item.level + 1]
             base = ".".join([*above, *filter(None, [item.module])])
-        yield base
         if _in(base, followed):
-            for imported in item.names:
-                if imported == "*":
-                    spec = find(base)
-                    places = list(spec.submodule_search_locations or ()) if spec else []
-                    yield from (f"{base}.{m.name}" for m in pkgutil.iter_modules(places))
-                else:
-                    yield f"{base}.{imported}"
+            yield from _imported(base, item.names)
+        else:
+            yield base
+
+
+def _imported(base: str, names: tuple[str, ...]) -> Iterator[str]:
+    """The modules that `from base import names`, or `import base`, leads to."""
+    spec = find(base) if names else None
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    source = spec.origin if spec and not places else None
+    homes = exports(Path(source)) if source and source.endswith(".py") else {}
+    if homes and homes.keys() >= set(names):
+        yield from _parents(base)
+        for name in names:
+            yield from _imported(homes[name].module, (homes[name].name,))
+        return
+    yield base
+    for name in names:
+        if name == "*":
+            yield from (f"{base}.{m.name}" for m in pkgutil.iter_modules(places))
+        else:
+            yield f"{base}.{name}"
 
 
 def _in(name: str, followed: Set[str]) -> bool:

@@ -163,13 +163,21 @@ def read_suite(name: str) -> Suite:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise SuiteError(f"{path}: cannot be read ({error}); give a TOML file") from error
+            hint = _near_path(path) if isinstance(error, FileNotFoundError) else ""
+            raise SuiteError(f"{path}: cannot be read ({error}); give a TOML file{hint}") from error
         return parse(text, str(path), path.stem)
     if name not in shipped():
-        hint = did_you_mean(name, shipped())
+        beside = Path(f"{name}.toml")
+        hint = f"; did you mean '{beside}'?" if beside.is_file() else did_you_mean(name, shipped())
         raise SuiteError(f"no suite is called '{name}'{hint} (known: {', '.join(shipped())})")
     file = resources.files("radpriv.benchmark") / "suites" / f"{name}.toml"
     return parse(file.read_text(encoding="utf-8"), f"suite '{name}'", name)
+
+
+def _near_path(path: Path) -> str:
+    """A clause that suggests a TOML file of that folder, or a shipped suite, or nothing."""
+    files = [found.name for found in path.parent.glob("*.toml")]
+    return did_you_mean(path.name, files) or did_you_mean(path.stem, shipped())
 
 
 def parse(text: str, where: str, name: str) -> Suite:

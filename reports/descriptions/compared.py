@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from radpriv.reports.descriptions.description_figures import percent
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table
+from radpriv.reports.render.numbers import NOT_ASKED
+from radpriv.reports.render.table import Cell, Table
 
 Data = Mapping[str, Any]
 

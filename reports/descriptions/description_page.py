@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,11 +29,13 @@ from radpriv.reports.descriptions.description_figures import (
 )
 from radpriv.reports.descriptions.description_tables import tables
 from radpriv.reports.descriptions.heatmap import cooccurrence
-from radpriv.reports.figures.f1_figure import DARK, LIGHT, inline_svg, png
+from radpriv.reports.facts.card_facts import card_facts
 from radpriv.reports.page import fill
+from radpriv.reports.render.images import inline_svg, png
 from radpriv.reports.render.renderers import terminal
-from radpriv.reports.tables.card_facts import card_facts
-from radpriv.reports.tables.table import Table
+from radpriv.reports.render.table import Table
+from radpriv.reports.render.theme import DARK, LIGHT
+from radpriv.reports.render.written_file import write_file
 
 RELEASE = {
     "open": "open: these files may be shared",
@@ -88,7 +89,9 @@ def write_description(data: Mapping[str, Any], out: Path) -> Written:
     contents["index.html"] = description_page(data, made).encode()
     try:
         _prepare(out, private)
-        files = tuple(_write(out / name, content, private) for name, content in contents.items())
+        files = tuple(
+            write_file(out / name, content, private) for name, content in contents.items()
+        )
     except OSError as error:
         raise ReportError(f"{out}: cannot be written ({error.strerror or error})") from error
     release = RELEASE[data["card"]["release"]]
@@ -152,18 +155,3 @@ def _prepare(out: Path, private: bool) -> None:
             "folder with --out for data that must not leave the machine"
         )
     out.chmod(0o700)
-
-
-def _write(path: Path, data: bytes, private: bool) -> Path:
-    """Through a temporary file of its own name (mode 600), renamed into place."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        if not private:
-            os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path

@@ -11,7 +11,7 @@ from radpriv.reports.descriptions.compared import (
     value,
 )
 from radpriv.reports.descriptions.description_figures import percent
-from radpriv.reports.tables.table import Cell, Table
+from radpriv.reports.render.table import Cell, Table
 
 LENGTHS = (
     ("words", "words per report"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from radpriv.reports.descriptions.description_figures import heading, plain, published
-from radpriv.reports.figures.f1_figure import LIGHT, Theme
+from radpriv.reports.render.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from matplotlib.colors import LinearSegmentedColormap

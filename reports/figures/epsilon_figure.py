@@ -26,8 +26,8 @@ import numpy as np
 
 from radpriv.errors import ReportError
 from radpriv.reports.figures import figure_layout
-from radpriv.reports.figures.f1_figure import LIGHT, Theme
 from radpriv.reports.figures.figure_layout import Drawing, Name, names, note
+from radpriv.reports.render.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

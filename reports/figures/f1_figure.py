@@ -7,15 +7,14 @@ colour-blind readers, and markers differ too.
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from radpriv.reports.results.scores import DatasetScores, Row
+from radpriv.reports.figures.figure_layout import Labels
+from radpriv.reports.render.theme import LIGHT, Theme
+from radpriv.reports.results.dataset_scores import DatasetScores, Row
 from radpriv.reports.statistics.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -26,58 +25,6 @@ WIDTH, HEIGHT = 5.6, 4.0
 DODGE = 0.03
 MARKERS = "osD^vPX"
 DASHES = ((6, 2), (3, 1.5), (8, 2, 2, 2), (1, 1))
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Colours of one theme; `page` is the background, "none" to take the page's."""
-
-    name: str
-    page: str
-    ink: str
-    faint: str
-    grid: str
-    lines: tuple[str, ...]
-
-
-LIGHT = Theme(
-    "light",
-    "white",
-    "#1d2433",
-    "#5a6475",
-    "#e3e7ee",
-    ("#0072B2", "#D55E00", "#008060", "#A6508A", "#8A6D00", "#2F8FC4"),
-)
-DARK = Theme(
-    "dark",
-    "none",
-    "#e6eaf2",
-    "#a3adbf",
-    "#333c4d",
-    ("#56B4E9", "#FF9A4D", "#2FCFA0", "#E79CC8", "#F0E442", "#9AD0F5"),
-)
-
-
-@dataclass
-class Labels:
-    """Names waiting for a place in the right margin: (x, y, text, colour), x None = the edge."""
-
-    waiting: list[tuple[float | None, float, str, str]] = field(default_factory=list)
-
-    def places(self, gap: float, low: float, high: float) -> list[float]:
-        """Heights at least `gap` apart, near the wanted ones and inside the axes if they fit."""
-        wanted = np.array([y for _, y, _, _ in self.waiting])
-        order = np.argsort(wanted, kind="stable")
-        placed = wanted[order].astype(float)
-        for i in range(1, len(placed)):
-            placed[i] = max(placed[i], placed[i - 1] + gap)
-        if len(placed) and placed[-1] > high:
-            placed[-1] = high
-            for i in range(len(placed) - 2, -1, -1):
-                placed[i] = min(placed[i], placed[i + 1] - gap)
-        result = np.empty_like(placed)
-        result[order] = placed
-        return [float(y) for y in result]
 
 
 def f1_figure(datasets: Sequence[tuple[DatasetScores, str]], theme: Theme = LIGHT) -> Figure:
@@ -94,55 +41,6 @@ def f1_figure(datasets: Sequence[tuple[DatasetScores, str]], theme: Theme = LIGH
     bottom = 0.55 / (HEIGHT * len(datasets))
     figure.subplots_adjust(left=0.11, right=0.665, top=1 - 0.7 * bottom, bottom=bottom, hspace=0.3)
     return figure
-
-
-def png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=160, metadata={"Software": None})
-    return out.getvalue()
-
-
-def svg(figure: Figure, salt: str = "radpriv") -> str:
-    """SVG with real text in a generic font and no metadata."""
-    import matplotlib
-
-    out = io.StringIO()
-    style: dict[Any, Any] = {
-        "svg.hashsalt": salt,
-        "svg.fonttype": "none",
-        "font.family": "sans-serif",
-    }
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with matplotlib.rc_context(style):
-        figure.savefig(out, format="svg", metadata=nothing)
-    text = re.sub(r"font: (?:(\w+) )?([\d.]+px) [^;\"]+", _font, out.getvalue())
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
-
-
-def inline_svg(figure: Figure, prefix: str, description: str) -> str:
-    """An <svg> element for a page: ids made unique by `prefix`, no address of any kind."""
-    from html import escape
-
-    text = svg(figure, prefix)
-    text = text[text.index("<svg") :]
-    text = re.sub(r'\s(xmlns(:\w+)?)="[^"]*"', "", text)
-    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    text = re.sub(r"url\(#", f"url(#{prefix}-", text)
-    text = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}-', text)
-    opening = f'<svg role="img" aria-label="{escape(description, quote=True)}"'
-    text = text.replace("<svg", opening, 1)
-    return re.sub(
-        r'(<svg[^>]*?) width="[^"]*"',
-        r"\1",
-        re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1),
-        count=1,
-    )
-
-
-def _font(match: re.Match[str]) -> str:
-    weight = f"{match[1]} " if match[1] else ""
-    return f"font: {weight}{match[2]} system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 
 def _panel(axes: Axes, scores: DatasetScores, theme: Theme) -> None:

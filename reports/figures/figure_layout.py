@@ -12,10 +12,12 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from radpriv.reports.figures.f1_figure import Labels, Theme
+import numpy as np
+
+from radpriv.reports.render.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,6 +71,28 @@ class Drawing:
         """Where a point lies between the bottom of the panel, 0, and its top, 1."""
         at = self.axes.transAxes.inverted().transform(self.axes.transData.transform((x, y)))
         return min(1.0, max(0.0, float(at[1])))
+
+
+@dataclass
+class Labels:
+    """Names waiting for a place in the right margin: (x, y, text, colour), x None = the edge."""
+
+    waiting: list[tuple[float | None, float, str, str]] = field(default_factory=list)
+
+    def places(self, gap: float, low: float, high: float) -> list[float]:
+        """Heights at least `gap` apart, near the wanted ones and inside the axes if they fit."""
+        wanted = np.array([y for _, y, _, _ in self.waiting])
+        order = np.argsort(wanted, kind="stable")
+        placed = wanted[order].astype(float)
+        for i in range(1, len(placed)):
+            placed[i] = max(placed[i], placed[i - 1] + gap)
+        if len(placed) and placed[-1] > high:
+            placed[-1] = high
+            for i in range(len(placed) - 2, -1, -1):
+                placed[i] = min(placed[i], placed[i + 1] - gap)
+        result = np.empty_like(placed)
+        result[order] = placed
+        return [float(y) for y in result]
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ import numpy as np
 from radpriv.attacks.metrics import Bools, Floats
 from radpriv.errors import ReportError
 from radpriv.reports.figures import figure_layout
-from radpriv.reports.figures.f1_figure import LIGHT, MARKERS, Theme
+from radpriv.reports.figures.f1_figure import MARKERS
 from radpriv.reports.figures.figure_layout import Drawing, Name, names, note
+from radpriv.reports.render.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from radpriv.reports.render.table import Record, Table, Value
 from radpriv.reports.render.terminal import NUMERIC, TerminalTable
-from radpriv.reports.tables.table import Table
 
 __all__ = ["NUMERIC", "escaped", "markdown", "terminal", "to_csv"]
 
@@ -34,7 +33,7 @@ def markdown(table: Table) -> str:
     return "\n".join(lines)
 
 
-def to_csv(records: Iterable[Mapping[str, Any]]) -> str:
+def to_csv(records: Iterable[Record]) -> str:
     """One line per record; columns in order of first appearance; inf as "inf", NaN as ""."""
     rows = list(records)
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -58,7 +57,7 @@ def escaped(text: str) -> str:
     return " ".join(text.replace("*", "\\*").split())
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Value) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return repr(value) if isinstance(value, float) else str(value)

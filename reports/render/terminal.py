@@ -16,7 +16,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 from radpriv.reports.render.grid import Grid
-from radpriv.reports.tables.table import NON_PRIVATE, Cell, Table
+from radpriv.reports.render.numbers import NON_PRIVATE
+from radpriv.reports.render.table import Cell, Table
 
 NUMERIC = frozenset({"number", "best", "tie", "missing", "absent"})
 STYLES = {"best": "bold green", "tie": "bold", "missing": "red", "outside": "red", "absent": "dim"}

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import Family, attacks_on, families
 from radpriv.reports.results.load import Results
+from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.format_bounds import TOO_FEW, bound_cells
 from radpriv.reports.tables.overview import best_bound
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 NOTES = (
     "black box: the scores of the final model on its audit set, the best of the attacks. white "
@@ -27,8 +30,10 @@ NOTES = (
 )
 
 
-def audits_table(results: Results, dataset: str, marks: str = "") -> Table:
+@table("audit", Place(Section.LEAKAGE, 30))
+def audits_table(of: DatasetResults) -> Table | None:
     """Private families and the non-private ones that some audit bounds; known mechanisms apart."""
+    results, dataset = of.results, of.dataset
     rows: list[tuple[Cell, ...]] = []
     known: dict[float, Mapping[str, Any]] = {}
     for family in families(results, dataset):
@@ -42,10 +47,12 @@ def audits_table(results: Results, dataset: str, marks: str = "") -> Table:
             if on == "records" and (exact := best_bound(attacks_on(results, on), key, "known")):
                 known.setdefault(family.entries[0].epsilon, exact)
     apart = [_known(epsilon, found) for epsilon, found in sorted(known.items())]
+    if not rows + apart:
+        return None
     findings = [_refuted(r) for r in rows if _refuted(r)]
     return Table(
         "audit",
-        f"Empirical ε beside the certified one{marks}",
+        f"Empirical ε beside the certified one{of.marks}",
         (
             "method",
             "budget",

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import Family, families
-from radpriv.reports.results.load import Results
+from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.format_bounds import range_of
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 NOTES = (
     "Similarity: Jaccard similarity of the sets of three-word shingles, to the nearest record of "
@@ -25,8 +27,10 @@ NOTES = (
 )
 
 
-def strata_table(results: Results, dataset: str, marks: str = "") -> Table:
-    """Families × strata, then the range of the nulls and the positive control; no rows if none."""
+@table("strata", Place(Section.LEAKAGE, 90))
+def strata_table(of: DatasetResults) -> Table | None:
+    """Families × strata, then the range of the nulls and the positive control."""
+    results, dataset = of.results, of.dataset
     rows: list[tuple[Cell, ...]] = []
     apart: list[tuple[Cell, ...]] = []
     nulls: list[Sequence[Mapping[str, Any]]] = []
@@ -44,13 +48,15 @@ def strata_table(results: Results, dataset: str, marks: str = "") -> Table:
         apart.insert(
             0, (Cell("null: coins permuted", "name"), Cell(NOT_ASKED), Cell(NOT_ASKED), *ranges)
         )
+    if not rows + apart:
+        return None
     spans = [(s["similarity_from"], s["similarity_below"]) for s in nulls[0]] if nulls else []
     return Table(
         "strata",
-        f"Leakage by similarity to the nearest other training record: AUC{marks}",
+        f"Leakage by similarity to the nearest other training record: AUC{of.marks}",
         ("method", "budget", "attack", *(span_name(*span) for span in spans)),
         tuple(rows + apart),
-        NOTES if rows or apart else (),
+        NOTES,
         apart=len(apart),
     )
 

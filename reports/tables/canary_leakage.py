@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import families
-from radpriv.reports.results.load import Results
+from radpriv.reports.sections import EVERYWHERE, Place, Section, table
 from radpriv.reports.tables.format_bounds import bound_cells, range_of
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 NOTES = (
     "Canaries are added to the training split by a coin each (name*k: k copies by one coin), "
@@ -26,8 +28,10 @@ NOTES = (
 )
 
 
-def canaries_table(results: Results, dataset: str, marks: str = "") -> Table:
-    """Families × kinds, then the nulls; no rows where nothing was planted."""
+@table("canaries", Place(Section.LEAKAGE, 50), formats=EVERYWHERE)
+def canaries_table(of: DatasetResults) -> Table | None:
+    """Families × kinds, then the nulls; None where nothing was planted."""
+    results, dataset = of.results, of.dataset
     rows: list[tuple[Cell, ...]] = []
     nulls: dict[str, list[Mapping[str, Any]]] = {}
     for family in families(results, dataset):
@@ -42,9 +46,11 @@ def canaries_table(results: Results, dataset: str, marks: str = "") -> Table:
                     name = Cell(which + family.name, "name", attack)
                     rows.append((name, budget, *_cells(line)))
     apart = [_null(kind, lines) for kind, lines in sorted(nulls.items())]
+    if not rows + apart:
+        return None
     return Table(
         "canaries",
-        f"Leakage of planted canaries{marks}",
+        f"Leakage of planted canaries{of.marks}",
         (
             "method",
             "budget",

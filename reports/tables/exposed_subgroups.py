@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import families
-from radpriv.reports.results.load import Results
+from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 MOST = 3
 GROUP_NOTES = (
@@ -27,10 +29,11 @@ LABEL_NOTES = (
 )
 
 
-def groups_table(results: Results, dataset: str, marks: str = "") -> Table:
-    """Families × groups of records, and patients; no rows where no attack was cut so."""
+@table("groups", Place(Section.LEAKAGE, 70))
+def groups_table(of: DatasetResults) -> Table | None:
+    """Families × groups of records, and patients; None where no attack was cut so."""
     rows, names = [], list[str]()
-    for family in families(results, dataset):
+    for family in families(of.results, of.dataset):
         subsets = family.result.subsets if family.result else {}
         groups = subsets.get("groups") or []
         if not groups:
@@ -43,19 +46,22 @@ def groups_table(results: Results, dataset: str, marks: str = "") -> Table:
                 _patients(subsets.get("patients")),
             )
         )
+    if not rows:
+        return None
     return Table(
         "groups",
-        f"Who is most exposed: AUC by group of records{marks}",
+        f"Who is most exposed: AUC by group of records{of.marks}",
         ("method", "budget", "attack", *names, "patients"),
         tuple(rows),
-        GROUP_NOTES if rows else (),
+        GROUP_NOTES,
     )
 
 
-def label_leakage_table(results: Results, dataset: str, marks: str = "") -> Table:
-    """Families with the labels through which they leak most; no rows where none was cut so."""
+@table("label_leakage", Place(Section.LEAKAGE, 80))
+def label_leakage_table(of: DatasetResults) -> Table | None:
+    """Families with the labels through which they leak most; None where none was cut so."""
     rows = []
-    for family in families(results, dataset):
+    for family in families(of.results, of.dataset):
         labels = (family.result.subsets if family.result else {}).get("labels") or []
         known = [row for row in labels if row["resolvable"]]
         if not labels:
@@ -71,12 +77,14 @@ def label_leakage_table(results: Results, dataset: str, marks: str = "") -> Tabl
                 Cell(f"{len(known)} of {len(labels)}", "number"),
             )
         )
+    if not rows:
+        return None
     return Table(
         "label_leakage",
-        f"Who is most exposed: AUC through single labels{marks}",
+        f"Who is most exposed: AUC through single labels{of.marks}",
         ("method", "budget", "attack", "highest", "second", "third", "range", "resolvable"),
         tuple(rows),
-        LABEL_NOTES if rows else (),
+        LABEL_NOTES,
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import own_results
-from radpriv.reports.results.load import Results
+from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 NOTES = (
     "members, others: the mean amount over candidates that were trained on, and over those that "
@@ -19,10 +21,11 @@ NOTES = (
 )
 
 
-def extracted_table(results: Results, dataset: str, marks: str = "") -> Table:
-    """Families × extraction attacks × kinds of candidates; no rows where none was made."""
+@table("extracted", Place(Section.LEAKAGE, 60))
+def extracted_table(of: DatasetResults) -> Table | None:
+    """Families × extraction attacks × kinds of candidates; None where none was made."""
     rows, said, amounts = [], dict[str, None](), dict[str, None]()
-    for entries, found in own_results(results, dataset, "extraction"):
+    for entries, found in own_results(of.results, of.dataset, "extraction"):
         e = entries[0]
         role = "control" if e.role == "control" else "attack"
         nulls = {n["kind"]: n for n in found.summary["null"]["kinds"]}
@@ -39,9 +42,11 @@ def extracted_table(results: Results, dataset: str, marks: str = "") -> Table:
                     *_cells(line, nulls.get(line["kind"])),
                 )
             )
+    if not rows:
+        return None
     return Table(
         "extracted",
-        f"Extraction: what leaked of members beside what is guessed of others{marks}",
+        f"Extraction: what leaked of members beside what is guessed of others{of.marks}",
         (
             "method",
             "budget",
@@ -54,7 +59,7 @@ def extracted_table(results: Results, dataset: str, marks: str = "") -> Table:
             "asked",
         ),
         tuple(rows),
-        (*amounts, *NOTES) if rows else (),
+        (*amounts, *NOTES),
         tuple(said),
     )
 

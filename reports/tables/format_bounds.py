@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from radpriv.reports.tables.table import NOT_ASKED, Cell
+from radpriv.reports.render.numbers import NOT_ASKED
+from radpriv.reports.render.table import Cell
 
 TOO_FEW = "too few"
 WHY = "too few candidates: even with every guess right this rule would show no ε above 0"

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from radpriv.reports.results.families import BLIND, Family, families, told
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.results.dataset_results import DatasetResults
+from radpriv.reports.results.families import BLIND, Family, attack_names, families, told
 from radpriv.reports.results.load import Results
+from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.format_bounds import HOW, bound_cells, guessed, range_cells, range_of
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 NOT_RESOLVABLE = "not resolvable"
 COLUMNS = (
@@ -56,6 +59,14 @@ NOTES = (
     "Descriptive only: a refutation is a test at α = 0.001 on a run with a secret key; 95% bounds "
     "describe, and so does every audit of a replayable run.",
 )
+
+
+@table("leakage:", Place(Section.LEAKAGE, 100), csv="leakage.csv", folded=30)
+def leakage_tables(of: DatasetResults) -> list[Table]:
+    """One for each attack, the loss first."""
+    names = attack_names(of.results, of.dataset)
+    found = [leakage_table(of.results, of.dataset, name, of.marks) for name in names]
+    return [t for t in found if t.rows]
 
 
 def leakage_table(results: Results, dataset: str, attack: str, marks: str = "") -> Table:

@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
+from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import BLIND, Family, attack_names, attacks_on, families, told
 from radpriv.reports.results.load import AttackResult, Results
+from radpriv.reports.sections import EVERYWHERE, Place, Section, table
 from radpriv.reports.tables.format_bounds import (
     HOW,
     bound_cells,
@@ -17,7 +21,6 @@ from radpriv.reports.tables.format_bounds import (
     range_of,
 )
 from radpriv.reports.tables.leakage import FEWEST, auc_cell, findings, left_out, range_auc
-from radpriv.reports.tables.table import NOT_ASKED, Cell, Table, epsilon_name
 
 AUC = ", AUC"
 NOTES = (
@@ -27,43 +30,6 @@ NOTES = (
     "Descriptive only: a refutation is a test at α = 0.001 on a run with a secret key; 95% bounds "
     "describe, and so does every audit of a replayable run.",
 )
-
-
-def overview_table(results: Results, dataset: str, marks: str = "") -> Table:
-    """Families × attacks; apart: the blind attack, the null, known mechanisms, the control."""
-    names = attack_names(results, dataset)
-    by_attack = {name: families(results, dataset, name) for name in names}
-    whole = families(results, dataset)
-    attacked = [f for f in whole if f.entries[0].role != "control"]
-    controls = [f for f in whole if f.entries[0].role == "control"]
-    rows = [_row(results, f, by_attack, "attack") for f in attacked]
-    apart = _apart(results, dataset, by_attack)
-    apart += [_row(results, f, by_attack, "control") for f in controls]
-    blind = told(families(results, dataset, BLIND), "attack")
-    nulls = [s for found in by_attack.values() for s in told(found, "null")]
-    known = [f for found in by_attack.values() for f in found]
-    return Table(
-        "leakage",
-        f"Leakage: membership inference on the audit set{marks}",
-        (
-            "method",
-            "budget",
-            *(name + AUC for name in names or ("no attack",)),
-            "ε lower bound",
-            "ceiling",
-            "k",
-            "references",
-        ),
-        tuple(rows + apart),
-        NOTES,
-        (
-            *left_out(whole),
-            *_limits(names, whole, corrected_for(_audits(by_attack))),
-            *findings(blind, nulls, known, controls),
-        ),
-        len(apart),
-        tuple(_record(f, dataset) for f in whole),
-    )
 
 
 def _limits(names: Sequence[str], whole: Sequence[Family], rivals: int | None) -> list[str]:
@@ -85,19 +51,58 @@ def _limits(names: Sequence[str], whole: Sequence[Family], rivals: int | None) -
     return said
 
 
-def compact(table: Table) -> Table:
+def compact(wide: Table) -> Table:
     """For the terminal: of three and more attacks the AUC without its interval."""
-    wide = [i for i, name in enumerate(table.columns) if name.endswith(AUC)]
-    if len(wide) < 3:
-        return table
+    columns = [i for i, name in enumerate(wide.columns) if name.endswith(AUC)]
+    if len(columns) < 3:
+        return wide
     rows = [
         tuple(
-            replace(cell, text=cell.text.split(" [")[0]) if i in wide else cell
+            replace(cell, text=cell.text.split(" [")[0]) if i in columns else cell
             for i, cell in enumerate(row)
         )
-        for row in table.rows
+        for row in wide.rows
     ]
-    return replace(table, rows=tuple(rows))
+    return replace(wide, rows=tuple(rows))
+
+
+@table("leakage", Place(Section.LEAKAGE, 10), formats=EVERYWHERE, narrow=compact)
+def overview_table(of: DatasetResults) -> Table:
+    """Families × attacks; apart: the blind attack, the null, known mechanisms, the control."""
+    results, dataset = of.results, of.dataset
+    names = attack_names(results, dataset)
+    by_attack = {name: families(results, dataset, name) for name in names}
+    whole = families(results, dataset)
+    attacked = [f for f in whole if f.entries[0].role != "control"]
+    controls = [f for f in whole if f.entries[0].role == "control"]
+    rows = [_row(results, f, by_attack, "attack") for f in attacked]
+    apart = _apart(results, dataset, by_attack)
+    apart += [_row(results, f, by_attack, "control") for f in controls]
+    blind = told(families(results, dataset, BLIND), "attack")
+    nulls = [s for found in by_attack.values() for s in told(found, "null")]
+    known = [f for found in by_attack.values() for f in found]
+    return Table(
+        "leakage",
+        f"Leakage: membership inference on the audit set{of.marks}",
+        (
+            "method",
+            "budget",
+            *(name + AUC for name in names or ("no attack",)),
+            "ε lower bound",
+            "ceiling",
+            "k",
+            "references",
+        ),
+        tuple(rows + apart),
+        NOTES,
+        (
+            *left_out(whole),
+            *_limits(names, whole, corrected_for(_audits(by_attack))),
+            *findings(blind, nulls, known, controls),
+        ),
+        len(apart),
+        tuple(_record(f, dataset) for f in whole),
+    )
 
 
 def _record(family: Family, dataset: str) -> dict[str, Any]:

@@ -7,18 +7,36 @@ Both sides score the same test records, so the ratio is paired by seed and by pa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
-from radpriv.reports.results.scores import DatasetScores, Row
+from radpriv.reports.render.numbers import epsilon_name, with_interval
+from radpriv.reports.render.table import Cell, Table, record
+from radpriv.reports.results.dataset_results import DatasetResults
+from radpriv.reports.results.dataset_scores import DatasetScores, Row
+from radpriv.reports.sections import EVERYWHERE, Place, Section, table
 from radpriv.reports.statistics.intervals import RATIO, Floats, Measured, estimate, pool_seeds
-from radpriv.reports.tables.table import Cell, Table, epsilon_name, with_interval
 
 
-def home_table(across: DatasetScores, all_scores: Iterable[DatasetScores]) -> Table | None:
+@dataclass(frozen=True)
+class RatioRecord:
+    """Weighted F1 of one method across datasets, at home, and their ratio, ± half its interval."""
+
+    method: str
+    epsilon: float
+    across: float
+    home: float
+    ratio: float
+    ratio_half: float
+
+
+@table("home", Place(Section.UTILITY, 30), formats=EVERYWHERE)
+def home_table(of: DatasetResults) -> Table | None:
     """Rows: methods. None where nothing was transferred, or there is no home to compare with."""
-    home = _home(across, all_scores)
-    if home is None:
+    across = of.scores
+    home = None if across is None else _home(across, of.all_scores)
+    if across is None or home is None:
         return None
     pairs = [(a, b) for a in across.rows for b in home.rows if _same(a, b)]
     ratios = [_ratio(a, b) for a, b in pairs]
@@ -36,16 +54,8 @@ def home_table(across: DatasetScores, all_scores: Iterable[DatasetScores]) -> Ta
                 Cell(with_interval(found), "number", "; ".join(found.flags)),
             )
         )
-        records.append(
-            {
-                "method": a.name,
-                "epsilon": a.epsilon,
-                "across": ours.mean,
-                "home": theirs.mean,
-                "ratio": found.mean,
-                "ratio_half": found.half,
-            }
-        )
+        line = RatioRecord(a.name, a.epsilon, ours.mean, theirs.mean, found.mean, found.half)
+        records.append(record(line))
     return Table(
         "home",
         f"Trained on {across.trained_on}, against trained on {home.dataset}",

@@ -35,6 +35,10 @@ class PrivacyError(RadprivError):
     """A rule of the waist that was about to be broken."""
 
 
+class DoorError(PrivacyError, AttributeError):
+    """An attribute that neither `train` nor `run` of a method's `fit` has."""
+
+
 class StoreError(RadprivError):
     """A result that is absent, damaged or cannot be written."""
 

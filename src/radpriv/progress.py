@@ -126,10 +126,13 @@ class Watch(Bar):
 
 
 def _head(cell: Planned) -> str:
-    """The readable head of its id, behind the dataset's label where it has one."""
+    """The readable head of its id, behind the dataset's label and before the method's own, if any.
+
+    A swept method has several cells of one head, and a label for each setting.
+    """
     job, head = cell.job, cell.job.cell.id.rsplit("-", 1)[0]
-    named = job.axes["dataset"]
-    return head if named == job.cell.dataset else f"{escape(named)}: {head}"
+    dataset = f"{escape(job.dataset_label)}: " if job.dataset_label != job.cell.dataset else ""
+    return f"{dataset}{head}" + (f" ({escape(job.label)})" if job.label != job.cell.method else "")
 
 
 class Tally(Bar):

@@ -6,12 +6,15 @@ Beside it the small words of the command line: NAME=VALUE and the name of a devi
 from __future__ import annotations
 
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from radpriv.benchmark.suites.suite import Overrides, Suite, read_suite
-from radpriv.errors import SuiteError
+from radpriv.benchmark.store.store import Store
+from radpriv.benchmark.suites.dataset_files import load_dataset_files
+from radpriv.benchmark.suites.suite import Overrides, Suite, read_suite, shipped
+from radpriv.errors import StoreError, SuiteError
 
 
 @dataclass
@@ -45,7 +48,23 @@ class Request:
             "pretrained_on": self.pretrained_on,
         }
         overrides = Overrides(tuple(names), self.encoder, self.pretrained_on, self.limit, asked)
-        return overrides.apply(read_suite(self.suite)), overrides, plugins
+        suite, files = load_dataset_files(self._suite(), Path(self.suite).parent)
+        return overrides.apply(suite), overrides, [*plugins, *files]
+
+    def _suite(self) -> Suite:
+        """The suite as it stands; SuiteError that says so where a plan was named in its place."""
+        try:
+            return read_suite(self.suite)
+        except SuiteError:
+            if self.suite.endswith(".toml") or "/" in self.suite or self.suite in shipped():
+                raise
+            with suppress(StoreError):
+                planned = Store(self.store).read_plan(self.suite)["asked"]["suite"]
+                raise SuiteError(
+                    f"no suite is called '{self.suite}'; the plan of that name in {self.store} was "
+                    f"made from {planned}: give that"
+                ) from None
+            raise
 
 
 def choose_device(name: str) -> Any:

@@ -34,7 +34,8 @@ CELL = Cell(
 
 
 @pytest.mark.parametrize("epsilon", [0, 0.0, -0.0, -1, -math.inf, math.nan, "1", None, True])
-def test_an_epsilon_that_is_no_positive_number_is_refused_in_one_line(epsilon: Any) -> None:
+def test_epsilon_that_is_not_positive_is_refused_in_one_line(epsilon: Any) -> None:
+    """An ε that is no positive number is refused in one line."""
     for make in (lambda: Budget(epsilon, 1e-5), lambda: Budget.of(epsilon, 2200)):
         with pytest.raises(SuiteError, match=r"^epsilon = ") as error:
             make()
@@ -70,7 +71,8 @@ def test_the_default_delta_is_tabulated(n_public: int, delta: float) -> None:
 
 
 @given(st.integers(1, 10**15))
-def test_the_default_delta_is_the_largest_power_of_ten_up_to_a_tenth_of_one_over_n(n: int) -> None:
+def test_default_delta_is_a_power_of_ten_up_to_a_tenth_over_n(n: int) -> None:
+    """The default δ is the largest power of ten up to a tenth of 1/n."""
     exponent = round(math.log10(default_delta(n)))
     assert default_delta(n) == float(f"1e{exponent}")
     bound = Fraction(1, 10 * n)
@@ -112,7 +114,8 @@ def test_a_share_of_candidates_that_is_no_fraction_is_refused(share: float) -> N
         AuditPolicy(share=share)
 
 
-def test_the_default_share_gives_a_thousand_candidates_or_a_fifth_whichever_is_less() -> None:
+def test_default_share_gives_a_thousand_candidates_or_a_fifth() -> None:
+    """The default share gives a thousand candidates or a fifth, whichever is less."""
     assert AuditPolicy().rate(2_000) == pytest.approx(0.2)
     assert AuditPolicy().rate(100_000) == pytest.approx(0.01)
     assert AuditPolicy(share=0.5).rate(100_000) == 0.5
@@ -131,7 +134,8 @@ def test_the_id_of_a_known_cell_never_changes() -> None:
     assert CELL.family == "4994838d9bbf172d"
 
 
-def test_the_head_of_an_id_names_the_axes_and_is_a_safe_file_name() -> None:
+def test_id_head_names_the_axes_and_is_a_safe_file_name() -> None:
+    """The head of an id names the axes and is a safe file name."""
     cell = replace(
         CELL,
         dataset="../../a b",
@@ -174,9 +178,10 @@ def test_the_order_of_mappings_does_not_change_an_id(
 
 
 @given(mappings)
-def test_the_canonical_form_loses_nothing_so_two_values_never_share_an_id(
+def test_canonical_form_loses_nothing_so_two_values_share_no_id(
     value: dict[str, Any],
 ) -> None:
+    """The canonical form loses nothing, so two values never share an id."""
     assert json.loads(canonical(value)) == value
 
 
@@ -210,7 +215,8 @@ def test_every_field_of_a_cell_has_a_change_below() -> None:
 
 
 @pytest.mark.parametrize("name", list(CHANGES))
-def test_the_id_changes_with_every_field_and_the_family_with_all_but_the_seed(name: str) -> None:
+def test_id_changes_with_every_field_and_family_all_but_the_seed(name: str) -> None:
+    """The id changes with every field, and the family with all but the seed."""
     base = PATIENT if name == "per_patient" else CELL
     changed = replace(base, **{name: CHANGES[name]})
     assert changed.id != base.id
@@ -251,7 +257,8 @@ def test_the_id_changes_with_every_part_of_the_audit_policy(
     assert replace(CELL, audit=replace(CELL.audit, **part)).family != CELL.family
 
 
-def test_a_whole_number_for_epsilon_gives_the_same_id_as_the_float() -> None:
+def test_whole_number_for_epsilon_gives_the_same_id_as_the_float() -> None:
+    """A whole number for ε gives the same id as the float."""
     assert replace(CELL, budget=Budget(1, 1e-5)).id == CELL.id
     assert Budget.of(10, 2200) == Budget.of(10.0, 2200)
 
@@ -271,7 +278,8 @@ def test_infinity_is_written_as_a_word_so_that_the_text_is_json() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, -math.inf])
-def test_what_is_no_number_is_refused_in_one_line_wherever_it_stands(value: float) -> None:
+def test_non_numbers_are_refused_in_one_line_wherever_they_stand(value: float) -> None:
+    """What is no number is refused in one line wherever it stands."""
     for nested in (value, [value], {"a": [{"b": value}]}):
         with pytest.raises(SuiteError, match=f"^{value} among the parameters"):
             canonical(nested)
@@ -279,7 +287,8 @@ def test_what_is_no_number_is_refused_in_one_line_wherever_it_stands(value: floa
         _ = replace(CELL, params={"rate": value}).id
 
 
-def test_a_value_without_a_canonical_form_is_not_hashed_by_its_address() -> None:
+def test_value_without_canonical_form_is_not_hashed_by_address() -> None:
+    """A value without a canonical form is not hashed by its address."""
     with pytest.raises(TypeError):
         digest({"a": SimpleNamespace()})
 

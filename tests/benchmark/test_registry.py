@@ -108,9 +108,10 @@ def test_a_name_like_no_other_gets_the_list_and_no_suggestion(shelf: Registry[ty
 
 
 @pytest.mark.parametrize("form", ["declared_{}", "declared_{}:Mine"])
-def test_a_declared_module_is_imported_on_first_use_and_not_before(
+def test_declared_module_is_imported_on_first_use_and_not_before(
     shelf: Registry[type], declare: Declare, write: Write, form: str
 ) -> None:
+    """A declared module is imported on first use and not before."""
     name = f"declared_{len(form)}"
     write(f"{name}.py", PLUGIN.format(name="late", word=""), "site")
     declare(("late", form.format(len(form))))
@@ -118,18 +119,20 @@ def test_a_declared_module_is_imported_on_first_use_and_not_before(
     assert shelf.get("late").__module__ == name
 
 
-def test_one_name_declared_by_two_packages_is_an_error_that_names_both(
+def test_name_declared_by_two_packages_is_an_error_naming_both(
     shelf: Registry[type], declare: Declare
 ) -> None:
+    """One name declared by two packages is an error that names both."""
     declare(("late", "one.module"), ("late", "other.module"))
     with pytest.raises(PluginError) as error:
         shelf.get("late")
     assert "'late': one.module and other.module" in sentence(error)
 
 
-def test_a_declared_module_that_raises_is_an_error_each_time_it_is_asked_for(
+def test_declared_module_that_raises_is_an_error_each_time(
     shelf: Registry[type], declare: Declare, write: Write
 ) -> None:
+    """A declared module that raises is an error each time it is asked for."""
     broken = PLUGIN.format(name="late", word="") + "raise OSError('no\\nsuch thing')\n"
     write("declared_broken.py", broken, "site")
     declare(("late", "declared_broken"))
@@ -140,9 +143,10 @@ def test_a_declared_module_that_raises_is_an_error_each_time_it_is_asked_for(
         assert "no such thing" in sentence(error)
 
 
-def test_a_declared_module_that_does_not_register_its_name_is_an_error_that_says_so(
+def test_declared_module_that_registers_nothing_is_an_error(
     shelf: Registry[type], declare: Declare, write: Write
 ) -> None:
+    """A declared module that does not register its name is an error that says so."""
     write("declared_other.py", PLUGIN.format(name="other", word=""), "site")
     declare(("late", "declared_other"))
     with pytest.raises(PluginError) as error:
@@ -166,9 +170,10 @@ def test_a_file_that_is_loaded_twice_is_executed_once(shelf: Registry[type], wri
     assert import_file(write("copy.py", path.read_text(), "elsewhere")) == first.__module__
 
 
-def test_what_runs_is_the_content_that_was_hashed_and_never_older_bytecode(
+def test_what_runs_is_the_hashed_content_and_no_older_bytecode(
     shelf: Registry[type], write: Write
 ) -> None:
+    """What runs is the content that was hashed and never older bytecode."""
     words = []
     for name, word in (("m1", "abc"), ("m2", "xyz")):  # same size, same second
         path = write("mine.py", PLUGIN.format(name=name, word=word))
@@ -189,18 +194,20 @@ def test_what_runs_is_the_content_that_was_hashed_and_never_older_bytecode(
         ("x = 1", "it registers no method"),
     ],
 )
-def test_a_plug_in_that_cannot_be_used_gives_one_line_that_names_the_file(
+def test_unusable_plugin_gives_one_line_that_names_the_file(
     shelf: Registry[type], write: Write, source: str, named: str
 ) -> None:
+    """A plug-in that cannot be used gives one line that names the file."""
     path = write("mine.py", source)
     with pytest.raises(PluginError) as error:
         shelf.load_file(path)
     assert sentence(error).startswith(str(path)) and named in sentence(error)
 
 
-def test_a_file_that_cannot_be_read_or_is_no_python_file_is_refused(
+def test_unreadable_or_non_python_file_is_refused(
     shelf: Registry[type], write: Write, tmp_path: Path
 ) -> None:
+    """A file that cannot be read, or is no Python file, is refused."""
     for path in (tmp_path / "absent.py", tmp_path, write("mine.toml", "x = 1")):
         with pytest.raises(PluginError, match=r"give a \.py file") as error:
             shelf.load_file(path)
@@ -239,9 +246,10 @@ def test_a_plug_in_cannot_take_the_name_of_a_shipped_method(
     "line", ["import helper", "from helper import x", "from . import helper", "import helper.deep"]
 )
 @pytest.mark.parametrize("helper", ["helper.py", "helper/__init__.py"])
-def test_a_plug_in_that_imports_its_neighbour_is_refused_with_the_line(
+def test_plugin_importing_its_neighbour_is_refused_with_the_line(
     shelf: Registry[type], tmp_path: Path, line: str, helper: str
 ) -> None:
+    """A plug-in that imports its neighbour is refused with the line."""
     (tmp_path / helper).parent.mkdir(exist_ok=True)
     (tmp_path / helper).write_text("x = 1")
     path = tmp_path / "mine.py"
@@ -252,7 +260,8 @@ def test_a_plug_in_that_imports_its_neighbour_is_refused_with_the_line(
     assert "cannot import its neighbour" in sentence(error)
 
 
-def test_a_neighbour_is_refused_also_where_its_folder_is_on_the_path(tmp_path: Path) -> None:
+def test_neighbour_is_refused_also_where_it_is_on_the_path(tmp_path: Path) -> None:
+    """A neighbour is refused, also where its folder is on the path."""
     (tmp_path / "helper.py").write_text("x = 1")
     (tmp_path / "mine.py").write_text("import helper")
     code = "from radpriv.benchmark.registry import *; import_file(Path('mine.py'))"
@@ -262,9 +271,10 @@ def test_a_neighbour_is_refused_also_where_its_folder_is_on_the_path(tmp_path: P
     assert "cannot import its neighbour 'helper'" in done.stderr
 
 
-def test_a_neighbour_named_like_an_installed_package_does_no_harm(
+def test_neighbour_named_like_an_installed_package_does_no_harm(
     shelf: Registry[type], write: Write
 ) -> None:
+    """A neighbour named like an installed package does no harm."""
     write("numpy.py", "raise RuntimeError")
     write("json.py", "raise RuntimeError")
     path = write("mine.py", "import numpy, json\n" + PLUGIN.format(name="mine", word=""))

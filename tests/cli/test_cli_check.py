@@ -9,6 +9,16 @@ from typing import Any
 
 import pytest
 
+from radpriv.benchmark.conformance.verdict import (
+    CERTIFICATE,
+    NO_STOP,
+    UNCOMPARED,
+    WAIST,
+    Report,
+    Verdict,
+)
+from radpriv.cli.check import table
+
 Radpriv = Callable[..., Any]
 
 LEAKS = '''
@@ -29,16 +39,49 @@ class Leaks(DPBagOfWords):
 '''
 
 
-def test_a_sound_method_is_said_to_hold(radpriv: Radpriv) -> None:
-    done = radpriv("check", "dp_bow", "--unit", "report", "--epsilon", "8", "--set", "size=32")
+@pytest.mark.parametrize("verbose", [False, True])
+def test_check_folds_what_holds(radpriv: Radpriv, verbose: bool) -> None:
+    """A row for each unit and ε; `--verbose` gives each check its own."""
+    arguments = ["dp_bow", "--unit", "report", "--epsilon", "8", "--set", "size=32"]
+    done = radpriv("check", *arguments, *(["--verbose"] if verbose else []))
     assert done.code == 0, done.err
-    assert done.out.count(" ok ") == 7 and "fails" not in done.out
+    assert done.out.count(" ok ") == (7 if verbose else 1) and "fails" not in done.out
+    assert ("7 checks" in done.out) is not verbose
+    assert done.out.count("of 8 at δ = ") == 1, "the certificate is seen either way"
+    assert ("goes on after a stop" in done.out) is verbose
     assert "dp_bow: every check holds" in done.out
 
 
-def test_a_leaking_plugin_ends_with_status_1_and_says_what_was_seen(
-    radpriv: Radpriv, tmp_path: Path
-) -> None:
+def verdict(check: str, passed: bool = True, detail: str = "seen", epsilon: float = 8) -> Verdict:
+    return Verdict("report", epsilon, check, passed, detail)
+
+
+def shown(verbose: bool, *verdicts: Verdict) -> list[str]:
+    """Rows of the table, the cells of each joined by bars."""
+    made = table(Report("mine", verdicts), verbose)
+    columns = [list(column.cells) for column in made.columns]
+    return ["|".join(map(str, row)) for row in zip(*columns)]
+
+
+def test_check_shows_failures_and_oddities_whole() -> None:
+    """What fails, and what holds without having been compared in full, is never folded."""
+    bad = verdict("sensitivity", False, "moves [red]x[/] by 2 times the bound")
+    odd = verdict("nothing else", True, f"equal ({UNCOMPARED})")
+    stop = verdict("goes on after a stop", True, NO_STOP)
+    spent = verdict(CERTIFICATE, True, "ε = 7.9 of 8")
+    rows = shown(False, verdict(WAIST), spent, bad, odd, stop, verdict(WAIST, epsilon=0.1))
+    assert rows == [
+        "report|8|2 checks|[green]ok[/]|hold; ε = 7.9 of 8",
+        "report|8|sensitivity|[red]fails[/]|moves \\[red]x\\[/] by 2 times the bound",
+        f"report|8|nothing else|[green]ok[/]|equal ({UNCOMPARED})",
+        f"report|8|goes on after a stop|[green]ok[/]|{NO_STOP}",
+        f"report|0.1|{WAIST}|[green]ok[/]|seen",
+    ]
+    assert len(shown(True, verdict(WAIST), spent, bad)) == 3
+
+
+def test_leaking_plugin_ends_with_status_1(radpriv: Radpriv, tmp_path: Path) -> None:
+    """It says what was seen, and what the claim may still be called."""
     plugin = tmp_path / "leaks.py"
     plugin.write_text(LEAKS)
     done = radpriv("check", plugin, "--unit", "patient", "--epsilon", "8", "--json")
@@ -47,8 +90,8 @@ def test_a_leaking_plugin_ends_with_status_1_and_says_what_was_seen(
     failed = [v for v in report["verdicts"] if not v["passed"]]
     assert [v["check"] for v in failed] == ["nothing else"]
     assert "head.safetensors differs" in failed[0]["detail"] and report["standing"] == "none"
-    told = radpriv("check", plugin, "--unit", "patient", "--epsilon", "8")
-    assert "nothing else failed. Standing of its claim: none." in told.out
+    printed = radpriv("check", plugin, "--unit", "patient", "--epsilon", "8")
+    assert "nothing else failed. Standing of its claim: none." in printed.out
 
 
 @pytest.mark.parametrize(
@@ -66,7 +109,8 @@ def test_a_leaking_plugin_ends_with_status_1_and_says_what_was_seen(
         (["nowhere.py"], "nowhere.py: cannot be read"),
     ],
 )
-def test_what_cannot_be_checked_is_one_sentence(
+def test_uncheckable_method_is_one_sentence(
     radpriv: Radpriv, arguments: list[str], words: str
 ) -> None:
+    """So are wrong parameters, units and budgets."""
     assert words in radpriv("check", *arguments).sentence

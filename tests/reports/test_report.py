@@ -13,10 +13,12 @@ import pytest
 
 from radpriv.errors import ReportError
 from radpriv.reports.build import build
-from radpriv.reports.figures.f1_figure import Labels, f1_figure, svg
+from radpriv.reports.figures.f1_figure import f1_figure
+from radpriv.reports.figures.figure_layout import Labels
+from radpriv.reports.render.images import svg
+from radpriv.reports.render.numbers import delta_name, plus_minus
 from radpriv.reports.render.renderers import markdown, terminal
 from radpriv.reports.results.load import load
-from radpriv.reports.tables.table import delta_name, plus_minus
 from radpriv.reports.write import write_report
 
 HOSTILE = '<script>alert("x")</script>|$\\frac{1}{2}$'
@@ -320,7 +322,7 @@ def test_delta_is_written_as_a_power_of_ten() -> None:
 
 
 def test_a_claim_says_what_its_epsilon_is_worth() -> None:
-    from radpriv.reports.build import odds_factor
+    from radpriv.reports.facts.claim import odds_factor
 
     assert [odds_factor(e) for e in (0.01, 1.0, 10.0, 100.0, 700.0, 1e6)] == [
         "1.01", "2.72", "22,026", "2.69e+43", "1.01e+304", "exp(1e+06)"

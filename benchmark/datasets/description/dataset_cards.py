@@ -16,13 +16,13 @@ from dataclasses import fields
 from typing import TypedDict
 
 from radpriv.benchmark.datasets.base import Loader, datasets
-from radpriv.benchmark.store.dataset_card import Release
 
 RELEASE = {
     "open": "open: results, aggregates and hashed ids may be shared",
     "aggregates": "aggregates may be shared; anything about one report or patient may not",
     "nothing": "nothing leaves the machine",
 }
+BY_OPTION = "by its options"
 HEAD = """# Datasets
 
 Made from the cards of the loaders by `radpriv data cards`: edit the cards, not this page. A card
@@ -46,7 +46,7 @@ class DatasetEntry(TypedDict):
     title: str
     licence: str
     access: str
-    release: Release
+    release: str
     labels_from: str
     unit_note: str
     known_errors: tuple[str, ...]
@@ -71,7 +71,7 @@ def card(name: str, kind: type[Loader]) -> DatasetEntry:
         "title": shown.title,
         "licence": shown.licence,
         "access": shown.access,
-        "release": shown.release,
+        "release": BY_OPTION if "release" in known else shown.release,
         "labels_from": shown.labels_from,
         "unit_note": shown.unit_note,
         "known_errors": shown.known_errors,
@@ -113,8 +113,8 @@ def markdown(cards: Sequence[DatasetEntry]) -> str:
         facts = (
             ("Source and access", c["access"]),
             ("Licence", c["licence"]),
-            ("Release policy", RELEASE[c["release"]]),
-            (f"Labels ({len(c['labels']) or '…'})", ", ".join(c["labels"]) or "by its options"),
+            ("Release policy", RELEASE.get(c["release"], c["release"])),
+            (f"Labels ({len(c['labels']) or '…'})", ", ".join(c["labels"]) or BY_OPTION),
             ("Labels from", c["labels_from"]),
             ("Unit", c["unit_note"] or "as in the source"),
             ("Calibrated on", ", ".join(c["calibrated_on"]) or "nothing"),

@@ -87,7 +87,12 @@ class StreamedLoader(Loader):
         way. progress(k): k more records of the source were read."""
 
     def load(self, data: Path | None) -> Dataset:
-        """The rows of the cached table, which is made first where it is absent or damaged."""
+        """The rows of the cached table, which is made first where it is absent or damaged.
+
+        Raises:
+            DataError: the source is absent or damaged.
+            StoreError: the table cannot be written, or read back.
+        """
         source = self.find(data)
         folder = make_private(cache_folder() / "tables")
         path = folder / f"{self.name}-{self._key(data)}.arrow"
@@ -157,9 +162,11 @@ def write_table(path: Path, loader: Loader, rows: Iterator[Row], counts: Mapping
     try:
         with os.fdopen(handle, "wb") as file, pa.ipc.new_stream(file, schema) as out:
             while block := list(islice(rows, BATCH)):
-                for row in block:
-                    if row.id <= last:
-                        raise DataError(f"dataset {loader.name}: id {row.id} comes twice or late")
+                for number, row in enumerate(block, written + 1):
+                    if row.id <= last:  # an id that came from the wrong column may be a text
+                        raise DataError(
+                            f"dataset {loader.name}: the id of row {number:,} comes twice or late"
+                        )
                     last = row.id
                 out.write_batch(_batch(block, schema))
                 written += len(block)

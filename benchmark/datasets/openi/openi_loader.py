@@ -37,7 +37,7 @@ from radpriv.benchmark.datasets.openi.openi_sources import (
     read_source,
     source_sha256,
 )
-from radpriv.benchmark.datasets.openi.openi_xml import Report
+from radpriv.benchmark.datasets.openi.openi_xml import Report, other_files
 from radpriv.benchmark.datasets.public_coins import hashed
 from radpriv.benchmark.datasets.reference_figures import Published
 from radpriv.benchmark.datasets.texts import normalise
@@ -114,6 +114,8 @@ class OpenI(Loader):
         reports = read_source(source)
         dataset = self.arrange(reports, read_mapping(MAPPING))
         counts = {**dataset.counts, **read_companion(source, reports)}
+        if source.is_dir() and (other := other_files(source)):
+            counts["files_without_number"] = other
         whole = CSV_REPORTS if source.name == CSV else XML_REPORTS
         part = (
             ""

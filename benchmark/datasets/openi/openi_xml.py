@@ -121,6 +121,12 @@ def report_files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda file: (int(file.stem), file.name))
 
 
+def other_files(folder: Path) -> int:
+    """How many files of an unpacked archive are not called by a number, so are not read."""
+    seen = (file for file in folder.iterdir() if not file.name.startswith("."))
+    return sum(not _MEMBER.search(file.name) for file in seen)
+
+
 def _members(path: Path, archive: tarfile.TarFile) -> Iterator[Report]:
     for member in archive:
         if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:

@@ -1,1 +1,1 @@
-"""The command `radpriv`."""
+"""The command `radpriv`: a thin shell over the workflow, with one module per verb."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from radpriv.attacks.attack import Attack, attacks, make_attack
-from radpriv.attacks.conformance.check_attack import Verdict, conformance, share_right
+from radpriv.attacks.conformance.check_attack import Verdict, check_names, conformance, share_right
 from radpriv.attacks.conformance.edge_cases import odd_views
 from radpriv.attacks.conformance.toy_families import MAKE, fresh, records, secrets
 from radpriv.attacks.membership.lira import Lira
@@ -45,12 +45,15 @@ def test_the_attacks_on_scores_pass(name: str) -> None:
     found = verdicts(make_attack(name, {}))
     assert [v for v in found.values() if not v.passed] == []
     assert set(found) == CHECKS | {"positive control"}
+    assert tuple(found) == check_names(make_attack(name, {}))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in attacks.names() if n not in QUICK])
 def test_every_other_registered_attack_passes(name: str) -> None:
-    assert [v for v in conformance(make_attack(name, {})) if not v.passed] == []
+    found = conformance(make_attack(name, {}))
+    assert [v for v in found if not v.passed] == []
+    assert tuple(v.check for v in found) == check_names(make_attack(name, {}))
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,8 @@ def written(tmp_path: Path) -> Iterator[Any]:
         del sys.modules[name]
 
 
-def test_a_plug_in_is_made_anew_with_its_settings_and_registered_as_before(written: Any) -> None:
+def test_plugin_made_anew_keeps_settings_and_registration(written: Any) -> None:
+    """A plug-in is made anew with its settings and registered as before."""
     kind = written("keeps", KEEPS)
     method = kind(steps=3)
     again = anew(method)
@@ -70,7 +71,9 @@ def test_a_plug_in_is_made_anew_with_its_settings_and_registered_as_before(writt
     assert methods.get("keeps") is kind
 
 
-def test_a_method_of_ours_or_one_that_is_not_registered_stays_itself() -> None:
+def test_shipped_or_unregistered_method_stays_itself() -> None:
+    """A method of ours, or one that is not registered, stays itself."""
+
     class Mine(DPBagOfWords):
         pass
 
@@ -116,9 +119,10 @@ class Recalls(DPBagOfWords):
 """
 
 
-def test_a_model_that_remembers_its_records_is_found_though_its_files_are_clean(
+def test_model_remembering_records_is_found_despite_clean_files(
     written: Any,
 ) -> None:
+    """A model that remembers its records is found, though its files are clean."""
     report = check_method("remembers", written("remembers", REMEMBERS)(), ("report",), (8.0,))
     failed = {v.check: v.detail for v in report.verdicts if not v.passed}
     assert "logits of the same texts differ" in failed["nothing else"], report

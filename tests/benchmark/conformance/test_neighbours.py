@@ -20,7 +20,8 @@ from radpriv.benchmark.privacy.release import Noised, Place
 Of = Callable[..., Method]
 
 
-def test_a_player_measures_distances_and_answers_with_the_recorded_outputs() -> None:
+def test_player_measures_distances_and_returns_recorded_outputs() -> None:
+    """A player measures distances and answers with the recorded outputs."""
     kept = Noised({"w": torch.tensor([5.0], dtype=torch.float64)})
     place = Place(0, "g", 0.5)
     made = Made(place, 2.0, 1.0, {"w": torch.tensor([1.0], dtype=torch.float64)}, kept)
@@ -84,9 +85,10 @@ def test_the_only_record_of_a_step_is_that(sound: Of, world: World) -> None:
     assert any(t.any() for t in recording[0].value.values())
 
 
-def test_a_gradient_canary_moves_a_sum_by_the_clip_and_a_waist_that_adds_it_twice_is_found(
+def test_gradient_canary_moves_a_sum_by_the_clip_and_not_twice(
     sound: Of, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A gradient canary moves a sum by the clip; a waist that adds it twice is found."""
     setting = Setting(sound(), None, Budget.of(8.0, 65), world.labels, 65)
     made, _ = record(setting, world.universe("report"))
     pair = next(p for p in pairs(world, "report", made, KEY) if p.name == "a gradient canary")

@@ -98,9 +98,8 @@ class Moments(Method):
 
 
 @pytest.mark.parametrize("unit", ["report", "patient"])
-def test_two_releases_of_one_query_pass_and_are_merged_in_the_certificate(
-    unit: str, verdicts: Verdicts
-) -> None:
+def test_two_releases_of_one_query_pass_and_are_merged(unit: str, verdicts: Verdicts) -> None:
+    """Two releases of one query pass, and are merged in the certificate."""
     found = verdicts(Moments(), unit)
     assert all(v.passed for v in found.values()), found
     assert "2 releases" in found["through the waist"].detail

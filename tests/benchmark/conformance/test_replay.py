@@ -169,9 +169,11 @@ def test_an_error_that_depends_on_one_unit_is_found(
     assert ", on the neighbour alone" in told.detail and "too few records" not in told.detail
 
 
-def test_a_method_that_ends_the_process_is_told_and_ends_no_check(
+def test_method_that_exits_is_reported_and_the_check_goes_on(
     sound: Of, verdicts: Verdicts, world: World
 ) -> None:
+    """A method that ends the process is reported and ends no check."""
+
     class Always:
         def count(self, train: Any) -> int:
             raise SystemExit(0)

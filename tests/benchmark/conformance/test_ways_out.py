@@ -83,9 +83,10 @@ class Plateau:
         return len(self.history) > 8 and min(self.history[-2:]) > 0.7
 
 
-def test_a_decision_over_many_records_is_found_where_all_of_them_change(
+def test_decision_over_many_records_is_found_where_all_change(
     sound: Of, verdicts: Verdicts
 ) -> None:
+    """A decision over many records is found where all of them change."""
     method = sound(Plateau)
     found = verdicts(method, whole=replace(method, **{"steps": 30}))
     assert found["nothing else"].passed and found["sensitivity"].passed, found
@@ -164,7 +165,9 @@ def test_a_process_that_would_end_is_told(sound: Of, verdicts: Verdicts) -> None
     assert found["runs"].detail.startswith("SystemExit at test_ways_out.py:")
 
 
-def test_a_place_is_the_plug_in_s_own_whatever_its_function_is_called() -> None:
+def test_place_is_the_plugins_whatever_its_function_is_called() -> None:
+    """A place is the plug-in's own, whatever its function is called."""
+
     def _ends() -> None:
         raise ValueError("a word of a report")
 

@@ -151,7 +151,8 @@ def test_a_misspelt_dataset_gets_a_suggestion() -> None:
 
 
 @pytest.mark.parametrize("name", ["openi", "synthetic-plain"])
-def test_each_loader_of_the_package_is_named_documented_and_hashable(name: str) -> None:
+def test_package_loaders_are_named_documented_and_hashable(name: str) -> None:
+    """Each loader of the package is named, documented and hashable."""
     kind = datasets.get(name)
     loader = make_loader(name, {})
     assert kind.name == name == loader.name

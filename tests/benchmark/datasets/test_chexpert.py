@@ -27,7 +27,8 @@ def lists_of_all_names(path: Path) -> int:
 
 
 @pytest.mark.parametrize("name", ["openi", "mimic-cxr", "synthetic-mimic-cxr"])
-def test_every_dataset_that_has_the_14_labels_has_them_from_the_one_list(name: str) -> None:
+def test_datasets_with_the_14_labels_have_them_from_one_list(name: str) -> None:
+    """Every dataset that has the 14 labels has them from the one list."""
     assert base.datasets.get(name).labels is CHEXPERT
     assert len(set(CHEXPERT)) == 14 and CHEXPERT[0] == NO_FINDING
 

@@ -50,7 +50,8 @@ def other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "get", get)
 
 
-def test_the_rows_are_the_one_s_training_and_the_other_s_test_rows() -> None:
+def test_rows_are_one_datasets_training_and_the_others_test() -> None:
+    """The rows are one dataset's training rows and the other's test rows."""
     data = Transfer(**PLAIN, **SMALL).load(None)
     one = make_loader("synthetic-plain", {"reports": 200}).load(None)
     two = make_loader("synthetic-plain", {"reports": 150, "seed": 1}).load(None)
@@ -72,7 +73,8 @@ def test_only_labels_that_both_know_are_left(other: None) -> None:
     assert np.array_equal(data.y[data.rows("train"), 0], expected)
 
 
-def test_the_stricter_release_policy_and_every_calibration_are_kept(other: None) -> None:
+def test_stricter_release_policy_and_every_calibration_are_kept(other: None) -> None:
+    """The stricter release policy and every calibration are kept."""
     card = Transfer(train="synthetic-plain", test="other").card
     assert card.release == "nothing" and card.gated and card.calibrated_on == ("x",)
     assert Transfer(train="other", test="synthetic-plain").card.release == "nothing"
@@ -90,7 +92,8 @@ def test_the_identity_holds_both_sources_and_all_options(other: None) -> None:
     assert len(set(asked)) == 4  # hashable: a loaded dataset is remembered by its loader
 
 
-def test_what_is_combined_is_named_for_fingerprints_and_for_the_rule_on_public_data() -> None:
+def test_combined_datasets_are_named_for_fingerprint_and_rule() -> None:
+    """What is combined is named for fingerprints and for the rule on public data."""
     loader = Transfer(train="synthetic-plain", test="openi")
     assert [part.name for part in loader.parts()] == ["transfer", "synthetic-plain", "openi"]
 
@@ -150,7 +153,8 @@ def test_labels_are_one_whatever_their_case() -> None:
     np.testing.assert_array_equal(ours, theirs)
 
 
-def test_test_records_keep_their_names_and_trained_ones_are_marked() -> None:
+def test_test_records_keep_their_names_and_trained_are_marked() -> None:
+    """Test records keep their names, and trained ones are marked."""
     data = Transfer(**PLAIN).load(None)
     home = make_loader("synthetic-plain", {}).load(None)
     for names, theirs in ((data.ids, home.ids), (data.patients, home.patients)):

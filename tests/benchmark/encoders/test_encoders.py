@@ -28,7 +28,8 @@ def change_weight(folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def test_every_known_encoder_says_where_it_comes_from_and_what_it_saw() -> None:
+def test_known_encoders_state_their_origin_and_pretraining() -> None:
+    """Every known encoder says where it comes from and what it saw."""
     assert {"minilm", "bert-small", "bert-medium", "albert-base-v2"} <= set(encoders.names())
     for name in encoders.names():
         spec = encoders.get(name)
@@ -38,9 +39,10 @@ def test_every_known_encoder_says_where_it_comes_from_and_what_it_saw() -> None:
         assert not spec.package or len(spec.weights_sha256) == 64
 
 
-def test_an_encoder_without_a_pinned_commit_comes_from_a_folder_or_a_commit_of_the_users(
+def test_unpinned_encoder_comes_from_a_folder_or_a_given_commit(
     tiny_bert: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """An encoder without a pinned commit comes from a folder or a commit of the user's."""
     monkeypatch.delenv("RADPRIV_ENCODERS", raising=False)
     with pytest.raises(EncoderError, match=r"no pinned revision.*RADPRIV_ENCODERS.*@<commit>"):
         resolve("bert-medium")
@@ -89,7 +91,8 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(
         resolve("minilm")
 
 
-def test_one_changed_weight_gives_another_identity_under_the_same_path(copy: Path) -> None:
+def test_one_changed_weight_changes_identity_under_the_same_path(copy: Path) -> None:
+    """One changed weight gives another identity under the same path."""
     before = resolve(str(copy), "nothing")
     change_weight(copy)
     after = resolve(str(copy), "nothing")

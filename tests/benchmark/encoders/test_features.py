@@ -169,7 +169,8 @@ def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         FeatureCache(tmp_path / "file")
 
 
-def test_what_is_kept_is_made_once_for_one_key_and_one_order_of_texts(tmp_path: Path) -> None:
+def test_feature_is_made_once_for_one_key_and_one_order_of_texts(tmp_path: Path) -> None:
+    """What is kept is made once for one key and one order of texts."""
     made: list[str] = []
 
     def keep(cache: FeatureCache, key: str, texts: Sequence[str]) -> list[list[float]]:

@@ -83,9 +83,10 @@ def test_padding_and_batching_change_no_logit(
     assert np.abs(scored - alone.numpy()).max() < 1e-4
 
 
-def test_where_layers_share_weights_the_frozen_part_is_the_tokenizer(
+def test_frozen_part_is_the_tokenizer_where_layers_share_weights(
     tiny_albert: Encoder,
 ) -> None:
+    """Where layers share weights, the frozen part is the tokenizer."""
     model, frozen = lora_model(tiny_albert, 1)
     value = frozen("the heart is normal")
     assert frozen.layers == 0 and value.dtype == np.int64
@@ -103,9 +104,11 @@ def test_adapters_sit_on_the_top_layers_only_and_a_may_be_frozen(tiny_bert: Enco
     assert {n for n in names if "head" in n} and both.training
 
 
-def test_at_the_start_every_logit_is_zero_and_a_follows_the_generator(
+def test_logits_start_at_zero_and_a_follows_the_generator(
     tiny_bert: Encoder, reports: list[str]
 ) -> None:
+    """At the start every logit is zero, and A follows the generator."""
+
     def build(seed: int) -> tuple[nn.Module, FrozenPart]:
         generator = torch.Generator().manual_seed(seed)
         return build_classifier(tiny_bert, 3, Lora(2, 4.0, 1, False), 48, generator)
@@ -119,7 +122,8 @@ def test_at_the_start_every_logit_is_zero_and_a_follows_the_generator(
         assert torch.equal(p, other[name]) == (".lora_A." not in name)
 
 
-def test_the_pooled_feature_is_the_normalised_mean_of_the_last_layer(tiny_bert: Encoder) -> None:
+def test_pooled_feature_is_the_normalised_mean_of_the_last_layer(tiny_bert: Encoder) -> None:
+    """The pooled feature is the normalised mean of the last layer."""
     text = "no pleural effusion , the heart is normal"
     ids = torch.tensor([tiny_bert.tokens(text, 48)])
     with torch.no_grad():
@@ -151,7 +155,8 @@ def test_keys_name_all_that_a_feature_depends_on(tiny_bert: Encoder) -> None:
     assert len({p.key for p in parts}) == len(parts)
 
 
-def test_the_loss_skips_unobserved_labels_and_divides_by_a_constant() -> None:
+def test_loss_skips_unobserved_labels_and_divides_by_a_constant() -> None:
+    """The loss skips unobserved labels and divides by a constant."""
     z = torch.tensor([[1.0, -2.0, 0.5], [1.0, -2.0, 0.5], [1.0, -2.0, 0.5]])
     nan = float("nan")
     y = torch.tensor([[1.0, 0.0, 1.0], [1.0, nan, nan], [nan, nan, nan]])
@@ -170,7 +175,9 @@ def test_more_layers_than_there_are_are_refused(tiny_bert: Encoder) -> None:
         untrained(tiny_bert, 3, 4, 48)
 
 
-def test_a_model_without_a_list_of_layers_is_refused_with_a_sentence() -> None:
+def test_model_without_a_list_of_layers_is_refused_in_a_sentence() -> None:
+    """A model without a list of layers is refused with a sentence."""
+
     class Odd(nn.Module):
         pass
 
@@ -200,9 +207,10 @@ def modules_of(model: nn.Module) -> set[str]:
     return found
 
 
-def test_all_linear_puts_an_adapter_on_every_linear_map_of_the_top_layers(
+def test_all_linear_adapts_every_linear_map_of_the_top_layers(
     tiny_bert: Encoder, tiny_albert: Encoder
 ) -> None:
+    """`all_linear` puts an adapter on every linear map of the top layers."""
     model, frozen = built(tiny_bert, Lora(2, 4.0, 1, True, "all_linear"))
     maps = (
         "attention.self.query",
@@ -235,9 +243,10 @@ def test_fine_tuning_trains_the_tensors_it_names_and_the_head(tiny_bert: Encoder
     }
 
 
-def test_the_head_has_a_step_size_of_its_own_with_and_without_an_adapter(
+def test_head_has_its_own_step_size_with_and_without_an_adapter(
     tiny_bert: Encoder,
 ) -> None:
+    """The head has a step size of its own, with and without an adapter."""
     for trained in (FineTune("bias"), Lora(2, 4.0, 1, True)):
         body, head = two_rate_adam(built(tiny_bert, trained)[0], 0.1, 0.2).param_groups
         assert (body["lr"], head["lr"]) == (0.1, 0.2) and body["params"]
@@ -302,9 +311,10 @@ class Double(Encoder):
 @pytest.mark.parametrize(
     "trained", [Lora(2, 4.0, 2, False), Lora(2, 4.0, 0, True, "all_linear"), FineTune("all", 1)]
 )
-def test_with_a_float64_encoder_everything_is_float64_and_starts_from_the_same_numbers(
+def test_float64_encoder_keeps_float64_and_the_same_start(
     tiny_bert: Encoder, trained: Lora | FineTune, default: torch.dtype, reports: list[str]
 ) -> None:
+    """With a float64 encoder all is float64 and starts from the same numbers."""
     double = Double(**{f.name: getattr(tiny_bert, f.name) for f in fields(Encoder)})
     single, _ = built(tiny_bert, trained)
     torch.set_default_dtype(default)

@@ -130,9 +130,8 @@ def test_a_model_loaded_in_a_fresh_process_gives_equal_logits(
             assert expected.std(0).min() > 1e-4, kind
 
 
-def test_saved_files_are_safetensors_and_json_without_a_path_or_a_word(
-    saved: Saved, marked: Dataset
-) -> None:
+def test_saved_files_hold_no_path_and_no_word(saved: Saved, marked: Dataset) -> None:
+    """Saved files are safetensors and JSON without a path or a word."""
     for kind, (folder, _, encoder) in saved.items():
         for path in folder.iterdir():
             assert path.suffix in (".safetensors", ".json"), path

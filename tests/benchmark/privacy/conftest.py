@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +15,15 @@ import torch
 from radpriv.benchmark.cell import AuditPolicy, Budget
 from radpriv.benchmark.datasets.audit_set.universe import Universe, draw
 from radpriv.benchmark.datasets.base import Dataset
-from radpriv.benchmark.encoders.encoders import Encoder
+from radpriv.benchmark.encoders.encoders import Encoder, resolve
 from radpriv.benchmark.encoders.features import FeatureCache, evaluate
 from radpriv.benchmark.methods.classifier import Lora, build_classifier
 from radpriv.benchmark.privacy.accounting.ledger import Ledger
 from radpriv.benchmark.privacy.clipping import trainable
 from radpriv.benchmark.privacy.records import PrivateRecords, Records
 from radpriv.benchmark.privacy.run import Run
+
+from .per_record import EncoderOf
 
 CPU = torch.device("cpu")
 
@@ -61,6 +65,32 @@ def make_run(universe: Universe, tmp_path: Path) -> MakeRun:
 def lora_model(tiny_bert: Encoder) -> tuple[torch.nn.Module, object]:
     """A LoRA classifier moved off its starting point, so that no gradient is 0 by construction."""
     return _moved(tiny_bert, Lora(2, 4.0, 2, freeze_a=False))
+
+
+@pytest.fixture(scope="session")
+def encoder_of(
+    tiny_bert: Encoder, tiny_albert: Encoder, tmp_path_factory: pytest.TempPathFactory
+) -> EncoderOf:
+    """A randomly initialised encoder of a kind, with these sizes and the tiny ones' tokenizer."""
+    made: dict[str, Encoder] = {}
+
+    def make(kind: str, sizes: dict[str, Any]) -> Encoder:
+        from transformers import AutoConfig, AutoModel
+
+        key = f"{kind} {sorted(sizes.items())}"
+        if key not in made:
+            base = tiny_albert if kind == "albert" else tiny_bert
+            folder = Path(tmp_path_factory.mktemp("shapes")) / kind
+            shutil.copytree(base.folder, folder)
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            for name, value in sizes.items():
+                setattr(config, name, value)
+            torch.manual_seed(0)
+            AutoModel.from_config(config).save_pretrained(folder)
+            made[key] = resolve(str(folder), "nothing: random weights")
+        return made[key]
+
+    return make
 
 
 @pytest.fixture

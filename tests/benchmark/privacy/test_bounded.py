@@ -194,7 +194,8 @@ def ranked(part: Records) -> Sums:
 
 
 @pytest.mark.parametrize("mixing", [centred, ranked])
-def test_a_function_that_mixes_records_is_refused_before_one_is_read(mixing: Any) -> None:
+def test_function_that_mixes_records_is_refused_unread(mixing: Any) -> None:
+    """A function that mixes records is refused before one is read."""
     seen = []
 
     def spied(part: Records) -> Any:
@@ -235,9 +236,10 @@ def test_a_declared_bound_is_positive_finite_and_has_a_source(bound: float) -> N
         Declared({"w": torch.zeros(2)}, 1.0, " ")
 
 
-def test_a_query_releases_only_what_was_summed_over_its_own_records(
+def test_query_releases_only_what_was_summed_over_its_records(
     make_run: Any, train: PrivateRecords
 ) -> None:
+    """A query releases only what was summed over its own records."""
     records = train.map("words", HashedWords(8, 1, True))
     run = make_run()
     with run.once(records) as query:

@@ -72,9 +72,10 @@ def test_a_state_is_put_back_bit_by_bit(kept: Checkpoints, records: PrivateFeatu
 
 
 @pytest.mark.parametrize("forgotten", [1, 2, 3, 4])
-def test_each_entry_that_is_left_out_of_the_state_would_be_missed(
+def test_entry_left_out_of_the_state_would_be_missed(
     forgotten: int, kept: Checkpoints, records: PrivateFeatures
 ) -> None:
+    """Each entry that is left out of the state would be missed."""
     state, again = trained(4), trained(0)
     fewer = [tuple(e for i, e in enumerate(s) if i != forgotten) for s in (state, again)]
     kept.keep(0, 4, False, True, fewer[0], records)
@@ -82,9 +83,10 @@ def test_each_entry_that_is_left_out_of_the_state_would_be_missed(
     assert bits(again) != bits(state)
 
 
-def test_an_average_beside_the_model_is_kept_with_its_frozen_tensors_and_buffers(
+def test_average_beside_the_model_is_kept_with_its_buffers(
     kept: Checkpoints, records: PrivateFeatures
 ) -> None:
+    """An average beside the model is kept with its frozen tensors and buffers."""
     state, again = trained(4), trained(0)
     for s in (state, again):
         s[4].requires_grad_(False)
@@ -174,17 +176,19 @@ def test_a_checkpoint_that_would_run_code_runs_none(
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_entry_that_cannot_be_kept_is_refused_before_the_first_step(
+def test_unkeepable_entry_is_refused_before_the_first_step(
     make_run: Any, records: PrivateFeatures
 ) -> None:
+    """An entry that cannot be kept is refused before the first step."""
     model, optimizer, *_ = trained(0)
     with pytest.raises(PrivacyError, match=r"state: entry 2 \(float\) has no state_dict"):
         next(make_run().poisson(records, 0.5, 2, state=(model, optimizer, 0.5)))
 
 
-def test_only_a_folder_with_a_checkpoint_under_the_same_conditions_is_resumable(
+def test_folder_is_resumable_only_under_the_same_conditions(
     kept: Checkpoints, records: PrivateFeatures, tmp_path: Path
 ) -> None:
+    """Only a folder with a checkpoint under the same conditions is resumable."""
     folder = tmp_path / "private"
     assert resumable(folder, NOW) is False
     folder.mkdir()
@@ -220,7 +224,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.jsonl"
 
 
-def test_what_was_released_before_is_released_again_and_written_once(path: Path) -> None:
+def test_released_before_is_released_again_and_written_once(path: Path) -> None:
+    """What was released before is released again and written once."""
     before = path.read_bytes()
     ledger = Ledger(path, read(path))
     ledger.settle(2)
@@ -242,9 +247,8 @@ def test_another_value_is_refused_however_often_it_is_tried(path: Path) -> None:
 
 
 @pytest.mark.parametrize("gone", [0, 1])
-def test_a_step_behind_the_checkpoint_without_a_line_ends_the_attempt(
-    path: Path, gone: int
-) -> None:
+def test_step_behind_the_checkpoint_without_a_line_ends_it(path: Path, gone: int) -> None:
+    """A step behind the checkpoint that has no line ends the attempt."""
     left = [r for r in read(path) if r.step != gone]
     with pytest.raises(NotReproduced, match=f"no line of step {gone}"):
         Ledger(path, left).settle(2)
@@ -283,7 +287,8 @@ def test_a_line_that_cannot_be_written_leaves_none_half_written(
     assert [r.step for r in read(path)] == [0, 1, 2, 3, 4]
 
 
-def test_a_checkpoint_is_written_every_thirty_seconds_unless_told() -> None:
+def test_checkpoint_is_written_every_thirty_seconds_by_default() -> None:
+    """A checkpoint is written every thirty seconds unless told."""
     assert Checkpoints(None)._every == 30.0
 
 

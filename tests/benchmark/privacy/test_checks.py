@@ -73,8 +73,11 @@ def test_only_key_biases_may_be_without_a_gradient() -> None:
         assert checks.softmax_cancels(other) is False
 
 
-def test_weights_are_moved_a_little_and_always_alike_before_gradients_are_asked_for() -> None:
-    """By a generator of its own: numbers that a method draws later are the same."""
+def test_weights_are_moved_a_little_and_alike_before_the_check() -> None:
+    """Weights are moved a little and always alike before gradients are asked for.
+
+    By a generator of its own: numbers that a method draws later are the same.
+    """
 
     class Seen(Two):
         def losses(self, records: Records) -> Tensor:

@@ -59,7 +59,7 @@ def test_the_sum_equals_a_loop_of_single_record_backward_passes(
     assert distance(fast.tensors, slow) <= (1e-10 if double else 1e-5) * size
 
 
-def test_albert_clipped_per_use_instead_of_per_parameter_would_be_found(
+def test_albert_clipped_per_use_not_per_parameter_is_found(
     tiny_albert: Any,
     made_up: Any,
     moved_classifier: Any,
@@ -68,6 +68,7 @@ def test_albert_clipped_per_use_instead_of_per_parameter_would_be_found(
     distance: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """ALBERT clipped per use, instead of per parameter, would be found."""
     from opacus.grad_sample import grad_sample_module
 
     model, frozen = moved_classifier(tiny_albert, LORA["A and B"])
@@ -99,7 +100,8 @@ def in_batches(lengths: list[int], tokens: int, units: list[int], **most: int) -
     return [part.slots.tolist() for part in records.micro_batches(tokens, **most)]
 
 
-def test_micro_batches_are_filled_to_the_padded_size_and_not_beyond() -> None:
+def test_micro_batches_fill_the_padded_size_and_not_beyond() -> None:
+    """Micro-batches are filled to the padded size and not beyond."""
     one = [1] * 6
     assert in_batches(one, 2, list(range(6))) == [[0, 1], [2, 3], [4, 5]]
     assert in_batches([3, 1, 2, 1], 4, list(range(4))) == [[1, 3], [2], [0]]
@@ -274,9 +276,10 @@ def test_the_share_clipped_goes_to_the_diary_only(lora_model: Any, batch: Record
     assert batch._diary.rows[-1]["share_clipped"] == 0.0
 
 
-def test_the_private_diary_holds_the_mean_loss_and_the_share_clipped(
+def test_private_diary_holds_the_mean_loss_and_share_clipped(
     tiny_bert: Any, made_up: Any, moved_classifier: Any, records_of: Any
 ) -> None:
+    """The private diary holds the mean loss and the share clipped."""
     model, frozen = moved_classifier(tiny_bert, LORA["all layers"])
     model = model.double()
     records = records_of(made_up, frozen)
@@ -301,7 +304,8 @@ def test_the_private_diary_holds_the_mean_loss_and_the_share_clipped(
     assert noted["share_clipped"] == pytest.approx(np.mean(np.array(norms) > clip))
 
 
-def test_of_all_warnings_only_the_one_that_hooks_always_give_is_kept_back() -> None:
+def test_only_the_warning_that_hooks_always_give_is_kept_back() -> None:
+    """Of all warnings, only the one that hooks always give is kept back."""
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         with per_record_gradients(torch.nn.Linear(2, 2)):
@@ -310,6 +314,7 @@ def test_of_all_warnings_only_the_one_that_hooks_always_give_is_kept_back() -> N
     assert [str(w.message) for w in heard] == ["something else"]
 
 
-def test_a_layer_that_mixes_records_is_refused_by_the_hooks_themselves() -> None:
+def test_layer_that_mixes_records_is_refused_by_the_hooks() -> None:
+    """A layer that mixes records is refused by the hooks themselves."""
     with pytest.raises(NotImplementedError), per_record_gradients(nn.BatchNorm1d(3)):
         pass

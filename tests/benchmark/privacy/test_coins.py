@@ -82,9 +82,10 @@ def flaws(table: Table, rate: float) -> set[str]:
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.3, 0.5, 0.9])
-def test_coins_are_independent_with_exactly_the_booked_probability(
+def test_coins_are_independent_with_the_booked_probability(
     rate: float, make_run: Any, universe_of: MakeUniverse
 ) -> None:
+    """Coins are independent with exactly the booked probability."""
     everyone = universe_of(range(40))
     table = draws(make_run(units=40), mapped(everyone), rate, 5000)
     assert flaws(table, rate) == set()
@@ -148,9 +149,10 @@ def test_a_sampler_that_is_not_the_accounted_one_is_told_apart(name: str) -> Non
     assert flaws(sound, 0.2) == set()
 
 
-def test_run_poisson_and_run_once_take_the_sampler_that_is_tested_here(
+def test_run_poisson_and_run_once_take_the_sampler_tested_here(
     make_run: Any, universe_of: MakeUniverse
 ) -> None:
+    """`run.poisson` and `run.once` take the sampler that is tested here."""
     records = mapped(universe_of([0, 0, 1, 2, 2, 2, 3, 4]))
     expected = draws(make_run(units=5), records, 0.4, 30)
     model = LinearModel(32, 3, 1.0).train()
@@ -217,9 +219,10 @@ def test_coins_from_a_generator_that_all_share_are_told_apart(
     assert moved_coins(make_run, universe_of(OWNERS[unit])) > 20
 
 
-def test_coins_counted_by_record_would_be_told_apart_for_patients(
+def test_coins_by_record_would_be_told_apart_for_patients(
     make_run: Any, universe_of: MakeUniverse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Coins drawn by record would be told apart for patients."""
     universe = universe_of(OWNERS["patient"])
 
     def broken(self: Any, chosen: Table, device: torch.device) -> Any:
@@ -284,8 +287,11 @@ def test_tiny_rates_are_met_too() -> None:
 
 
 @given(st.floats(1e-6, 1.0))
-def test_the_probability_is_the_rate_but_for_one_cell_of_the_uniforms(rate: float) -> None:
-    """A coin is u < rate with u a multiple of 2^-53: ⌈rate · 2^53⌉ of 2^53 words say yes."""
+def test_probability_is_the_rate_within_one_cell_of_uniforms(rate: float) -> None:
+    """The probability is the rate but for one cell of the uniforms.
+
+    A coin is u < rate with u a multiple of 2^-53: ⌈rate · 2^53⌉ of 2^53 words say yes.
+    """
     yes = math.ceil(rate * 2**53)
     assert 0 <= yes / 2**53 / rate - 1 <= 2.0**-53 / rate < 2e-10
     assert (yes - 1) * 2.0**-53 < rate and not yes * 2.0**-53 < rate
@@ -307,7 +313,8 @@ def test_a_rate_below_the_grid_of_the_uniforms_is_refused_or_met(
 # Coins and what else is drawn.
 
 
-def test_coins_share_no_word_with_the_noise_nor_with_another_step() -> None:
+def test_coins_share_no_word_with_noise_nor_with_another_step() -> None:
+    """Coins share no word with the noise nor with another step."""
     paths = [("coin", t) for t in range(40)]
     noise = [("noise", t, name, "w") for t in range(40) for name in ("g", "coin")]
     words = np.concatenate([keystream(KEY, p, 200) for p in [*paths, *noise]])
@@ -354,10 +361,13 @@ def test_coins_are_independent_of_the_audit_coins(unit: str, make_run: Any) -> N
     assert apart(broken) > 20
 
 
-def test_the_sampler_asks_for_as_many_coins_as_the_universe_has_units(
+def test_sampler_takes_one_coin_per_unit_of_the_universe(
     make_run: Any, universe_of: MakeUniverse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Present or absent: never the number of members."""
+    """The sampler asks for as many coins as the universe has units.
+
+    Present or absent: never the number of members.
+    """
     asked: list[tuple[Any, int]] = []
 
     def spy(key: bytes, path: Any, size: int) -> NDArray[np.float64]:

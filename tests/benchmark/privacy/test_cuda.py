@@ -84,9 +84,10 @@ def norm(tensors: dict[str, Tensor]) -> float:
 
 @pytest.mark.parametrize("what", TRAINED)
 @pytest.mark.parametrize("kind", ["bert", "albert"])
-def test_under_autocast_sums_are_float64_within_the_clip_and_near_the_exact_ones(
+def test_autocast_sums_are_float64_clipped_and_near_exact(
     kind: str, what: str, device: torch.device, build: Build
 ) -> None:
+    """Under autocast, sums are float64, within the clip and near the exact ones."""
     model, records = build(device, TRAINED[what], kind)
     max_norm = 0.5
     exact = clipped_sum(model, records, max_norm)
@@ -147,8 +148,11 @@ def test_a_planted_record_adds_at_most_the_clip_under_autocast(
         assert distance(there, gone) == 0.0
 
 
-def test_a_norm_in_bfloat16_would_let_a_contribution_exceed_the_clip(build: Build) -> None:
-    """The broken variant: the same gradients, norm and scale in the precision of the forward."""
+def test_norm_in_bfloat16_would_exceed_the_clip(build: Build) -> None:
+    """A norm in bfloat16 would let a contribution exceed the clip.
+
+    The broken variant: the same gradients, norm and scale in the precision of the forward.
+    """
     model, records = build(CPU, TRAINED["everything"])
     excess = []
     for i in range(records.size):
@@ -160,10 +164,11 @@ def test_a_norm_in_bfloat16_would_let_a_contribution_exceed_the_clip(build: Buil
     assert max(excess) > 1e-4
 
 
-def test_weights_that_move_inside_one_autocast_region_are_the_ones_that_count(
-    device: torch.device, build: Build
-) -> None:
-    """Autocast keeps copies of the weights for as long as its region is open."""
+def test_weights_moved_inside_an_autocast_region_count(device: torch.device, build: Build) -> None:
+    """Weights that move inside one autocast region are the ones that count.
+
+    Autocast keeps copies of the weights for as long as its region is open.
+    """
     model, records = build(device, TRAINED["query and value"])
     with bf16(device):
         clipped_sum(model, records, 0.5)
@@ -175,9 +180,8 @@ def test_weights_that_move_inside_one_autocast_region_are_the_ones_that_count(
         assert distance(clipped_sum(model, records, 0.5), inside) <= 1e-9
 
 
-def test_noise_is_the_streams_float64_whatever_device_and_forward_precision(
-    device: torch.device, build: Build
-) -> None:
+def test_noise_is_the_streams_float64_on_any_device(device: torch.device, build: Build) -> None:
+    """Noise is the stream's float64, whatever device and forward precision."""
     model, records = build(device, TRAINED["query and value"])
     place = Place(5, "gradient", 0.1)
     with bf16(device):
@@ -193,9 +197,10 @@ def test_noise_is_the_streams_float64_whatever_device_and_forward_precision(
         assert torch.equal(noised[name].cpu(), total.tensors[name].cpu() + expected)
 
 
-def test_a_run_under_autocast_moves_every_tensor_and_is_the_same_again(
+def test_autocast_run_moves_every_tensor_and_repeats(
     device: torch.device, build: Build, tiny_bert: Encoder, make_run: Any, train: PrivateRecords
 ) -> None:
+    """A run under autocast moves every tensor and is the same again."""
     tensors = []
     for _ in range(2):
         model, _ = build(device, TRAINED["everything"])

@@ -104,9 +104,10 @@ def test_a_canary_that_is_out_leaves_everything_as_it_is(make_run: Any, planted:
         np.testing.assert_array_equal(flat(a), flat(b))
 
 
-def test_removing_one_canary_changes_a_sum_by_the_clip_and_no_other_coin(
+def test_removed_canary_changes_a_sum_by_the_clip_and_no_coin(
     make_run: Any, planted: Universe
 ) -> None:
+    """Removing one canary changes a sum by the clip, and no other coin."""
     slot = next(s for s in np.flatnonzero(planted.gradient) if planted.member[s])
     less = replace(planted, member=planted.member & (np.arange(len(planted)) != slot))
     moved = [
@@ -117,9 +118,10 @@ def test_removing_one_canary_changes_a_sum_by_the_clip_and_no_other_coin(
     assert 0 < sum(m > 0 for m in moved) < 12
 
 
-def test_projections_are_the_noised_value_along_every_canary_in_or_out(
+def test_projections_are_the_noised_value_along_every_canary(
     make_run: Any, planted: Universe
 ) -> None:
+    """Projections are the noised value along every canary, in or out."""
     _, noised, found = loop(make_run, planted)
     assert [(p.step, p.release) for p in found] == [(t, "gradient") for t in range(3)]
     assert planted.points is not None
@@ -130,10 +132,11 @@ def test_projections_are_the_noised_value_along_every_canary_in_or_out(
     assert len(found[0].values) == CANARIES
 
 
-def test_projections_tell_members_from_the_others_when_noise_is_small(
-    make_run: Any, planted: Universe
-) -> None:
-    """And not when the waist does not add what it promises: the broken variant is at chance."""
+def test_projections_tell_members_when_noise_is_small(make_run: Any, planted: Universe) -> None:
+    """Projections tell members from the others when noise is small.
+
+    And not when the waist does not add what it promises: the broken variant is at chance.
+    """
 
     def gap() -> float:
         _, _, found = loop(make_run, planted, steps=20)
@@ -147,7 +150,8 @@ def test_projections_tell_members_from_the_others_when_noise_is_small(
         assert gap() > 1e-3
 
 
-def test_a_canary_is_no_record_for_methods_outside_or_inside_the_waist(planted: Universe) -> None:
+def test_canary_is_no_record_for_methods_in_or_outside_the_waist(planted: Universe) -> None:
+    """A canary is no record for methods outside or inside the waist."""
     train = PrivateRecords(planted, ("a", "b", "c"), 30, FeatureCache(None))
     chosen = np.ones(planted.units, bool)
     records = train.map("words", WORDS)._select(chosen, torch.device("cpu"))
@@ -157,9 +161,10 @@ def test_a_canary_is_no_record_for_methods_outside_or_inside_the_waist(planted: 
     assert len(records._sample.drawn) == planted.member[planted.gradient].sum() > 5
 
 
-def test_a_query_adds_them_to_bounded_sums_and_not_to_declared_values(
+def test_query_adds_canaries_to_bounded_sums_not_declared_values(
     make_run: Any, planted: Universe
 ) -> None:
+    """A query adds canaries to bounded sums and not to declared values."""
     train = PrivateRecords(planted, ("a", "b", "c"), 30, FeatureCache(None))
     records = train.map("words", WORDS)
     run = make_run(units=planted.units, budget=Budget.of(8.0, 30))

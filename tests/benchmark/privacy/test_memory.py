@@ -93,9 +93,10 @@ def apart(a: Any, b: Any) -> float:
 
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("kind", ERRORS)
-def test_a_sum_that_ran_out_of_memory_is_taken_again_in_smaller_micro_batches(
+def test_sum_out_of_memory_is_taken_again_in_smaller_batches(
     kind: str, backward: bool, lora_model: Any, batch: Records
 ) -> None:
+    """A sum that ran out of memory is taken again in smaller micro-batches."""
     model = lora_model[0]
     whole = clipped_sum(model, batch, MAX_NORM)
     notes = len(batch._diary.rows)
@@ -147,17 +148,21 @@ def rows(n: int = 6, units: list[int] | None = None) -> Records:
     return Records(np.arange(n), features, torch.zeros(n, 3), units=owners)
 
 
-def test_no_gradient_of_a_sum_that_was_cut_short_is_added_to_the_next() -> None:
+def test_gradients_of_a_sum_cut_short_are_not_added_to_the_next() -> None:
+    """No gradient of a sum that was cut short is added to the next."""
     model = TwoUses().train()
     whole = clipped_sum(model, rows(), MAX_NORM)
     model.most = 3
     assert apart(clipped_sum(model, rows(), MAX_NORM), whole) <= 1e-6 * MAX_NORM * 6
 
 
-def test_gradients_left_over_by_a_sum_without_clean_up_would_be_found(
+def test_leftover_gradients_of_a_sum_without_clean_up_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One set of hooks for all tries: what the first try booked is added to the second's."""
+    """Gradients left over by a sum without clean-up would be found.
+
+    One set of hooks for all tries: what the first try booked is added to the second's.
+    """
     model = TwoUses().train()
     whole = clipped_sum(model, rows(), MAX_NORM)
     model.most = 3
@@ -229,9 +234,10 @@ def loop(train: PrivateRecords) -> Loop:
     return drive
 
 
-def test_a_step_that_ran_out_of_memory_releases_once_and_books_one_line(
+def test_step_out_of_memory_releases_once_and_books_one_line(
     make_run: Any, loop: Loop, tmp_path: Path
 ) -> None:
+    """A step that ran out of memory releases once and books one line."""
     seen = loop(make_run(), most={1: 200, 2: 200, 3: 200})
     assert [failed > 0 for failed, _ in seen] == [False, True, False, False]
     book = read(tmp_path / "ledger.jsonl")
@@ -286,9 +292,10 @@ class Planted(nn.Module):
 
 @pytest.mark.parametrize("tokens", [1, 4096])
 @pytest.mark.parametrize("factor", [math.nan, math.inf, -math.inf, 3e38])
-def test_a_record_that_is_not_finite_adds_zero_and_the_others_what_they_would(
+def test_non_finite_record_adds_zero_and_leaves_the_others_alone(
     factor: float, tokens: int
 ) -> None:
+    """A record that is not finite adds zero, and the others what they would."""
     model = Planted(factor, [2]).train()
     total = clipped_sum(model, rows(), MAX_NORM, tokens)
     others = clipped_sum(model, rows().take(np.array([0, 1, 3, 4, 5])), MAX_NORM, tokens)
@@ -299,7 +306,8 @@ def test_a_record_that_is_not_finite_adds_zero_and_the_others_what_they_would(
         assert change <= 1e-12
 
 
-def test_a_unit_with_one_record_that_is_not_finite_adds_zero_as_a_whole() -> None:
+def test_unit_with_one_non_finite_record_adds_zero_as_a_whole() -> None:
+    """A unit with one record that is not finite adds zero as a whole."""
     records = rows(6, [0, 0, 1, 1, 2, 2])
     model = Planted(math.nan, [3]).train()
     total = clipped_sum(model, records, MAX_NORM)
@@ -310,9 +318,10 @@ def test_a_unit_with_one_record_that_is_not_finite_adds_zero_as_a_whole() -> Non
     assert apart(by_record, without) > 1e-3
 
 
-def test_only_noised_weights_end_a_run_as_diverged_and_its_ledger_stays(
+def test_only_noised_weights_end_a_run_as_diverged(
     make_run: Any, train: PrivateRecords, tmp_path: Path
 ) -> None:
+    """Only noised weights end a run as diverged, and its ledger stays."""
     model = LinearModel(32, 3, 1.0).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     losses = model.losses
@@ -354,7 +363,8 @@ class TwoLayers(nn.Module):
         raise RuntimeError("something else")
 
 
-def test_no_gradient_of_a_record_stays_with_the_model_after_a_failure() -> None:
+def test_failure_leaves_no_gradient_of_a_record_with_the_model() -> None:
+    """No gradient of a record stays with the model after a failure."""
     model = TwoLayers().train()
     with pytest.raises(RuntimeError, match="something else"):
         clipped_sum(model, rows(), MAX_NORM)

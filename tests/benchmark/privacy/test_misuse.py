@@ -252,9 +252,10 @@ def test_a_part_in_eval_mode_is_refused(made_up: Any, records_of: Any) -> None:
         clipped_sum(model, records_of(made_up, WORDS), 1.0)
 
 
-def test_the_first_check_does_not_take_the_rounding_of_autocast_for_mixing(
+def test_first_check_does_not_take_autocast_rounding_for_mixing(
     make_run: Any, lora_model: Any, train: PrivateRecords
 ) -> None:
+    """The first check does not take the rounding of autocast for mixing."""
     model, frozen = lora_model
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
     with torch.autocast("cpu", torch.bfloat16):
@@ -279,9 +280,10 @@ def test_a_sample_inside_a_step_is_refused(make_run: Any, train: PrivateRecords)
             query.gaussian("g", clipped_sum(model, query.records, 1.0), 2.0)
 
 
-def test_records_that_were_not_drawn_or_belong_to_another_unit_change_no_bound(
+def test_undrawn_records_or_another_units_change_no_bound(
     make_run: Any, train: PrivateRecords
 ) -> None:
+    """Records that were not drawn or belong to another unit change no bound."""
     run, (model, optimizer) = make_run(), start()
     for step in run.poisson(train.map("words", WORDS), 0.5, 1, state=(model, optimizer)):
         drawn = step.records
@@ -315,9 +317,10 @@ def test_no_error_of_the_waist_counts_records(made_up: Any, records_of: Any) -> 
 
 
 @pytest.mark.parametrize("sigma", [math.inf, math.nan, -1.0])
-def test_noise_that_is_no_number_is_refused_before_anything_is_released(
+def test_noise_that_is_no_number_is_refused_before_any_release(
     make_run: Any, train: PrivateRecords, sigma: float
 ) -> None:
+    """Noise that is no number is refused before anything is released."""
     state = start()
     with pytest.raises(PrivacyError, match="give a finite number"):
         for step in steps(make_run, train, state):

@@ -72,13 +72,14 @@ def test_the_order_of_moving_and_wrapping_changes_no_sum(
     assert all(distance(f, found[0]) <= 1e-12 for f in found)
 
 
-def test_in_either_order_every_adapter_moves_and_with_stale_tensors_the_run_ends(
+def test_adapters_move_in_either_order_and_stale_tensors_end_it(
     device: torch.device,
     tiny_bert: Encoder,
     make_run: Any,
     train: PrivateRecords,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """In either order every adapter moves; with stale tensors the run ends."""
     run = make_run(device=device)
     for how, count in zip(ORDERS, (5, 50, 5), strict=True):
         model, frozen = moved(how, tiny_bert, device, monkeypatch)

@@ -83,7 +83,8 @@ def test_words_of_a_stream_are_chacha20_under_a_key_of_its_path(
         assert keystream(key, path, 37).tobytes() == expected[: 37 * 8]
 
 
-def test_normal_values_are_the_inverse_at_the_middle_of_each_cell() -> None:
+def test_normal_values_are_the_inverse_at_the_cell_middles() -> None:
+    """Normal values are the inverse at the middle of each cell."""
     path = ("noise", 3, "g", "w")
     cells = [int(w) >> 11 for w in keystream(b"k" * 32, path, 2000)]
     exact = [NormalDist().inv_cdf((c + 0.5) / 2**53) for c in cells]
@@ -169,9 +170,10 @@ def flaws(noises: Noises) -> set[str]:
 WORDS = HashedWords(256, 1, True)
 
 
-def test_noise_is_normal_and_independent_over_steps_names_tensors_and_keys(
+def test_noise_is_normal_and_independent_over_steps_names_keys(
     released: Callable[..., Noises],
 ) -> None:
+    """Noise is normal and independent over steps, names, tensors and keys."""
     noises = released(TwoHeads().train(), WORDS)
     assert len(noises) == 2 * 4 * 2 * 2 and {len(z) for z in noises.values()} == {768}
     assert flaws(noises) == set()
@@ -253,10 +255,13 @@ def test_noise_that_is_broken_is_told_apart(
 
 
 @pytest.mark.parametrize("tokens", [8, 64, 10**6])
-def test_every_trainable_tensor_of_an_adapter_gets_its_own_normal_noise(
+def test_adapters_trainable_tensors_each_get_their_own_noise(
     tokens: int, lora_model: Any, released: Callable[..., Noises]
 ) -> None:
-    """Realised values of run.poisson and step.gaussian, for each micro-batch size."""
+    """Every trainable tensor of an adapter gets its own normal noise.
+
+    Realised values of run.poisson and step.gaussian, for each micro-batch size.
+    """
     model, frozen = lora_model
     noises = released(
         model, frozen, rate=0.06, steps=70, keys=(b"a" * 32,), names=("gradient",), tokens=tokens
@@ -357,17 +362,21 @@ def test_the_smallest_word_gives_a_finite_value_within_the_limit(
     assert -LIMIT < at_the_ends(monkeypatch)[0] < -8.29
 
 
-def test_the_largest_word_gives_a_finite_value_and_the_ends_are_symmetric(
+def test_largest_word_is_finite_and_the_ends_are_symmetric(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The largest word gives a finite value, and the ends are symmetric."""
     z = at_the_ends(monkeypatch)
     assert np.isfinite(z).all() and z[0] == -z[1] and z[2] == -z[3] != 0
 
 
-def test_the_ledger_and_the_noise_agree_on_the_standard_deviation(
+def test_ledger_and_noise_agree_on_the_standard_deviation(
     make_run: Any, train: PrivateRecords, tmp_path: Path
 ) -> None:
-    """σ in the ledger times the sensitivity in the ledger is what is realised, for any clip."""
+    """The ledger and the noise agree on the standard deviation.
+
+    σ in the ledger times the sensitivity in the ledger is what is realised, for any clip.
+    """
     model = TwoHeads().train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     for clip, sigma in ((0.01, 3.0), (7.0, 0.5)):

@@ -246,8 +246,11 @@ def test_a_value_whose_line_cannot_be_written_is_not_handed_out(
     assert booked(path) == method.received and len(method.received) == 2
 
 
-def test_a_loop_that_is_kept_open_after_a_step_without_release_is_silent(setup: Setup) -> None:
-    """next(run.poisson(…)), and the generator kept: nothing is booked, and records were seen."""
+def test_loop_kept_open_after_a_step_without_release_is_silent(setup: Setup) -> None:
+    """A loop that is kept open after a step without release is silent.
+
+    next(run.poisson(…)), and the generator kept: nothing is booked, and records were seen.
+    """
     method, _ = setup(False)
     kept = method.loop()
     step = next(kept)

@@ -96,10 +96,13 @@ def test_rule_6_what_else_depends_on_records_is_found_by_replay(broken: str) -> 
     assert any(t.departed or not t.bounded for t in told) is bool(broken)
 
 
-def test_rule_6_validation_and_test_splits_are_no_training_data_and_no_door_leads_there(
+def test_rule_6_validation_and_test_splits_are_no_training_data(
     made_up: Dataset, make_run: Any
 ) -> None:
-    """Broken: a universe over all rows, in which test records have coins."""
+    """Validation and test splits are no training data, and no door leads there.
+
+    Broken: a universe over all rows, in which test records have coins.
+    """
     splits = tuple(("train", "validate", "test")[i % 3] for i in range(len(made_up)))
     data = replace(made_up, splits=splits)
 
@@ -119,10 +122,13 @@ def test_rule_6_validation_and_test_splits_are_no_training_data_and_no_door_lead
     assert not {n for n in doors if "valid" in n or "test" in n or "member" in n}
 
 
-def test_rule_7_coins_and_noise_follow_the_run_key_and_the_start_does_not(
+def test_rule_7_coins_and_noise_follow_the_run_key_not_the_start(
     make_run: Any, train: PrivateRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Broken: coins or noise from the public seed, or the start from the secret key."""
+    """Coins and noise follow the run key, and the start does not.
+
+    Broken: coins or noise from the public seed, or the start from the secret key.
+    """
 
     def differ() -> tuple[bool, bool, bool]:
         seen = []

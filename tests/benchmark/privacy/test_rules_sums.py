@@ -74,14 +74,17 @@ def noise_of(make_run: Any, train: PrivateRecords, model: Any, function: Any) ->
     return {name: torch.stack(parts).double() for name, parts in z.items()}
 
 
-def test_rule_2_each_trainable_tensor_is_noised_and_all_share_one_norm(
+def test_rule_2_each_trainable_tensor_is_noised_under_one_norm(
     lora_model: Any,
     batch: Records,
     make_run: Any,
     train: PrivateRecords,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Broken: one tensor without noise; a norm per tensor; float32 sums."""
+    """Each trainable tensor is noised, and all share one norm.
+
+    Broken: one tensor without noise; a norm per tensor; float32 sums.
+    """
     model, frozen = lora_model
 
     def bare() -> set[str]:
@@ -169,10 +172,13 @@ def test_rule_3_weights_by_the_labels_of_the_batch_are_found(
         next(make_run().poisson(train.map("w", WORDS), 0.9, 1, state=broken))
 
 
-def test_rule_3_the_model_that_is_summed_is_the_model_that_was_looked_at(
+def test_rule_3_the_model_summed_is_the_model_looked_at(
     make_run: Any, train: PrivateRecords
 ) -> None:
-    """Broken: the losses of another model, which mix the records."""
+    """The model that is summed is the model that was looked at.
+
+    Broken: the losses of another model, which mix the records.
+    """
 
     class Centred(LinearModel):
         def losses(self, records: Records) -> Tensor:
@@ -272,10 +278,13 @@ def test_rule_4_an_empty_batch_is_released_like_any_other(
         assert all(0.7 * scale < size < 1.3 * scale for size in empty)
 
 
-def test_rule_5_releases_of_a_step_are_merged_before_sampling_is_accounted(
+def test_rule_5_releases_of_a_step_merge_before_sampling_counts(
     make_run: Any, train: PrivateRecords
 ) -> None:
-    """Broken: each release a step of its own, which understates ε."""
+    """Releases of a step are merged before sampling is accounted.
+
+    Broken: each release a step of its own, which understates ε.
+    """
     run = make_run(ledger=Ledger(None))
     model = LinearModel(32, 3, 1.0).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
@@ -304,10 +313,13 @@ class Overspends(DPBagOfWords):
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_rule_5_a_certificate_above_the_budget_is_not_shown_under_it(
+def test_rule_5_certificate_above_the_budget_is_not_shown(
     broken: bool, job_with: Any, how: Any, context: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Broken: a record that believes whatever it is told."""
+    """A certificate above the budget is not shown under it.
+
+    Broken: a record that believes whatever it is told.
+    """
     if broken:
         sound = record_module.Claims.of
         monkeypatch.setattr(

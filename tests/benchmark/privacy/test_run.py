@@ -46,9 +46,10 @@ def drive(run: Any, train: PrivateRecords, rate: float, steps: int, **options: A
     return seen
 
 
-def test_releases_made_are_releases_in_the_ledger_also_for_empty_batches(
+def test_releases_are_in_the_ledger_also_for_empty_batches(
     make_run: Any, train: PrivateRecords, tmp_path: Path
 ) -> None:
+    """Releases made are releases in the ledger, also for empty batches."""
     run = make_run()
     seen = drive(run, train, rate=0.02, steps=60)
     assert any(s.records.size == 0 for s, _, _ in seen)
@@ -132,9 +133,8 @@ def test_the_divisor_is_a_public_constant(make_run: Any, train: PrivateRecords) 
     assert {s.expected_batch for s, _, _ in drive(run, train, 0.2, 12)} == {0.2 * 30}
 
 
-def test_realised_noise_has_the_booked_distribution_whatever_the_micro_batch(
-    lora_model: Any, batch: Any
-) -> None:
+def test_realised_noise_has_the_booked_distribution(lora_model: Any, batch: Any) -> None:
+    """Realised noise has the booked distribution, whatever the micro-batch."""
     for tokens in (20, 10**6):
         total = clipped_sum(lora_model[0], batch, 0.5, tokens=tokens)
         draws: dict[str, list[np.ndarray]] = {}
@@ -162,9 +162,10 @@ def test_noise_scaled_to_the_mean_would_be_found(lora_model: Any, batch: Any) ->
     assert stats.kstest(broken, "norm").pvalue < 1e-9
 
 
-def test_a_step_cannot_release_after_it_ended_nor_twice_under_one_name(
+def test_ended_step_releases_nothing_and_no_name_comes_twice(
     make_run: Any, train: PrivateRecords
 ) -> None:
+    """A step cannot release after it ended, nor twice under one name."""
     run = make_run()
     step, total, _ = drive(run, train, 0.5, 1)[0]
     with pytest.raises(PrivacyError, match="has ended"):
@@ -217,8 +218,11 @@ def test_weights_per_record_are_no_sampling_rate(make_run: Any, train: PrivateRe
             drive(make_run(), train, weights, 2)  # type: ignore[arg-type]
 
 
-def test_a_budget_that_lets_drawn_records_be_published_is_refused(make_run: Any) -> None:
-    """With rate · steps ≤ δ no noise is needed: whoever is drawn is lost, as the δ allows."""
+def test_budget_that_lets_drawn_records_be_published_is_refused(make_run: Any) -> None:
+    """A budget that lets drawn records be published is refused.
+
+    With rate · steps ≤ δ no noise is needed: whoever is drawn is lost, as the δ allows.
+    """
     run = make_run()
     delta = run.budget.delta
     assert calibrate(run.budget.epsilon, delta, delta / 2, 2) <= FLOOR
@@ -282,9 +286,11 @@ def test_a_healthy_optimizer_moves_every_tensor(make_run: Any, train: PrivateRec
     assert len(drive(make_run(), train, 0.5, 3)) == 3
 
 
-def test_a_tensor_that_the_loss_ignores_is_found_before_the_first_step(
+def test_tensor_ignored_by_the_loss_is_found_before_step_one(
     make_run: Any, train: PrivateRecords, tmp_path: Path
 ) -> None:
+    """A tensor that the loss ignores is found before the first step."""
+
     class Detached(LinearModel):
         def losses(self, records: Any) -> torch.Tensor:
             x, _ = records.inputs()
@@ -307,9 +313,10 @@ def test_the_check_restores_the_weights_bit_by_bit(lora_model: Any) -> None:
     assert all(torch.equal(before[n], p) for n, p in checks.snapshot(model).items())
 
 
-def test_weights_that_become_non_finite_end_as_diverged_with_the_ledger_kept(
+def test_non_finite_weights_end_as_diverged_with_the_ledger_kept(
     make_run: Any, train: PrivateRecords, tmp_path: Path
 ) -> None:
+    """Weights that become non-finite end as diverged with the ledger kept."""
     run = make_run()
     model, optimizer = linear()
     with pytest.raises(Diverged):
@@ -331,7 +338,9 @@ def test_apply_refuses_another_set_of_tensors() -> None:
         apply(model, optimizer, noised)
 
 
-def test_public_randomness_depends_on_suite_key_seed_and_name_only(make_run: Any) -> None:
+def test_public_randomness_depends_on_suite_key_seed_and_name(make_run: Any) -> None:
+    """Public randomness depends on suite key, seed and name only."""
+
     def first(run: Any, name: str) -> float:
         return float(torch.rand(1, generator=run.rng(name)))
 
@@ -348,10 +357,13 @@ def test_the_training_set_has_no_length_and_shows_no_member(train: PrivateRecord
     assert train.left_waist
 
 
-def test_a_one_step_update_changes_by_at_most_the_clip_over_the_divisor(
+def test_one_step_update_changes_by_at_most_clip_over_divisor(
     make_run: Any, train: PrivateRecords, universe: Universe
 ) -> None:
-    """Noise off (same stream): one unit moves the update by ≤ max_norm / (rate · n_public)."""
+    """A one-step update changes by at most the clip over the divisor.
+
+    Noise off (same stream): one unit moves the update by ≤ max_norm / (rate · n_public).
+    """
     from dataclasses import replace
 
     mapped = train.map("w", WORDS)

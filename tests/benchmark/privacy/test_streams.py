@@ -42,7 +42,8 @@ def test_uniforms_are_uniform_and_inside_the_unit_interval() -> None:
     assert stats.kstest(u, "uniform").pvalue > 1e-4
 
 
-def test_gaussians_are_standard_normal_and_independent_over_steps_and_names() -> None:
+def test_gaussians_are_standard_and_independent_over_steps_names() -> None:
+    """Gaussians are standard normal and independent over steps and names."""
     a, b, c = (
         gaussians(KEY, path, 100_000)
         for path in (("noise", 0, "g", "w"), ("noise", 1, "g", "w"), ("noise", 0, "g", "v"))
@@ -64,8 +65,11 @@ def test_public_seeds_fit_a_torch_generator() -> None:
     assert 0 <= seed64(KEY, "public", 0, "init") < 2**63
 
 
-def test_a_public_seed_is_eight_bytes_of_its_own_key_without_the_lowest_bit() -> None:
-    """Stored results rest on it: another definition would start every model elsewhere."""
+def test_public_seed_is_eight_bytes_of_its_own_key() -> None:
+    """A public seed is eight bytes of its own key without the lowest bit.
+
+    Stored results rest on it: another definition would start every model elsewhere.
+    """
     key = b"k" * 32
     for name in ("init", "batches", "a", "b", "c"):
         eight = derive(key, "public", 0, name)[:8]

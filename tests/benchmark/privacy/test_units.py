@@ -160,10 +160,13 @@ def test_a_clip_per_report_would_exceed_the_bound_of_a_patient(
     assert norm(influence_per_report(make_run, universe)) > 3 * CLIP
 
 
-def test_a_non_finite_report_dropped_alone_would_leave_the_rest_of_its_patient(
+def test_non_finite_report_dropped_alone_would_leave_the_rest(
     make_run: Any, universe_of: MakeUniverse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also within the clip; but then what is kept of a patient depends on one of the reports."""
+    """A non-finite report dropped alone would leave the rest of its patient.
+
+    Also within the clip; but then what is kept of a patient depends on one of the reports.
+    """
     texts, _ = PLANTED["50 reports, one of them NaN"]
     universe = universe_of([*[0] * 50, *range(1, 7)], [*texts, *OTHERS])
     sound = Totals.add
@@ -201,9 +204,10 @@ def test_a_clip_at_which_squares_vanish_is_refused_or_holds() -> None:
 
 
 @pytest.mark.parametrize("owners", [range(6), [0, 0, 0, 1, 2, 3]], ids=["report", "patient"])
-def test_records_without_an_observed_label_add_nothing_and_leave_no_trace(
+def test_records_without_observed_label_add_nothing_and_no_trace(
     owners: Any, universe_of: MakeUniverse
 ) -> None:
+    """Records without an observed label add nothing and leave no trace."""
     universe = universe_of(owners)
     y = universe.y.copy()
     gone = universe.unit == 0
@@ -316,9 +320,10 @@ def test_a_unit_split_over_micro_batches_is_told_apart(
     most=st.integers(1, 20),
 )
 @settings(max_examples=200)
-def test_micro_batches_hold_each_record_once_and_never_split_a_unit(
+def test_micro_batches_hold_each_record_once_and_split_no_unit(
     lengths: list[int], data: Any, tokens: int, most: int
 ) -> None:
+    """Micro-batches hold each record once and never split a unit."""
     n = len(lengths)
     units = np.array(data.draw(st.lists(st.integers(0, 9), min_size=n, max_size=n)), np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -339,10 +344,13 @@ def test_micro_batches_hold_each_record_once_and_never_split_a_unit(
 
 
 @pytest.mark.parametrize("n", [3, 1000])
-def test_one_record_less_leaves_the_divisor_and_moves_the_update_by_the_clip_over_it(
+def test_one_record_less_moves_the_update_by_clip_over_divisor(
     n: int, make_run: Any, universe_of: MakeUniverse
 ) -> None:
-    """Streams are the same on both sides, so their noise cancels."""
+    """One record less leaves the divisor, and moves the update by the clip over it.
+
+    Streams are the same on both sides, so their noise cancels.
+    """
     universe = universe_of(range(n), [f"{1 + (i % 7)} {i}" for i in range(n)])
     budget = Budget.of(8.0, n)
     assert budget.adjacency == "add_remove" and budget.unit == "report"

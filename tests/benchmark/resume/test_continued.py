@@ -58,7 +58,8 @@ def test_changed_code_has_a_folder_of_its_own(bench: Make) -> None:
     assert trial.keys.drawn == 2 and not trial.attempts
 
 
-def test_a_run_that_is_never_cached_keeps_no_checkpoint_and_begins_anew(bench: Make) -> None:
+def test_never_cached_run_keeps_no_checkpoint_and_begins_anew(bench: Make) -> None:
+    """A run that is never cached keeps no checkpoint and begins anew."""
     trial = bench("Decays").fresh()
     trial.how = replace(trial.how, why_not_cached="imports by name", nonce="1")
     written: list[str] = []
@@ -112,7 +113,8 @@ def test_a_failure_that_was_cut_short_does_not_go_on(step: str, bench: Make) -> 
     assert trial.keys.drawn == 2 and [a.releases for a in trial.attempts] == [3]
 
 
-def test_the_record_of_a_run_that_went_on_commits_to_the_key_it_began_with(bench: Make) -> None:
+def test_record_of_a_resumed_run_commits_to_its_first_key(bench: Make) -> None:
+    """The record of a run that was resumed commits to the key it began with."""
     import hashlib
 
     trial = bench("Decays").fresh()

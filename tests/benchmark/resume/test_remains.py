@@ -72,9 +72,8 @@ CHANGES: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_a_run_that_does_not_find_what_it_left_begins_anew_under_a_new_key(
-    what: str, bench: Make
-) -> None:
+def test_run_that_misses_what_it_left_begins_anew_with_a_new_key(what: str, bench: Make) -> None:
+    """A run that does not find what it left begins anew under a new key."""
     trial = bench("Decays").fresh()
     with trial.checkpoint_only_after(2):
         trial.stopped("_release", "after", 4)
@@ -90,9 +89,8 @@ def test_a_run_that_does_not_find_what_it_left_begins_anew_under_a_new_key(
 
 
 @pytest.mark.parametrize("noise", ["replayable", "secret"])
-def test_a_method_that_forgets_its_schedule_begins_anew_and_releases_no_second_value(
-    noise: str, bench: Make
-) -> None:
+def test_forgotten_schedule_begins_anew_and_releases_once(noise: str, bench: Make) -> None:
+    """A method that forgets its schedule begins anew and releases no second value."""
     trial = bench("Forgets", noise).fresh()
     with trial.checkpoint_only_after(2):
         trial.stopped("_release", "after", STEPS)
@@ -118,8 +116,11 @@ def test_half_a_ledger_line_is_cut_and_the_run_goes_on(bench: Make) -> None:
     assert trial.ends() == reference and not trial.attempts
 
 
-def test_a_run_that_died_as_its_checkpoints_were_removed_begins_anew(bench: Make) -> None:
-    """With one loop's checkpoint gone it would restart from step 0, and a restart takes a key."""
+def test_run_that_died_removing_checkpoints_begins_anew(bench: Make) -> None:
+    """A run that died as its checkpoints were removed begins anew.
+
+    With one loop's checkpoint gone it would restart from step 0, and a restart takes a key.
+    """
     for unlinked in (1, 2, 3):
         trial = bench("TwoLoops").fresh(f"died{unlinked}")
         trial.stopped("discard", "before", 1, owner=Checkpoints)
@@ -131,7 +132,8 @@ def test_a_run_that_died_as_its_checkpoints_were_removed_begins_anew(bench: Make
         assert trial.keys.drawn == 2 and [a.releases for a in trial.attempts] == [5]
 
 
-def test_a_checkpoint_folder_without_a_checkpoint_is_no_run_that_goes_on(bench: Make) -> None:
+def test_checkpoint_folder_without_a_checkpoint_is_not_resumed(bench: Make) -> None:
+    """A checkpoint folder without a checkpoint is no run that can be resumed."""
     trial = bench("Decays").fresh()
     trial.stopped("_release", "after", 2)
     (trial.folder / "private" / "checkpoint-0.pt").unlink()

@@ -48,9 +48,10 @@ def test_a_run_stopped_at_every_step_ends_with_the_same_bits(
 
 
 @pytest.mark.parametrize("method", ["dp_bow", "dp_linear_probe", "dp_lora"])
-def test_a_shipped_method_stopped_at_two_steps_ends_with_the_same_bits(
+def test_shipped_method_stopped_twice_ends_with_the_same_bits(
     method: str, device: torch.device, jobs_of: JobsOf, bench: Make
 ) -> None:
+    """A shipped method stopped at two steps ends with the same bits."""
     jobs = jobs_of(method, noise='"secret"')
     trial = bench(next(j for j in jobs if j.cell.method == method))
     trial.context.device = device
@@ -63,9 +64,8 @@ def test_a_shipped_method_stopped_at_two_steps_ends_with_the_same_bits(
     assert trial.keys.drawn == 1 and not trial.attempts
 
 
-def test_what_releases_showed_of_gradient_canaries_outlives_a_stop(
-    jobs_of: JobsOf, bench: Make
-) -> None:
+def test_releases_of_gradient_canaries_outlive_a_stop(jobs_of: JobsOf, bench: Make) -> None:
+    """What releases showed of gradient canaries outlives a stop."""
     jobs = jobs_of("dp_bow", noise='"secret"', canaries='[{kind = "gradient", count = 9}]')
     trial = bench(next(j for j in jobs if j.cell.method == "dp_bow"))
     reference = trial.whole()
@@ -79,9 +79,10 @@ def test_what_releases_showed_of_gradient_canaries_outlives_a_stop(
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", ["replayable", "secret"])
 @pytest.mark.parametrize("method", ["dp_bow", "dp_linear_probe", "dp_lora"])
-def test_a_shipped_method_stopped_at_every_step_ends_with_the_same_bits(
+def test_shipped_method_stopped_at_every_step_ends_the_same(
     method: str, noise: str, jobs_of: JobsOf, bench: Make
 ) -> None:
+    """A shipped method stopped at every step ends with the same bits."""
     jobs = jobs_of(method, noise=f'"{noise}"')
     all_in_one(bench(next(j for j in jobs if j.cell.method == method)))
 
@@ -102,14 +103,17 @@ def test_a_shipped_method_stopped_at_every_step_ends_with_the_same_bits(
         max_size=3,
     ),
 )
-def test_runs_stopped_at_drawn_steps_end_with_the_same_bits_or_under_a_new_key(
+def test_runs_stopped_at_drawn_steps_end_the_same_or_rekeyed(
     bench: Make,
     tmp_path_factory: pytest.TempPathFactory,
     method: str,
     noise: str,
     stops: list[tuple[str, int, float]],
 ) -> None:
-    """With checkpoints after each step or none: a run without one begins anew."""
+    """Runs stopped at drawn steps end with the same bits or under a new key.
+
+    With checkpoints after each step or none: a run without one begins anew.
+    """
     trial = bench(method, noise)
     trial.context.store = Store(tmp_path_factory.mktemp("drawn") / "store")
     trial.keys.drawn = 0

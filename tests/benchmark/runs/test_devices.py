@@ -99,13 +99,14 @@ class Asks(DPBagOfWords):
         return super().fit(train, encoder, budget, run)
 
 
-def test_kernels_are_deterministic_off_the_cpu_and_afterwards_as_before(
+def test_kernels_are_deterministic_off_the_cpu_and_reset_after(
     device: torch.device,
     job_with: Callable[..., Job],
     how: Fingerprint,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Kernels are deterministic off the CPU and afterwards as before."""
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     monkeypatch.setattr(Asks, "seen", [])
     torch.set_deterministic_debug_mode("warn")

@@ -66,9 +66,10 @@ def put(store: Store, asked: Cell, computed: Fingerprint, status: str = "done") 
         return work.finish().folder
 
 
-def test_a_cell_whose_model_changed_by_one_weight_has_another_id_and_why_names_the_hash(
+def test_one_changed_weight_makes_another_id_and_names_the_hash(
     tmp_path: Path,
 ) -> None:
+    """One changed weight of a model gives another cell id, and the hash is named."""
     store, before, after = Store(tmp_path), cell(), cell(encoder_sha256=NEW)
     put(store, before, how())
     assert after.id != before.id and store.lookup(after.id, how().digest) is None
@@ -78,7 +79,8 @@ def test_a_cell_whose_model_changed_by_one_weight_has_another_id_and_why_names_t
     assert lines[2:] == [f"encoder_sha256: {OLD[:12]}… → {NEW[:12]}…"]
 
 
-def test_axes_and_parameters_in_another_order_have_the_same_id_and_hit(tmp_path: Path) -> None:
+def test_axes_and_parameters_in_any_order_have_one_id_and_hit(tmp_path: Path) -> None:
+    """Axes and parameters in another order have the same id and hit."""
     store, before = Store(tmp_path), cell()
     put(store, before, how())
     identity = dict(reversed(before.dataset_identity.items()))
@@ -115,9 +117,10 @@ def test_axes_and_parameters_in_another_order_have_the_same_id_and_hit(tmp_path:
         ),
     ],
 )
-def test_the_field_in_which_the_nearest_stored_cell_differs_is_named(
+def test_field_that_differs_from_the_nearest_cell_is_named(
     tmp_path: Path, changes: dict[str, Any], expected: str
 ) -> None:
+    """The field in which the nearest stored cell differs is named."""
     store = Store(tmp_path)
     put(store, cell(), how())
     put(store, cell(method="tfidf", params={}, encoder="", seed=7), how())
@@ -209,9 +212,10 @@ def test_failed_attempts_are_told_with_their_reasons(tmp_path: Path) -> None:
     assert lines[0].startswith("hit: ") and "an adapter did not move" in lines[1]
 
 
-def test_a_cell_that_was_never_heard_of_is_told_apart_from_one_that_is_planned(
+def test_unknown_cell_is_told_apart_from_a_planned_one(
     tmp_path: Path,
 ) -> None:
+    """A cell that was never heard of is told apart from one that is planned."""
     store = Store(tmp_path)
     with pytest.raises(StoreError, match="no cell is called"):
         explain(store, cell().id)
@@ -219,7 +223,8 @@ def test_a_cell_that_was_never_heard_of_is_told_apart_from_one_that_is_planned(
     assert lines == [f"miss: {cell().id} was never run to its end as it is asked now"]
 
 
-def test_a_damaged_record_is_told_and_the_others_are_still_compared(tmp_path: Path) -> None:
+def test_damaged_record_is_told_and_the_others_are_compared(tmp_path: Path) -> None:
+    """A damaged record is reported, and the others are still compared."""
     store = Store(tmp_path)
     folder = put(store, cell(seed=3), how())
     put(store, cell(seed=4), how())

@@ -35,7 +35,8 @@ def test_an_id_is_a_keyed_hash() -> None:
     )
 
 
-def test_test_records_are_in_order_of_their_hash_with_labels_and_logits(made_up: Dataset) -> None:
+def test_test_records_are_ordered_by_hash_with_labels_and_logits(made_up: Dataset) -> None:
+    """Test records are in order of their hash, with labels and logits."""
     rows = made_up.rows("test")
     logits = np.arange(len(rows) * 3, dtype=np.float32).reshape(-1, 3)
     table = table_of_test(made_up, rows, logits, b"k").to_pylist()
@@ -48,7 +49,8 @@ def test_test_records_are_in_order_of_their_hash_with_labels_and_logits(made_up:
         np.testing.assert_array_equal(np.array(found["labels"], np.float32), made_up.y[row])
 
 
-def test_candidates_are_in_slot_order_and_their_table_tells_no_member(made_up: Dataset) -> None:
+def test_candidates_are_in_slot_order_and_tell_no_member(made_up: Dataset) -> None:
+    """Candidates are in slot order, and their table tells no member."""
     for kind in ("natural", "mislabelled"):
         universe = universe_of(made_up, kind)
         slots = np.flatnonzero(universe.candidate)

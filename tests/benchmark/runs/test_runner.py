@@ -77,7 +77,8 @@ def test_a_record_has_every_field_of_its_contract(finished: Any) -> None:
         assert text.endswith("}\n") and json.dumps(record, sort_keys=True, indent=1) in text
 
 
-def test_a_private_cell_certifies_within_its_budget_and_spends_it(finished: Any) -> None:
+def test_private_cell_certifies_within_its_budget_and_spends_it(finished: Any) -> None:
+    """A private cell certifies within its budget and spends it."""
     private = [(j, f) for j, f, *_ in finished if j.method.private]
     for _, found in private:  # what it says of several reports of one patient
         certificate = found.record["certificate"]
@@ -104,7 +105,8 @@ def test_a_private_cell_certifies_within_its_budget_and_spends_it(finished: Any)
         assert {r.noise_multiplier for r in book} == {record["calibration"][0]["noise_multiplier"]}
 
 
-def test_a_cell_without_privacy_has_no_certificate_and_an_empty_ledger(finished: Any) -> None:
+def test_cell_without_privacy_has_an_empty_ledger_uncertified(finished: Any) -> None:
+    """A cell without privacy has no certificate and an empty ledger."""
     for job, found, *_ in finished:
         if not job.method.private:
             assert found.record["certificate"] is None and found.record["claim"] is None
@@ -112,7 +114,8 @@ def test_a_cell_without_privacy_has_no_certificate_and_an_empty_ledger(finished:
             assert (found.folder / "ledger.jsonl").read_bytes() == b""
 
 
-def test_scores_are_those_of_the_test_split_and_of_every_candidate(finished: Any) -> None:
+def test_scores_are_of_the_test_split_and_every_candidate(finished: Any) -> None:
+    """Scores are those of the test split and of every candidate."""
     for job, found, *_ in finished:
         dataset = job.dataset(None)
         universe = job.universe(dataset)
@@ -154,7 +157,8 @@ def test_stored_logits_are_those_of_the_saved_model(finished: Any) -> None:
     assert compared == 6 * len(finished)
 
 
-def test_a_finished_cell_is_read_only_and_its_private_part_for_the_owner(finished: Any) -> None:
+def test_finished_cell_is_read_only_and_private_for_the_owner(finished: Any) -> None:
+    """A finished cell is read-only and its private part for the owner."""
     for _, found, *_ in finished:
         for path in files(found.folder):
             mode = stat.S_IMODE(path.stat().st_mode)

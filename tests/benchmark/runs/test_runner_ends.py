@@ -121,17 +121,19 @@ def over_budget(found: Finished) -> dict[str, Any]:
     return found.record
 
 
-def test_a_private_method_that_leaves_the_waist_ends_over_budget_without_scores(
+def test_method_that_leaves_the_waist_is_over_budget_unscored(
     job_with: JobWith, how: Fingerprint, context: Context
 ) -> None:
+    """A private method that leaves the waist ends over budget without scores."""
     record = over_budget(run_cell(job_with(Peeks(size=64, steps=3)), how, context))
     assert record["certificate"] is None and record["claim"] is None
     assert "train.raw" in ending(record)
 
 
-def test_steps_beyond_the_calibrated_ones_are_booked_and_end_over_budget(
+def test_steps_beyond_the_calibrated_ones_are_booked_over_budget(
     job_with: JobWith, how: Fingerprint, context: Context
 ) -> None:
+    """Steps beyond the calibrated ones are booked and end over budget."""
     assert run_cell(job_with(Loop(steps=10)), how, context).record["status"] == "done"
     record = over_budget(run_cell(job_with(Loop(steps=10, more=1.2)), how, context))
     assert record["ledger"]["releases"] == 12 > record["calibration"][0]["steps"]
@@ -139,9 +141,10 @@ def test_steps_beyond_the_calibrated_ones_are_booked_and_end_over_budget(
     assert spent > 1.0 and f"ε = {spent:.4g}, above its budget of 1" in ending(record)
 
 
-def test_a_stale_optimizer_fails_is_not_cached_and_its_attempt_is_kept(
+def test_stale_optimizer_fails_uncached_and_keeps_its_attempt(
     job_with: JobWith, how: Fingerprint, context: Context
 ) -> None:
+    """A stale optimizer fails, is not cached, and its attempt is kept."""
     job = job_with(Stale())
     for tries in (1, 2):
         with pytest.raises(CellFailed, match="adapter did not move"):
@@ -153,9 +156,10 @@ def test_a_stale_optimizer_fails_is_not_cached_and_its_attempt_is_kept(
     assert run_cell(job_with(Loop()), how, context).record["status"] == "done"
 
 
-def test_noised_weights_that_are_not_finite_end_as_diverged_with_the_ledger_kept(
+def test_non_finite_noised_weights_diverge_and_keep_the_ledger(
     job_with: JobWith, how: Fingerprint, context: Context
 ) -> None:
+    """Noised weights that are not finite end as diverged, with the ledger kept."""
     found = run_cell(job_with(Explodes()), how, context)
     assert found.record["status"] == "diverged" and found.record["thresholds"] is None
     assert len(read(found.folder / "ledger.jsonl")) == 1
@@ -165,9 +169,11 @@ def test_noised_weights_that_are_not_finite_end_as_diverged_with_the_ledger_kept
 
 
 @pytest.mark.parametrize(("module", "name"), [(sys, "exit"), (os, "_exit")])
-def test_a_method_that_would_end_the_process_fails_its_cell_alone(
+def test_method_that_would_end_the_process_fails_its_cell_alone(
     job_with: JobWith, how: Fingerprint, context: Context, module: Any, name: str
 ) -> None:
+    """A method that would end the process fails its cell alone."""
+
     class Leaves(Loop):
         def fitted(self, labels: tuple[str, ...]) -> Any:
             getattr(module, name)(0)
@@ -220,9 +226,10 @@ def hashes(found: Finished) -> list[str]:
     return [r.sha256 for r in read(found.folder / "ledger.jsonl")]
 
 
-def test_two_secret_runs_of_one_cell_differ_and_two_replayable_ones_do_not(
+def test_secret_runs_of_a_cell_differ_and_replayable_ones_do_not(
     job_with: JobWith, how: Fingerprint, context: Context
 ) -> None:
+    """Two secret runs of one cell differ, and two replayable ones do not."""
     other = replace(how, python="3.0")
     secret = job_with(Loop(), noise='"secret"')
     a, b = hashes(run_cell(secret, how, context)), hashes(run_cell(secret, other, context))
@@ -277,9 +284,10 @@ def coin_turned(turn: int | None) -> Iterator[None]:
         job_module.draw = drawn
 
 
-def test_the_divisor_is_constant_and_one_record_moves_an_update_by_the_clip_over_it(
+def test_divisor_is_constant_and_a_record_moves_by_clip_over_it(
     job_with: JobWith, how: Fingerprint, context: Context
 ) -> None:
+    """The divisor is constant, and one record moves an update by the clip over it."""
     job = job_with(Loop(rate=1.0, steps=2), audit_share="0.5")
     Loop.seen.clear()
     for turn in (None, 0, 1):
@@ -344,7 +352,7 @@ class Quotes(Loop):
         raise ValueError(f"cannot read: {words}")
 
 
-def test_no_word_of_a_report_reaches_the_store_the_terminal_or_an_error(
+def test_report_words_reach_no_store_terminal_or_error(
     jobs_of: JobsOf,
     job_with: JobWith,
     context: Context,
@@ -352,6 +360,7 @@ def test_no_word_of_a_report_reaches_the_store_the_terminal_or_an_error(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    """No word of a report reaches the store, the terminal or an error."""
     mark(monkeypatch)
     for job in jobs_of():
         run_cell(job, how, context)

@@ -62,9 +62,10 @@ def long_report(made_up: Dataset) -> Dataset:
     )  # fmt: skip
 
 
-def test_a_report_of_600_tokens_is_one_of_one_and_its_end_is_never_seen(
+def test_report_of_600_tokens_is_one_in_one_and_its_end_unseen(
     made_up: Dataset, tiny_bert: Encoder
 ) -> None:
+    """A report of 600 tokens is one of one, and its end is never seen."""
     dataset = long_report(made_up)
     universe = replace(universe_of(dataset), member=np.array([True]))
     assert TokenCount(tiny_bert)(dataset.texts[0]) == 600
@@ -79,9 +80,10 @@ def test_a_report_of_600_tokens_is_one_of_one_and_its_end_is_never_seen(
 
 
 @given(st.integers(3, 40))
-def test_the_share_is_of_what_is_trained_on_and_exact_at_the_limit(
+def test_truncated_share_is_of_training_and_exact_at_the_limit(
     made_up: Dataset, tiny_bert: Encoder, length: int
 ) -> None:
+    """The share is of what is trained on and exact at the limit."""
     universe = universe_of(made_up)
     assert 0 < universe.member.sum() < len(universe.member)
     read = [  # special tokens at both ends; a text has as many tokens as words
@@ -112,7 +114,8 @@ def test_what_reads_texts_whole_has_no_share(made_up: Dataset, tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
-def test_open_data_get_a_warning_with_the_figure_above_the_stated_share(made_up: Dataset) -> None:
+def test_open_data_get_a_warning_above_the_stated_share(made_up: Dataset) -> None:
+    """Open data get a warning with the figure above the stated share."""
     above = line(Truncation("minilm", 256, 1000, 512), made_up)
     assert above is not None and above.count("\n") == 0
     assert above.startswith("made-up: 51% of the training reports are longer than 256 tokens (mini")
@@ -160,12 +163,13 @@ def test_it_is_kept_and_told_once(
     assert first.replace(" 12 ", " 40 ") == second and first.count("\n") == 1
 
 
-def test_a_cell_keeps_the_share_in_private_and_the_length_in_its_record(
+def test_cell_keeps_its_share_private_and_its_length_recorded(
     jobs_of: Callable[..., list[Job]],
     how: Fingerprint,
     context: Context,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """A cell keeps the share in private and the length in its record."""
     jobs = jobs_of("linear_probe", "dp_lora", "prior", "tfidf")
     told, ids = "", set()
     for job in (j for j in jobs if j.role == "cell"):

@@ -114,7 +114,8 @@ def test_everything_that_is_imported_counts_and_nothing_else(take: Take) -> None
     assert not [name for name in sys.modules if name.split(".")[0] == "mini"]
 
 
-def test_the_same_source_has_the_same_digest_whatever_the_order_of_the_roots(take: Take) -> None:
+def test_same_source_has_one_digest_whatever_the_order_of_roots(take: Take) -> None:
+    """The same source has the same digest, whatever the order of the roots."""
     roots = ("mini.benchmark.runner", "mini.baselines.star")
     assert take(*roots).digest == take(*reversed(roots)).digest != take().digest
     assert len(take().digest) >= 16 and set(take().digest) <= set("0123456789abcdef")
@@ -166,9 +167,10 @@ def test_an_edit_that_cannot_change_a_result_is_a_hit(
         ("benchmark/deep/tables/more.toml", "a = 2\n", "mini/benchmark/deep/tables/more.toml"),
     ],
 )
-def test_an_edit_that_may_change_a_result_is_a_miss_and_only_that_file_is_named(
+def test_edit_that_may_change_a_result_is_a_miss_of_that_file(
     edit: Edit, take: Take, name: str, text: str, where: str | None
 ) -> None:
+    """An edit that may change a result is a miss, and only that file is named."""
     before = take()
     edit(name, text)
     after = take()
@@ -243,9 +245,10 @@ def test_modules_that_import_each_other_are_followed_to_an_end(edit: Edit, take:
         ("from runpy import run_path\nrun_path(p)\n", "runpy.run_path"),
     ],
 )
-def test_an_import_by_a_computed_name_means_not_cached_and_says_where(
+def test_import_by_a_computed_name_is_not_cached_and_says_where(
     edit: Edit, take: Take, code: str, function: str
 ) -> None:
+    """An import by a computed name means not cached and says where."""
     edit("benchmark/base.py", code)
     first, second = take(), take()
     assert not first.cached and first.why_not_cached is not None
@@ -272,17 +275,17 @@ def test_what_only_looks_like_a_dynamic_import_stays_cached(
     assert take().cached
 
 
-def test_the_registry_may_import_by_name_since_what_it_finds_is_a_root(
-    edit: Edit, take: Take
-) -> None:
+def test_registry_may_import_by_name_as_what_it_finds_is_a_root(edit: Edit, take: Take) -> None:
+    """The registry may import by name, since what it finds is a root."""
     edit("benchmark/base.py", "from mini.benchmark import registry\n")
     now = take()
     assert now.cached and "mini.benchmark.registry" in now.modules
 
 
-def test_third_party_distributions_count_by_version_wherever_they_are_imported(
+def test_distributions_count_by_version_wherever_imported(
     edit: Edit, take: Take, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Third-party distributions count by version, wherever they are imported."""
     edit("benchmark/base.py", "import os, json\ndef f():\n    import sklearn.linear_model as m\n")
     edit("benchmark/unused.py", "import scipy\n")
     now = take(extra_packages=["tokenizers"])
@@ -296,9 +299,8 @@ def test_third_party_distributions_count_by_version_wherever_they_are_imported(
     assert later.packages["scikit-learn"] == "0.0" and later.digest != now.digest
 
 
-def test_an_optional_package_that_is_not_installed_is_noted_as_absent(
-    edit: Edit, take: Take
-) -> None:
+def test_optional_package_not_installed_is_noted_as_absent(edit: Edit, take: Take) -> None:
+    """An optional package that is not installed is noted as absent."""
     edit("benchmark/base.py", "try:\n    import no_such_thing\nexcept ImportError:\n    pass\n")
     assert take().cached and dict(take().packages) == {"no_such_thing": "absent"}
 
@@ -320,9 +322,11 @@ def test_device_and_dtype_count(take: Take) -> None:
     assert len(digests) == 3
 
 
-def test_a_plug_in_counts_with_what_it_imports_but_not_by_its_comments(
+def test_plugin_counts_with_its_imports_but_not_its_comments(
     edit: Edit, take: Take, tmp_path: Path
 ) -> None:
+    """A plug-in counts with what it imports but not by its comments."""
+
     def of(text: str, name: str = "radpriv_plugin_1") -> Fingerprint:
         edit("../plug.py", text)
         return take(plugin_files={name: tmp_path / "plug.py"})

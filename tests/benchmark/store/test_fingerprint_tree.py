@@ -29,7 +29,8 @@ def test_command_line_reports_and_attacks_are_in_no_training_run() -> None:
     assert {"pyarrow", "numpy", "filelock"} <= set(now.packages)
 
 
-def test_a_fingerprint_takes_less_than_a_second_and_imports_nothing() -> None:
+def test_fingerprint_takes_under_a_second_and_imports_nothing() -> None:
+    """A fingerprint takes less than a second and imports nothing."""
     code = (
         "import sys, time; from radpriv.benchmark.store.fingerprint import fingerprint; "
         "t = time.process_time(); "
@@ -41,7 +42,8 @@ def test_a_fingerprint_takes_less_than_a_second_and_imports_nothing() -> None:
     assert float(seconds) < 1.0 and (torch, pyarrow) == ("False", "False")
 
 
-def test_an_installed_copy_has_the_fingerprint_of_the_working_tree(tmp_path: Path) -> None:
+def test_installed_copy_has_the_fingerprint_of_the_working_tree(tmp_path: Path) -> None:
+    """An installed copy has the fingerprint of the working tree."""
     folder = tmp_path / "site" / "radpriv"
     for name in ("radpriv", "radpriv.benchmark", "radpriv.baselines"):
         spec = find(name)

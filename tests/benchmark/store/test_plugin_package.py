@@ -114,7 +114,8 @@ def take() -> Fingerprint:
     )
 
 
-def test_what_it_imports_within_its_distribution_counts_and_its_version_too(edit: Edit) -> None:
+def test_plugin_counts_with_its_distributions_files_and_version(edit: Edit) -> None:
+    """What it imports within its distribution counts, and its version too."""
     now = take()
     assert {m for m in now.modules if m.startswith("lungs")} == {
         "lungs", "lungs.loader", "lungs.words", "lungs_tools",
@@ -150,7 +151,8 @@ def test_an_edit_is_a_miss_exactly_if_the_dataset_may_change(
     assert (take().digest == before) is hit
 
 
-def test_an_editable_installation_is_followed_though_it_lists_nothing(edit: Edit) -> None:
+def test_editable_installation_is_followed_without_a_listing(edit: Edit) -> None:
+    """An editable installation is followed, though it lists nothing."""
     edit("lungs_data-1.0.dist-info/RECORD", "lungs_data.pth,,\n")
     edit("lungs_data-1.0.dist-info/direct_url.json", '{"dir_info": {"editable": true}}')
     edit("lungs/words.py", "def sentence(term, i):\n    return term\n")
@@ -160,16 +162,18 @@ def test_an_editable_installation_is_followed_though_it_lists_nothing(edit: Edit
     assert take().digest != before.digest
 
 
-def test_what_cannot_be_followed_means_not_cached_and_a_missing_module_is_named(
+def test_unfollowable_import_is_uncached_and_a_missing_one_named(
     edit: Edit,
 ) -> None:
+    """What cannot be followed is not cached, and a missing module is named."""
     edit("lungs/words.py", WORDS + "import importlib\nm = importlib.import_module('o' + 's')\n")
     assert "lungs.words:8 uses importlib.import_module" in (take().why_not_cached or "")
     with pytest.raises(StoreError, match=r"no module is called 'lungs\.loade'; reinstall the pack"):
         fingerprint(["lungs.loade"], device="cpu", dtype="float32")
 
 
-def test_its_name_is_known_before_it_is_imported_and_its_faults_carry_it(edit: Edit) -> None:
+def test_plugin_name_is_known_before_import_and_in_its_faults(edit: Edit) -> None:
+    """Its name is known before it is imported, and its faults carry it."""
     assert "lungs" in datasets.names() and "lungs" not in sys.modules
     edit("lungs/words.py", "1 / 0\n")
     with pytest.raises(PluginError, match=r"dataset 'lungs': its module lungs\.loader raised Zero"):
@@ -193,9 +197,10 @@ def test_a_table_read_by_an_older_version_of_it_is_not_served(
     assert first() == "one sees effusion in view 0"
 
 
-def test_it_runs_from_a_suite_to_the_report_and_is_served_until_it_changes(
+def test_plugin_package_runs_to_the_report_and_is_then_served(
     edit: Edit, radpriv: Callable[..., Any], tmp_path: Path
 ) -> None:
+    """It runs from a suite to the report and is served until it changes."""
     assert "lungs" in json.loads(radpriv("list", "datasets", "--json").out)["datasets"]
     suite = tmp_path / "mine.toml"
     suite.write_text(

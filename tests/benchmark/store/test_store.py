@@ -53,7 +53,8 @@ def files(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
-def test_a_cell_is_a_miss_until_it_is_finished_and_a_hit_afterwards(tmp_path: Path) -> None:
+def test_cell_is_a_miss_until_it_is_finished_and_then_a_hit(tmp_path: Path) -> None:
+    """A cell is a miss until it is finished and a hit afterwards."""
     store = Store(tmp_path / "store")
     assert store.lookup(CELL, PRINT) is None
     with store.begin(CELL, PRINT) as job:
@@ -76,9 +77,10 @@ def test_a_cell_is_a_miss_until_it_is_finished_and_a_hit_afterwards(tmp_path: Pa
     assert store.attempts(CELL) == []
 
 
-def test_a_finished_cell_is_read_only_and_its_private_part_for_the_owner_alone(
+def test_finished_cell_is_read_only_and_private_for_the_owner(
     tmp_path: Path,
 ) -> None:
+    """A finished cell is read-only and its private part for the owner alone."""
     folder = finish(Store(tmp_path)).folder
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in folder.rglob("*")}
     assert modes["private"] == 0o700 and modes["flags.parquet"] == 0o400
@@ -127,7 +129,8 @@ def test_a_damaged_cell_is_an_error_that_names_the_file(
         pytest.fail("work began on a damaged cell")
 
 
-def test_what_is_finished_first_stays_and_a_second_result_is_discarded(tmp_path: Path) -> None:
+def test_first_finished_result_stays_and_a_second_is_discarded(tmp_path: Path) -> None:
+    """What is finished first stays and a second result is discarded."""
     store = Store(tmp_path)
     finish(store, 0.5)
     with store.begin(CELL, PRINT) as job:
@@ -153,7 +156,8 @@ def test_a_result_that_came_from_elsewhere_meanwhile_stays(tmp_path: Path) -> No
     assert not job.folder.exists()
 
 
-def test_a_failure_keeps_the_ledger_and_the_reason_and_nothing_else(tmp_path: Path) -> None:
+def test_failure_keeps_the_ledger_and_the_reason_alone(tmp_path: Path) -> None:
+    """A failure keeps the ledger and the reason and nothing else."""
     store = Store(tmp_path)
     with store.begin(CELL, PRINT) as job:
         fill(job)
@@ -182,9 +186,10 @@ def test_an_exception_counts_as_failure_and_passes_on(tmp_path: Path) -> None:
     }
 
 
-def test_the_message_of_a_foreign_exception_is_not_kept_since_it_may_quote_a_report(
+def test_foreign_exception_message_is_not_kept_as_it_may_quote(
     tmp_path: Path,
 ) -> None:
+    """The message of a foreign exception is not kept, since it may quote a report."""
     store = Store(tmp_path)
     with pytest.raises(ValueError), store.begin(CELL, PRINT):
         raise ValueError("cannot tokenise 'No acute cardiopulmonary process'")
@@ -254,7 +259,8 @@ def test_processes_that_want_one_cell_at_once_compute_it_once(tmp_path: Path) ->
     assert Store(tmp_path / "store").lookup(CELL, PRINT) is not None
 
 
-def test_a_busy_cell_is_refused_with_the_process_that_computes_it(tmp_path: Path) -> None:
+def test_busy_cell_is_refused_with_the_process_that_computes_it(tmp_path: Path) -> None:
+    """A busy cell is refused with the process that computes it."""
     ready, over = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -276,9 +282,10 @@ def test_a_busy_cell_is_refused_with_the_process_that_computes_it(tmp_path: Path
     holder.join()
 
 
-def test_a_full_disk_inside_a_run_is_one_sentence_and_keeps_what_is_finished(
+def test_full_disk_in_a_run_is_one_sentence_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A full disk inside a run is one sentence and keeps what is finished."""
     store = Store(tmp_path)
     finish(store)
     other = "11ff00ff00ff00ff"

@@ -50,9 +50,10 @@ def write_many(path: Path, writer: int, errors: Path, times: int) -> None:
         raise
 
 
-def test_four_writers_that_are_killed_at_random_never_fail_and_never_leave_half_a_file(
+def test_killed_writers_never_fail_nor_leave_half_a_file(
     tmp_path: Path,
 ) -> None:
+    """Four writers that are killed at random never fail and never leave half a file."""
     path, errors = tmp_path / "cell" / "status.json", tmp_path / "errors"
     errors.mkdir()
     write_json(path, {"writer": -1, "number": -1, "fill": ""})
@@ -88,9 +89,11 @@ def test_four_writers_that_are_killed_at_random_never_fail_and_never_leave_half_
     assert [p.name for p in path.parent.iterdir()] == ["status.json"]
 
 
-def test_sweep_removes_the_file_of_a_killed_writer_and_keeps_the_one_in_use(
+def test_sweep_removes_a_killed_writers_file_not_the_one_in_use(
     tmp_path: Path,
 ) -> None:
+    """Sweep removes the file of a killed writer and keeps the one in use."""
+
     def stall(path: Path) -> None:
         original = os.fsync
 
@@ -115,9 +118,10 @@ def test_sweep_removes_the_file_of_a_killed_writer_and_keeps_the_one_in_use(
     assert not (tmp_path / "a.json").exists()
 
 
-def test_a_file_swept_between_its_creation_and_its_lock_is_written_again(
+def test_file_swept_between_creation_and_lock_is_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A file swept between its creation and its lock is written again."""
     swept: list[Path] = []
     original = fcntl.flock
 
@@ -142,9 +146,10 @@ def test_sweep_leaves_files_alone_that_only_look_alike(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("call", ["write", "fsync", "replace", "open"])
-def test_a_full_disk_at_any_step_is_one_sentence_and_keeps_the_old_file(
+def test_full_disk_at_any_step_keeps_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, call: str
 ) -> None:
+    """A full disk at any step is one sentence and keeps the old file."""
     path = tmp_path / "plan.json"
     write_json(path, {"old": 1})
 
@@ -233,7 +238,8 @@ def test_files_in_private_folders_are_for_their_owner_only(tmp_path: Path) -> No
     assert stat.S_IMODE((tmp_path / "record.json").stat().st_mode) == 0o644
 
 
-def test_json_has_sorted_keys_one_space_and_writes_infinity_as_text(tmp_path: Path) -> None:
+def test_json_has_sorted_keys_one_space_and_infinity_as_text(tmp_path: Path) -> None:
+    """JSON has sorted keys, one space, and infinity as text."""
     path = tmp_path / "a.json"
     write_json(path, {"b": (1, math.inf), "a": {"d": -math.inf, "c": 0.1}})
     assert path.read_text() == (
@@ -264,9 +270,10 @@ VALUES = st.recursive(
 
 @settings(max_examples=40)
 @given(st.dictionaries(st.text(min_size=1), VALUES, max_size=4))
-def test_json_comes_back_as_it_was_whatever_the_order_of_its_keys(
+def test_json_comes_back_as_it_was_whatever_the_order_of_keys(
     tmp_path_factory: pytest.TempPathFactory, value: dict[str, object]
 ) -> None:
+    """JSON comes back as it was, whatever the order of its keys."""
     first = tmp_path_factory.getbasetemp() / "a.json"
     write_json(first, value)
     bytes_before = first.read_bytes()

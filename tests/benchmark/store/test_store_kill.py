@@ -81,9 +81,8 @@ def start(target: Any, *args: Any) -> multiprocessing.process.BaseProcess:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_runs_killed_at_random_end_in_the_store_of_an_uninterrupted_run(
-    tmp_path: Path, workers: int
-) -> None:
+def test_runs_killed_at_random_end_as_an_uninterrupted_one(tmp_path: Path, workers: int) -> None:
+    """Runs killed at random end in the store of an uninterrupted run."""
     whole, root, log = tmp_path / "whole", tmp_path / "store", tmp_path / "log"
     begun = time.monotonic()
     process = start(run_all, whole, tmp_path / "other")
@@ -126,7 +125,8 @@ def release_and_wait(root: Path, cell_id: str) -> None:
         job.finish()
 
 
-def test_each_killed_run_that_had_released_something_leaves_its_ledger(tmp_path: Path) -> None:
+def test_killed_run_that_had_released_leaves_its_ledger(tmp_path: Path) -> None:
+    """Each killed run that had released something leaves its ledger."""
     store, draw = Store(tmp_path), random.Random(7)
     sizes = []
     for _ in range(10):

@@ -46,7 +46,8 @@ def test_a_name_that_would_leave_its_folder_is_refused(tmp_path: Path, name: str
         store.attack_folder(name)
 
 
-def test_a_cell_is_found_by_the_start_of_its_id_where_that_is_unique(tmp_path: Path) -> None:
+def test_cell_is_found_by_the_start_of_its_id_where_unique(tmp_path: Path) -> None:
+    """A cell is found by the start of its id where that is unique."""
     store = Store(tmp_path)
     folder = finish(store).folder
     for name in ("openi.tfidf.epsinf.s0-aa", "openi.tfidf.epsinf.s1-bb"):
@@ -109,7 +110,8 @@ def test_the_secret_is_made_once_however_many_ask_first(tmp_path: Path) -> None:
     assert stat.S_IMODE((root / "secret").stat().st_mode) == 0o600
 
 
-def test_a_secret_that_others_may_read_or_that_is_damaged_is_refused(tmp_path: Path) -> None:
+def test_secret_that_others_may_read_or_is_damaged_is_refused(tmp_path: Path) -> None:
+    """A secret that others may read or that is damaged is refused."""
     store = Store(tmp_path)
     store.secret()
     (tmp_path / "secret").chmod(0o644)

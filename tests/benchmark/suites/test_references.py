@@ -60,7 +60,8 @@ def planned(suite: Suite) -> list[Planned]:
     return make_plan(suite, expand(suite, None), "cpu")
 
 
-def test_a_method_s_own_count_replaces_the_suite_s_and_the_control_has_the_suite_s() -> None:
+def test_methods_own_count_replaces_the_suites_not_the_controls() -> None:
+    """A method's own count replaces the suite's; the control has the suite's."""
     assert seeds_of(expand(suite_of(), None)) == {
         ("dp_bow", "cell"): [0, 1, 2, 3, 4],
         ("tfidf", "cell"): [0, 1, 2, 3, 4, 5, 6],
@@ -75,14 +76,18 @@ def test_a_suite_that_asks_for_none_has_none() -> None:
     assert not any(p.reference for p in planned(none))
 
 
-def test_references_take_the_smallest_seeds_that_are_not_the_suite_s_own() -> None:
+def test_references_take_the_smallest_seeds_not_the_suites_own() -> None:
+    """References take the smallest seeds that are not the suite's own."""
     scattered = suite_of(TEXT.replace("seeds = 2", "seeds = [7, 1, 3]"))
     assert scattered.reference_seeds(5) == (0, 2, 4, 5, 6)
     assert seeds_of(expand(scattered, None))["dp_bow", "cell"] == [7, 1, 3, 0, 2, 4]
 
 
-def test_a_reference_is_the_very_cell_that_a_target_of_its_seed_is() -> None:
-    """So a suite that asks for more seeds, and fewer references, has no cell to run."""
+def test_reference_is_the_very_cell_of_a_target_with_its_seed() -> None:
+    """A reference is the very cell that a target of its seed is.
+
+    So a suite that asks for more seeds, and fewer references, has no cell to run.
+    """
     few, many = suite_of(), suite_of(TEXT.replace("seeds = 2", "seeds = 4"))
     many = replace(many, references=1)
     one = {p.job.cell.id: p for p in planned(few) if p.job.cell.method == "dp_bow"}
@@ -110,7 +115,8 @@ def test_only_the_plan_knows_who_is_a_reference(tmp_path: Path) -> None:
     assert len(roles["reference"]) == 3 + 5 + 3
 
 
-def test_targets_are_run_before_references_and_the_cheapest_first() -> None:
+def test_targets_run_before_references_and_the_cheapest_first() -> None:
+    """Targets are run before references and the cheapest first."""
     cells = planned(suite_of())
     dear = replace(cells[0].job.method, steps=50)
     cells[0].job = replace(cells[0].job, method=dear)
@@ -148,8 +154,11 @@ def test_a_count_that_makes_no_sense_is_refused_with_its_key(place: str, value: 
     assert "\n" not in str(caught.value) and "mine.toml" in str(caught.value)
 
 
-def test_plans_of_suites_that_ask_for_none_are_the_ones_they_were() -> None:
-    """`radpriv report` refuses the plan of another digest, so new keys may not change old ones."""
+def test_plans_of_suites_without_references_are_as_they_were() -> None:
+    """Plans of suites that ask for none are the ones they were.
+
+    `radpriv report` refuses the plan of another digest, so new keys may not change old ones.
+    """
     bare = replace(
         suite_of(),
         references=0,
@@ -201,9 +210,8 @@ def run(radpriv: Radpriv, path: Path, text: str, store: Path) -> tuple[Any, str]
     return json.loads(done.out), done.err
 
 
-def test_references_are_in_no_table_and_serve_a_suite_of_more_seeds(
-    radpriv: Radpriv, tmp_path: Path
-) -> None:
+def test_references_are_in_no_table_and_serve_more_seeds(radpriv: Radpriv, tmp_path: Path) -> None:
+    """References are in no table and serve a suite of more seeds."""
     path, one, two = (tmp_path / name for name in ("t.toml", "one", "two"))
     asked = "seeds = 1\nreferences = 2"
     text = TEXT.replace("seeds = 2\nreferences = 3", asked).replace("references = 5\n", "")

@@ -128,7 +128,8 @@ def test_an_unknown_method_is_refused_with_the_nearest_name() -> None:
         expand(parse(PLAIN.replace("dp_bow", "dp_bov"), "m", "m"), None)
 
 
-def test_an_unknown_option_and_an_unknown_parameter_list_the_known_ones() -> None:
+def test_unknown_option_and_parameter_list_the_known_ones() -> None:
+    """An unknown option and an unknown parameter list the known ones."""
     assert "reports, seed" in refused(PLAIN.replace("reports =", "report ="))
     sentence = refused(PLAIN.replace("steps", "step"))
     assert "method 'dp_bow' has no parameter 'step'" in sentence and "steps" in sentence
@@ -182,9 +183,10 @@ def test_any_value_under_any_key_gives_a_suite_or_one_sentence(line: str, value:
 JobsOf = Callable[..., list[Job]]
 
 
-def test_private_methods_run_at_finite_epsilon_and_the_others_at_inf_alone(
+def test_private_methods_run_at_finite_epsilon_others_at_inf(
     jobs_of: JobsOf,
 ) -> None:
+    """Private methods run at finite ε, and the others at inf alone."""
     jobs = jobs_of("dp_lora", "lora", "dp_bow", "prior", epsilons="[1, 8, inf]", seeds="2")
     found: dict[str, list[float]] = {}
     for job in jobs:
@@ -198,9 +200,10 @@ def test_private_methods_run_at_finite_epsilon_and_the_others_at_inf_alone(
     }
 
 
-def test_a_method_without_an_encoder_gives_one_cell_and_not_one_per_encoder(
+def test_method_without_an_encoder_gives_one_cell(
     jobs_of: JobsOf, tiny_bert: Encoder, tiny_albert: Encoder
 ) -> None:
+    """A method without an encoder gives one cell and not one per encoder."""
     both = f'["{tiny_bert.folder}", "{tiny_albert.folder}"]'
     jobs = [j for j in jobs_of("dp_bow", "dp_linear_probe", encoders=both) if j.role == "cell"]
     assert sorted((j.cell.method, j.cell.encoder) for j in jobs) == [
@@ -243,7 +246,8 @@ def test_permuted_axes_and_lists_give_the_same_cells() -> None:
         assert ids(lists, swapped) == first
 
 
-def test_the_positive_control_is_added_once_per_seed_and_can_be_left_out(jobs_of: JobsOf) -> None:
+def test_positive_control_is_once_per_seed_and_can_be_left_out(jobs_of: JobsOf) -> None:
+    """The positive control is added once per seed and can be left out."""
     controls = [j for j in jobs_of("prior", seeds="[0, 4]") if j.role == "control"]
     assert sorted((j.cell.method, j.cell.audit.canaries, j.cell.seed) for j in controls) == [
         ("tfidf", "mislabelled", 0),
@@ -289,9 +293,10 @@ def test_a_limit_alone_changes_the_id(jobs_of: JobsOf) -> None:
     assert replace(cell, limited=cell.n_public).id != cell.id
 
 
-def test_an_encoder_of_unknown_training_is_refused_for_a_private_claim_alone(
+def test_encoder_of_unknown_training_is_refused_for_claims(
     jobs_of: JobsOf,
 ) -> None:
+    """An encoder of unknown training is refused for a private claim alone."""
     with pytest.raises(SuiteError, match="--pretrained-on"):
         jobs_of("dp_linear_probe", pretrained_on='""')
     assert [j for j in jobs_of("linear_probe", pretrained_on='""') if j.role == "cell"]
@@ -329,7 +334,9 @@ def test_quickstart_trains_few_encoders_for_few_passes(
     assert max(passes) <= 6000
 
 
-def test_sources_that_may_not_be_named_are_sealed_under_the_stores_secret() -> None:
+def test_unnameable_sources_are_sealed_under_the_stores_secret() -> None:
+    """Sources that may not be named are sealed under the store's secret."""
+
     class Closed(type(make_loader("synthetic-plain", {}))):  # type: ignore[misc]
         card = replace(make_loader("synthetic-plain", {}).card, release="nothing")
 

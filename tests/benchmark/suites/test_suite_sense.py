@@ -68,7 +68,8 @@ def test_a_file_name_with_spaces_still_gives_a_suite_its_name() -> None:
     )
 
 
-def test_a_dataset_that_comes_twice_is_refused_unless_each_has_a_label() -> None:
+def test_dataset_that_comes_twice_is_refused_unless_labelled() -> None:
+    """A dataset that comes twice is refused unless each has a label."""
     more = HEAD.split("\n", 1)[1].replace("reports = 120", "reports = 150")
     methods = '[[methods]]\nname = "prior"\n'
     with pytest.raises(SuiteError, match=r"'synthetic-plain' comes twice.*a label of its own"):
@@ -79,7 +80,8 @@ def test_a_dataset_that_comes_twice_is_refused_unless_each_has_a_label() -> None
     assert len({j.cell.id for j in jobs}) == len(jobs)
 
 
-def test_a_label_changes_no_cell_and_one_arrangement_has_one_label() -> None:
+def test_label_changes_no_cell_and_an_arrangement_has_one_label() -> None:
+    """A label changes no cell and one arrangement has one label."""
     methods = '[[methods]]\nname = "prior"\n'
     named = f'{HEAD}label = "mine"\n{methods}'
     plain, labelled = (expand(parse(t, "s", "s"), None) for t in (HEAD + methods, named))

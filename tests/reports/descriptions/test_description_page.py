@@ -28,7 +28,7 @@ from radpriv.reports.descriptions.description_figures import percent, prevalence
 from radpriv.reports.descriptions.description_page import NAMES, write_description
 from radpriv.reports.descriptions.description_tables import tables
 from radpriv.reports.descriptions.heatmap import cooccurrence
-from radpriv.reports.figures.f1_figure import DARK, LIGHT
+from radpriv.reports.render.theme import DARK, LIGHT
 from radpriv.reports.write import write_report
 
 

@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from radpriv.attacks.evaluation.roc import family_curve, grid
 from radpriv.errors import ReportError
 from radpriv.reports.figures.epsilon_figure import KNOWN, EpsilonPoint, epsilon_figure
-from radpriv.reports.figures.f1_figure import DARK, LIGHT, inline_svg, png, svg
 from radpriv.reports.figures.roc_figure import FLOOR, MOST, RocLine, roc_figure
+from radpriv.reports.render.images import inline_svg, png, svg
+from radpriv.reports.render.theme import DARK, LIGHT
 
 HOSTILE = '<script>alert("x")</script>|$\\frac{1}{2}$'
 

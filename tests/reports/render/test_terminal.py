@@ -13,7 +13,7 @@ from rich.console import Console
 
 from radpriv.benchmark.methods.method import methods
 from radpriv.reports.render.renderers import terminal
-from radpriv.reports.tables.table import Cell, Table
+from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.write import Report, write_report
 from radpriv.workflow.report import Outcome
 

@@ -8,8 +8,9 @@ import pytest
 from sklearn.metrics import f1_score
 
 from radpriv.errors import ReportError
+from radpriv.reports.results.dataset_scores import best
 from radpriv.reports.results.load import load
-from radpriv.reports.results.scores import best, score
+from radpriv.reports.results.scores import score
 
 
 def scored(fake):

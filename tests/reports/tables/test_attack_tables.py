@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from radpriv.reports.build import build
+from radpriv.reports.render.table import Table
 from radpriv.reports.results.load import load
 from radpriv.reports.tables.overview import compact
-from radpriv.reports.tables.table import Table
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from radpriv.cli import main
 from radpriv.reports.build import build
+from radpriv.reports.render.table import Table
 from radpriv.reports.results.load import load
 from radpriv.reports.results.scores import score
-from radpriv.reports.tables.table import Table
 
 WEAKER = {"lora": 1.2, "linear_probe": 0.9, "tfidf": 0.6, "prior": 0.0, "keyword": 0.8}
 HOME = {"lora": 1.95, "linear_probe": 1.7, "tfidf": 1.8, "prior": 0.0, "keyword": 1.0}

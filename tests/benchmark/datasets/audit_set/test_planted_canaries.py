@@ -74,7 +74,8 @@ def test_copies_share_a_coin_and_every_canary_has_its_own(made_up: Dataset) -> N
     assert np.abs(correlation).max() < 5.5 / np.sqrt(200)
 
 
-def test_for_a_claim_about_patients_a_canary_is_one_unit_and_is_capped(made_up: Dataset) -> None:
+def test_canary_is_one_capped_unit_under_a_claim_for_patients(made_up: Dataset) -> None:
+    """For a claim about patients, a canary is one unit and is capped."""
     whole = drawn(made_up, AuditPolicy(share=0.5, unit="patient", planted=ALL))
     copies = Counter(whole.patients[i] for i in np.flatnonzero(whole.canary))
     assert max(copies.values()) == 2 and len(copies) == 39
@@ -91,7 +92,8 @@ def test_only_gradient_canaries_have_a_direction(made_up: Dataset) -> None:
     assert ((found >= 0) & (found < 1)).all() and len(set(found)) == 6
 
 
-def test_a_share_of_candidates_is_mislabelled_by_a_rule_about_each_alone(made_up: Dataset) -> None:
+def test_mislabelled_share_of_candidates_follows_a_rule_on_each(made_up: Dataset) -> None:
+    """A share of candidates is mislabelled by a rule about each alone."""
     policy = AuditPolicy(share=1.0, planted=(Planting("mislabelled", share=0.5),))
     plain, some = drawn(made_up, replace(policy, planted=())), drawn(made_up, policy)
     flipped = np.array([k == "mislabelled" for k in some.kinds])
@@ -160,7 +162,8 @@ def test_a_suite_names_its_canaries_and_the_cells_know_them() -> None:
     assert len(cells["cell"].as_dict()["audit"]["planted"]) == 2
 
 
-def test_the_order_of_canaries_changes_no_id_and_their_number_does() -> None:
+def test_canary_ids_depend_on_their_number_and_not_their_order() -> None:
+    """The order of canaries changes no id, and their number does."""
     one, two = '{kind = "rare-token", count = 5}', '{kind = "secret", count = 2, copies = 3}'
     assert ids_of(SUITE) == ids_of(SUITE.replace(f"[{one}, {two}]", f"[{two}, {one}]"))
     assert ids_of(SUITE)[0] != ids_of(SUITE.replace("count = 5", "count = 6"))[0]
@@ -204,7 +207,8 @@ def test_canaries_are_named_in_the_key_of_the_noise(write_suite: Callable[..., P
     assert len(keys) == 3
 
 
-def test_a_canary_of_more_copies_than_a_patient_may_have_is_refused() -> None:
+def test_canary_of_more_copies_than_the_patient_cap_is_refused() -> None:
+    """A canary of more copies than a patient may have is refused."""
     text = 'unit = "patient"\n' + SUITE.replace("copies = 3", "copies = 17")
     with pytest.raises(SuiteError, match=r"'secret\*17': a patient has at most per_patient = 16"):
         expand(parse(text, "here", "made"), None)

@@ -87,7 +87,8 @@ def test_the_order_of_records_does_not_matter(texts: list[str], random: object) 
     np.testing.assert_array_equal(moved, straight[order])
 
 
-def test_one_changed_word_in_thirty_is_a_near_copy_and_two_are_none() -> None:
+def test_near_copy_has_one_changed_word_in_thirty_and_not_two() -> None:
+    """One changed word in thirty makes a near-copy, and two make none."""
     words = [f"w{i}" for i in range(30)]
     one, two = list(words), list(words)
     one[15] = two[10] = two[20] = "other"
@@ -118,7 +119,8 @@ def test_only_the_given_others_are_searched() -> None:
     assert list(nearest(records, unit, np.array([0]), others=np.array([], np.int64))) == [0]
 
 
-def test_texts_of_one_or_two_words_are_no_beginning_of_longer_ones() -> None:
+def test_texts_of_one_or_two_words_are_no_prefix_of_longer_ones() -> None:
+    """Texts of one or two words are no beginning of longer ones."""
     texts = ["a b", "a b c", "a", "b"]
     assert not nearest(shingled(texts), np.arange(4), np.arange(4)).any()
     assert len({int(shingled([t]).values[0]) for t in texts}) == 4
@@ -177,9 +179,11 @@ def test_a_records_similarity_does_not_change_with_the_coins(
         np.testing.assert_array_equal(found, expected)
 
 
-def test_a_similarity_to_members_alone_would_change_with_the_coins(
+def test_similarity_to_members_alone_would_change_with_the_coins(
     made_up: Dataset, reports: list[str]
 ) -> None:
+    """A similarity to members alone would change with the coins."""
+
     def broken(seed: int) -> list[float]:
         universe = drawn(made_up, reports[:20] * 2, seed)
         slots, members = np.flatnonzero(universe.candidate), np.flatnonzero(universe.member)

@@ -78,7 +78,8 @@ def test_the_whole_dataset_is_its_largest_subset() -> None:
     assert subset(whole, len(whole), 3).ids == whole.ids
 
 
-def test_with_one_report_a_patient_the_shares_are_met_to_one_report() -> None:
+def test_shares_are_met_to_one_report_with_one_report_a_patient() -> None:
+    """With one report a patient, the shares are met to one report."""
     small = subset(with_patients([1] * 1000), 333)
     assert [len(small.rows(s)) for s in ("train", "validate", "test")] == [233, 33, 66]
 

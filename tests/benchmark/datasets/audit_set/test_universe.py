@@ -72,9 +72,10 @@ def test_coins_of_two_seeds_or_two_units_are_uncorrelated(coins: np.ndarray) -> 
         assert z.std() == pytest.approx(1.0, abs=0.15)
 
 
-def test_members_are_all_non_candidates_and_the_candidates_whose_coin_says_so(
+def test_members_are_non_candidates_and_candidates_by_their_coin(
     large: Dataset,
 ) -> None:
+    """Members are all non-candidates and the candidates whose coin says so."""
     universe = draw(large, AuditPolicy(share=0.4), b"audit", 1000, 3)
     assert universe.member[~universe.candidate].all()
     for slot in np.flatnonzero(universe.candidate):
@@ -103,9 +104,10 @@ def test_a_coin_depends_on_its_own_unit_alone(large: Dataset) -> None:
     assert {i: whole[i] for i in part} == part and len(part) == len(whole) - 1
 
 
-def test_mislabelling_flips_observed_labels_of_candidates_and_nothing_else(
+def test_mislabelling_flips_observed_labels_of_candidates_alone(
     large: Dataset,
 ) -> None:
+    """Mislabelling flips observed labels of candidates and nothing else."""
     plain = draw(large, AuditPolicy(share=0.4), b"audit", 1000, 0)
     flipped = draw(large, AuditPolicy(share=0.4, canaries="mislabelled"), b"audit", 1000, 0)
     c = plain.candidate
@@ -128,9 +130,8 @@ def test_test_records_are_never_in_the_universe(large: Dataset) -> None:
 @pytest.mark.parametrize(
     ("n_public", "expected"), [(100, 20), (2400, 480), (5000, 1000), (50_000, 1000)]
 )
-def test_the_default_audit_set_is_a_fifth_but_at_most_a_thousand_units(
-    n_public: int, expected: int
-) -> None:
+def test_default_audit_set_is_a_fifth_up_to_a_thousand_units(n_public: int, expected: int) -> None:
+    """The default audit set is a fifth, but at most a thousand units."""
     assert AuditPolicy().rate(n_public) * n_public == pytest.approx(expected)
 
 
@@ -170,9 +171,10 @@ BY_PATIENT = AuditPolicy(share=0.5, unit="patient")
 
 
 @given(mine=NUMBERS, others=PATIENTS, instead=PATIENTS, cap=st.integers(1, 20))
-def test_which_reports_of_a_patient_are_kept_depends_on_that_patient_alone(
+def test_kept_reports_of_a_patient_depend_on_that_patient_alone(
     mine: list[int], others: dict[str, list[int]], instead: dict[str, list[int]], cap: int
 ) -> None:
+    """Which reports of a patient are kept depends on that patient alone."""
     seen = []
     for rest in (others, instead, {}):
         universe = draw(of_patients({**rest, "me": mine}), BY_PATIENT, b"k", 30, 0, cap)
@@ -229,7 +231,8 @@ def test_patients_are_drawn_whole_by_fair_and_independent_coins() -> None:
     assert np.abs(correlation).max() * np.sqrt(seeds) < 5.5
 
 
-def test_a_patient_has_the_same_coin_whatever_number_of_reports_it_has() -> None:
+def test_patient_has_one_coin_whatever_its_number_of_reports() -> None:
+    """A patient has the same coin, whatever number of reports it has."""
     few, many = of_patients({"a": [1], "b": [2]}), of_patients({"a": [1, 3, 4], "b": [2, 5]})
     for seed in range(20):
         one = by_patient(draw(few, BY_PATIENT, b"k", 2, seed, 16))

@@ -13,7 +13,8 @@ from radpriv.benchmark.datasets.ct_rate.ct_rate_loader import CTRate
 from radpriv.benchmark.datasets.ct_rate.volume_names import LABELS
 
 
-def test_columns_come_in_any_order_with_an_index_and_line_ends_of_windows(tree: Any) -> None:
+def test_columns_come_in_any_order_with_index_and_crlf(tree: Any) -> None:
+    """Columns come in any order, with an index and the line ends of Windows."""
     tree.fill()
     volume = "train_1_a_1.nii.gz"
     header = ("", *reversed(LABELS), "VolumeName", "Unnamed: 0")
@@ -39,7 +40,8 @@ def test_files_that_somebody_packed_are_read_too(tree: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["reports", "labels"])
-def test_the_header_of_the_classifier_s_own_table_is_refused_by_name(tree: Any, kind: str) -> None:
+def test_header_of_the_classifiers_own_table_is_refused_by_name(tree: Any, kind: str) -> None:
+    """The header of the classifier's own table is refused by name."""
     path = tree.fill().path("train", kind)
     path.write_text(path.read_text().replace("VolumeName", "AccessionNo", 1))
     message = tree.refusal()
@@ -52,9 +54,8 @@ def labels_file(cells: dict[str, object], volume: str = "train_1_a_1.nii.gz") ->
 
 
 @pytest.mark.parametrize("cell", [-1, "-1.0", "", "2", 0.5, "nan", "yes", "unspeakable"])
-def test_a_label_that_a_classifier_cannot_have_given_is_refused_by_row_and_column(
-    tree: Any, cell: object
-) -> None:
+def test_impossible_label_is_refused_by_row_and_column(tree: Any, cell: object) -> None:
+    """A label that a classifier cannot have given is refused by row and column."""
     path = tree.fill().path("train", "labels")
     rows = [labels_file({}), labels_file({"Lung opacity": cell}, "train_2_a_1.nii.gz")]
     tree.write(path, ("VolumeName", *LABELS), rows)
@@ -107,13 +108,15 @@ def test_a_damaged_file_is_refused_by_name_without_its_text(
     assert str(path) in message and said in message
 
 
-def test_the_marker_that_stands_in_the_texts_is_seen_when_it_does_come_out(tree: Any) -> None:
+def test_marker_in_the_texts_is_seen_when_it_comes_out(tree: Any) -> None:
+    """The marker that stands in the texts is seen when it does come out."""
     data = CTRate().load(tree.fill().data)
     assert tree.marker in data.texts[0]
     assert tree.marker not in repr(data) + repr(data.texts) + repr(data.counts)
 
 
-def test_a_file_that_is_cut_short_between_rows_is_refused_by_name(tree: Any) -> None:
+def test_file_cut_short_between_rows_is_refused_by_name(tree: Any) -> None:
+    """A file that is cut short between rows is refused by name."""
     volumes = [f"train_{i}_a_1" for i in range(1, 70)]
     for kind in ("labels", "reports"):
         tree.fill([*volumes, "valid_1_a_1"])

@@ -80,7 +80,8 @@ def write_all(tree: Any) -> int:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
-def test_the_full_size_loads_within_a_minute_and_in_bounded_memory(tree: Any, cache: Path) -> None:
+def test_full_size_loads_within_a_minute_and_bounded_memory(tree: Any, cache: Path) -> None:
+    """The full size loads within a minute and in bounded memory."""
     size = write_all(tree)
     done = subprocess.run(
         [sys.executable, "-c", PROBE, str(tree.data)],

@@ -26,7 +26,8 @@ def positives(data: Any) -> dict[str, set[str]]:
     return {i: {n for n, on in zip(data.labels, row) if on} for i, row in zip(data.ids, data.y)}
 
 
-def test_reconstructions_collapse_to_one_row_per_scan_and_a_label_counts_once(tree: Any) -> None:
+def test_reconstructions_collapse_to_one_row_per_scan(tree: Any) -> None:
+    """Reconstructions collapse to one row per scan, and a label counts once."""
     volumes = ("train_1_a_1", "train_1_a_2", "train_1_b_1", "train_2_a_1")
     tree.reports("train", {v: (f"Scan {v[:9]}.", "Impression.") for v in volumes})
     tree.labels("train", {v: ["Emphysema"] if "_1_a_" in v else [] for v in volumes})
@@ -42,7 +43,8 @@ def test_reconstructions_collapse_to_one_row_per_scan_and_a_label_counts_once(tr
     assert data.counts["labels_differ"] == data.counts["reports_differ"] == 0
 
 
-def test_a_label_of_one_reconstruction_counts_for_the_scan_and_is_counted(tree: Any) -> None:
+def test_label_of_one_reconstruction_counts_for_the_scan(tree: Any) -> None:
+    """A label of one reconstruction counts for the scan and is counted."""
     tree.fill()
     volumes = ("train_1_a_2", "train_1_a_1", "train_2_a_1")
     tree.reports("train", dict.fromkeys(volumes, ("Same.", "")))
@@ -53,9 +55,8 @@ def test_a_label_of_one_reconstruction_counts_for_the_scan_and_is_counted(tree: 
 
 
 @pytest.mark.parametrize("order", [(1, 2, 10), (10, 2, 1), (2, 10, 1)])
-def test_the_report_of_the_lowest_reconstruction_that_has_one_is_the_scan_s(
-    tree: Any, order: tuple[int, ...]
-) -> None:
+def test_scan_report_is_the_lowest_reconstructions(tree: Any, order: tuple[int, ...]) -> None:
+    """The report of the lowest reconstruction that has one is the scan's."""
     tree.fill()
     texts = {1: ("", "nan"), 2: ("Two.", ""), 10: ("Ten.", "")}
     tree.reports("train", {f"train_1_a_{r}": texts[r] for r in order})
@@ -88,7 +89,8 @@ def test_what_has_no_partner_or_no_text_is_left_out_and_counted(tree: Any) -> No
     assert not words & {"nan", "none", "null", "..."}
 
 
-def test_the_text_option_picks_sections_and_is_part_of_the_identity(tree: Any) -> None:
+def test_text_option_picks_sections_and_is_part_of_the_identity(tree: Any) -> None:
+    """The text option picks sections and is part of the identity."""
     tree.fill()
     tree.reports("train", {"train_1_a_1": ("Some\n findings.", " An  impression. ")})
     tree.reports("valid", {"valid_1_a_1": ("", "Enough.")})
@@ -104,7 +106,8 @@ def test_the_text_option_picks_sections_and_is_part_of_the_identity(tree: Any) -
     assert CTRate().text == "findings+impression" and len(keys) == len(TEXTS) == 3
 
 
-def test_the_official_validation_split_is_test_and_no_patient_is_on_both_sides(tree: Any) -> None:
+def test_official_validation_is_test_and_splits_share_no_patient(tree: Any) -> None:
+    """The official validation split is test, and no patient is on both sides."""
     data = CTRate().load(tree.fill([*MANY, "valid_1_a_1", "valid_2_a_1", "valid_2_b_1"]).data)
     sides = {(patient, split) for patient, split in zip(data.patients, data.splits)}
     assert len(sides) == len({patient for patient, _ in sides}) == 402
@@ -112,9 +115,10 @@ def test_the_official_validation_split_is_test_and_no_patient_is_on_both_sides(t
     assert set(data.splits) == {"train", "test"}
 
 
-def test_the_validation_holdout_has_no_test_row_and_draws_a_fifth_of_the_patients(
+def test_validation_holdout_is_a_fifth_of_patients_without_test(
     tree: Any,
 ) -> None:
+    """The validation holdout has no test row and draws a fifth of the patients."""
     data = tree.fill([*MANY, "valid_1_a_1", "valid_2_a_1"]).data
     official, trial = CTRate().load(data), CTRate(holdout="validation").load(data)
     assert set(trial.ids) == {official.ids[r] for r in official.rows("train")}
@@ -151,7 +155,8 @@ def test_every_label_is_observed_and_ids_are_sorted(tree: Any) -> None:
     assert not np.isnan(data.y).any() and data.labels == LABELS
 
 
-def test_the_published_figures_stand_beside_a_description_without_a_verdict(tree: Any) -> None:
+def test_published_figures_stand_beside_a_description_unjudged(tree: Any) -> None:
+    """The published figures stand beside a description without a verdict."""
     loader = CTRate()
     description = describe(loader.load(tree.fill().data), loader.published(), loader.options())
     by_name = {c.figure: c for c in description.published}
@@ -172,7 +177,8 @@ def test_an_unknown_option_is_refused_with_the_known_ones() -> None:
         make_loader("ct-rate", {"uncertain": "positive"})
 
 
-def test_the_card_says_whose_labels_these_are_and_that_the_data_stays() -> None:
+def test_card_says_whose_labels_these_are_and_that_data_stays() -> None:
+    """The card says whose labels these are and that the data stays."""
     assert "text classifier" in CARD.labels_from and "not with a radiologist" in CARD.labels_from
     assert any("4.31%" in error for error in CARD.known_errors)
     assert CARD.gated and "ships none" in CARD.licence and CARD.calibrated_on == ()

@@ -16,9 +16,10 @@ ALL = [("train", "reports"), ("train", "labels"), ("valid", "reports"), ("valid"
 
 @pytest.mark.parametrize("place", ["ct-rate", "CT-RATE", "."])
 @pytest.mark.parametrize("layout", ["repository", "without dataset", "flat"])
-def test_the_download_is_found_where_it_lies_and_gives_the_same_identity(
+def test_download_is_found_where_it_lies_with_the_same_identity(
     tree: Any, tmp_path: Path, place: str, layout: str
 ) -> None:
+    """The download is found where it lies and gives the same identity."""
     tree.fill()
     expected = CTRate().identity(tree.data)
     data = tmp_path / "elsewhere"
@@ -36,9 +37,8 @@ def test_the_download_is_found_where_it_lies_and_gives_the_same_identity(
     assert len(CTRate().load(data)) == 2
 
 
-def test_hugging_faces_cache_is_read_where_it_lies_though_its_files_are_links(
-    tree: Any, tmp_path: Path
-) -> None:
+def test_hugging_face_cache_is_read_in_place_through_its_links(tree: Any, tmp_path: Path) -> None:
+    """Hugging Face's cache is read where it lies, though its files are links."""
     tree.fill()
     expected = CTRate().identity(tree.data)
     hub = tmp_path / "hub" / "datasets--ibrahimhamamci--CT-RATE"
@@ -65,7 +65,8 @@ def test_valid_and_validation_are_taken_for_either_file(tree: Any) -> None:
     assert CTRate().load(tree.data).splits == ("train", "test")
 
 
-def test_two_files_that_stand_for_one_are_refused_with_both_names(tree: Any) -> None:
+def test_two_files_that_stand_for_one_are_refused_by_both_names(tree: Any) -> None:
+    """Two files that stand for one are refused with both names."""
     tree.fill()
     path = tree.path("valid", "reports")
     path.with_name("valid_reports.csv").write_bytes(path.read_bytes())
@@ -76,9 +77,10 @@ def test_two_files_that_stand_for_one_are_refused_with_both_names(tree: Any) -> 
 
 
 @pytest.mark.parametrize("absent", ALL)
-def test_half_a_download_is_refused_naming_what_is_missing_and_what_is_there(
+def test_half_a_download_is_refused_naming_missing_and_present(
     tree: Any, absent: tuple[str, str]
 ) -> None:
+    """Half a download is refused; the error names what is missing and what is there."""
     tree.fill()
     path = tree.path(*absent)
     path.unlink()
@@ -121,7 +123,8 @@ def test_a_pointer_that_git_left_is_not_taken_for_the_file(tree: Any) -> None:
     assert str(path) in message and "git lfs pull" in message
 
 
-def test_the_sources_are_named_by_their_part_and_not_by_their_path(tree: Any) -> None:
+def test_sources_are_named_by_their_part_and_not_their_path(tree: Any) -> None:
+    """The sources are named by their part and not by their path."""
     tree.fill()
     hashes = sources_sha256(tree.data / "ct-rate")
     assert set(hashes) == {"train reports", "train labels", "valid reports", "valid labels"}

@@ -78,9 +78,10 @@ def test_any_two_tables_join_as_the_obvious_way_does(
     order=st.randoms(use_true_random=False),
 )
 @SEVERAL
-def test_the_order_of_reconstructions_in_the_file_changes_nothing(
+def test_order_of_reconstructions_in_the_file_changes_nothing(
     copies: dict[int, str], order: Any
 ) -> None:
+    """The order of reconstructions in the file changes nothing."""
     numbers = list(copies)
     order.shuffle(numbers)
     with spooled() as spool:
@@ -132,7 +133,8 @@ def test_a_blank_cell_never_becomes_a_text(cells: list[str], text: str) -> None:
     assert join_sections(cells) == text
 
 
-def test_progress_tells_of_every_row_and_a_scan_of_the_right_split(tree: Any) -> None:
+def test_progress_counts_every_row_and_a_scan_of_the_right_split(tree: Any) -> None:
+    """Progress counts every row, and a scan of the right split."""
     tree.fill(["train_1_a_1", "train_1_a_2", "valid_1_a_1"])
     told: Counter[str] = Counter()
     scans = read_labels(tree.path("train", "labels"), "train", lambda k: told.update({"rows": k}))

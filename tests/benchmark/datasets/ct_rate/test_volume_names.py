@@ -72,9 +72,10 @@ def test_a_name_that_is_read_says_the_same_in_its_one_spelling(name: str) -> Non
 
 
 @given(st.lists(VOLUMES, max_size=40))
-def test_scans_sorted_by_id_keep_patients_together_and_train_before_valid(
+def test_scan_ids_sort_patients_together_and_train_before_valid(
     volumes: list[Volume],
 ) -> None:
+    """Scans sorted by id keep patients together and train before valid."""
     scans = sorted({volume.scan for volume in volumes})
     patients = [patient for patient, _ in groupby(scans, patient_of)]
     assert len(patients) == len(set(patients)) == len({v.patient for v in volumes})

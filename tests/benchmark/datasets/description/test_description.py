@@ -58,9 +58,10 @@ def make(monkeypatch: pytest.MonkeyPatch) -> MakeDataset:
     return made
 
 
-def test_equal_data_give_equal_json_without_nan_and_without_a_word_of_the_texts(
+def test_equal_data_give_equal_json_without_nan_or_any_word(
     make: MakeDataset,
 ) -> None:
+    """Equal data give equal JSON without NaN and without a word of the texts."""
     found = describe(make(), (), {"size": 60})
     text = json.dumps(found.as_dict(), allow_nan=False, ensure_ascii=False)
     assert text == json.dumps(describe(make(), (), {"size": 60}).as_dict(), ensure_ascii=False)
@@ -107,9 +108,10 @@ def test_repetition_is_seen_in_reports_sentences_and_near_copies(make: MakeDatas
     assert once.figures()["duplicates/near"] == 0.0
 
 
-def test_repetition_at_the_size_of_openi_is_what_a_sample_of_it_would_show(
+def test_repetition_at_openi_size_is_what_a_sample_would_show(
     make: MakeDataset,
 ) -> None:
+    """Repetition at the size of Open-i is what a sample of it would show."""
     n = 5000
     texts = tuple(f"report {i % 2500} is clear" for i in range(n))  # each text twice
     ids, patients = tuple(f"r{i:05d}" for i in range(n)), tuple(f"p{i:05d}" for i in range(n))
@@ -136,15 +138,17 @@ def test_a_published_figure_gets_its_verdict(
     assert (compared.measured, compared.verdict) == (share, verdict)
 
 
-def test_a_figure_that_could_not_be_measured_is_neither_met_nor_missed(make: MakeDataset) -> None:
+def test_unmeasured_figure_is_neither_met_nor_missed(make: MakeDataset) -> None:
+    """A figure that could not be measured is neither met nor missed."""
     figures = [Published("phi/c/a", 0.0, 0.1, "x"), Published("tokens/p50", 9, 1, "x")]
     found = describe(make(), figures).published
     assert [(c.measured, c.verdict) for c in found] == [(None, "not measured")] * 2
 
 
-def test_openi_before_its_copies_are_collapsed_gives_the_figures_that_stand_beside_all_others(
+def test_openi_with_its_copies_gives_the_figures_beside_others(
     real_data: Path,
 ) -> None:
+    """Open-i before its copies are collapsed gives the figures beside all others."""
     reports = read_source(find_source(real_data))
     texts = [" ".join(x for x in (r.findings, r.impression) if x.strip()) for r in reports]
     found = measure(t for t in texts if t.strip())
@@ -169,7 +173,8 @@ def test_a_bound_of_the_tolerance_counts_as_within() -> None:
     assert Published("x", 0.3, 0.1, "y").verdict(0.4001) == "outside tolerance"
 
 
-def test_a_misspelt_published_figure_and_an_empty_dataset_are_errors(make: MakeDataset) -> None:
+def test_misspelt_published_figure_and_empty_dataset_are_errors(make: MakeDataset) -> None:
+    """A misspelt published figure and an empty dataset are errors."""
     with pytest.raises(DataError, match=r"'positive/Aa'.*did you mean 'positive/a'"):
         describe(make(), [Published("positive/Aa", 0.1, None, "x")])
     with pytest.raises(DataError, match="no report"):
@@ -179,9 +184,10 @@ def test_a_misspelt_published_figure_and_an_empty_dataset_are_errors(make: MakeD
             Published("words/p50", *wrong)
 
 
-def test_what_the_shipped_loaders_publish_has_names_that_a_description_of_them_knows(
+def test_published_names_of_shipped_loaders_are_known(
     make: MakeDataset,
 ) -> None:
+    """What the shipped loaders publish has names that a description knows."""
     publish = 0
     for name in datasets.names():
         kind = datasets.get(name)

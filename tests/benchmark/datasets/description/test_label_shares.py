@@ -26,7 +26,8 @@ def test_the_interval_of_independent_reports_is_scipys(count: int, n: int) -> No
     assert wilson(count / n, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
-def test_one_report_per_patient_is_the_plain_interval_and_copies_of_a_patient_add_nothing() -> None:
+def test_one_report_per_patient_is_plain_and_copies_add_nothing() -> None:
+    """One report per patient gives the plain interval; copies of a patient add nothing."""
     counted = np.arange(60) % 3 == 0
     alone = share(counted, np.arange(60))
     assert alone.effective == pytest.approx(60, abs=1.1)
@@ -36,7 +37,8 @@ def test_one_report_per_patient_is_the_plain_interval_and_copies_of_a_patient_ad
     assert tenfold.effective == pytest.approx(alone.effective, abs=1.1)
 
 
-def test_a_label_that_nobody_has_is_bounded_by_the_patients_not_by_the_reports() -> None:
+def test_label_that_nobody_has_is_bounded_by_patients() -> None:
+    """A label that nobody has is bounded by the patients, not by the reports."""
     none = share(np.zeros(1000, np.bool_), np.arange(1000) // 100)
     assert none.share == 0.0 and none.low == 0.0
     assert none.high == wilson(0.0, 10)[1] > 0.2
@@ -63,7 +65,8 @@ def coverage(effective_reports: bool) -> float:
     return held / 600
 
 
-def test_the_interval_covers_in_clustered_data_where_the_plain_one_does_not() -> None:
+def test_interval_covers_clustered_data_where_plain_does_not() -> None:
+    """The interval covers in clustered data, where the plain one does not."""
     assert 0.925 <= coverage(effective_reports=True) <= 0.975
     assert coverage(effective_reports=False) < 0.75
 
@@ -77,7 +80,8 @@ def test_an_interval_holds_its_share_and_stays_within_0_and_1(rows: list[tuple[b
     assert found.count == sum(counted)
 
 
-def test_the_three_shares_of_a_label_are_of_all_reports_and_sum_to_one() -> None:
+def test_shares_of_a_label_are_of_all_reports_and_sum_to_one() -> None:
+    """The three shares of a label are of all reports, and sum to one."""
     y = np.array([[1, 0], [0, np.nan], [np.nan, np.nan], [1, 1]], np.float32)
     first, second = label_shares(("a", "b"), y, ("p", "p", "q", "r"))
     assert (first.positive.share, first.negative.share, first.unobserved.share) == (0.5, 0.25, 0.25)

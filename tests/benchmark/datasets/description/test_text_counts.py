@@ -22,7 +22,8 @@ TEXTS = (
 )
 
 
-def test_sentences_end_at_stops_and_empty_lines_and_hold_a_letter() -> None:
+def test_sentences_end_at_stops_and_empty_lines() -> None:
+    """Sentences end at stops and empty lines and hold a letter."""
     assert list(sentences("One. Two? Three! 4. 5.5 cm\nmass.\n\nLast")) == [
         "One.",
         "Two?",
@@ -76,13 +77,15 @@ def test_expected_distinct_things_are_the_mean_over_all_samples(
     assert distinct(often, len(reports), sample) == pytest.approx(by_drawing(reports, sample))
 
 
-def test_a_sample_of_everything_has_everything_and_large_numbers_stay_finite() -> None:
+def test_sample_of_everything_is_everything_and_stays_finite() -> None:
+    """A sample of everything has everything, and large numbers stay finite."""
     assert distinct({1: 5, 3: 2}, 10, 10) == distinct({1: 5, 3: 2}, 10, 99) == 7.0
     assert distinct({300_000: 1, 1: 1}, 300_000, 1) == pytest.approx(1 + 1 / 300_000, abs=1e-7)
     assert distinct({}, 10, 5) == 0.0
 
 
-def test_texts_are_read_once_in_any_order_and_lone_surrogates_are_no_trouble() -> None:
+def test_texts_are_read_once_in_any_order_with_lone_surrogates() -> None:
+    """Texts are read once, in any order; lone surrogates are no trouble."""
     one = measure(iter([*TEXTS, "odd \udc80 byte. é"]))
     two = measure(iter(["odd \udc80 byte. é", *TEXTS[::-1]]))
     assert one.vocabulary == two.vocabulary and one.sentence_reports == two.sentence_reports

@@ -42,9 +42,10 @@ def test_a_tree_of_reports_may_lie_behind_a_link(disk: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", [f"{PATIENT}/s50000009.txt", "p10/p10000048", "p11"])
-def test_a_link_inside_a_tree_that_leads_out_is_refused_by_its_name(
+def test_link_that_leads_out_of_a_tree_is_refused_by_its_name(
     disk: Path, tmp_path: Path, name: str
 ) -> None:
+    """A link inside a tree that leads out is refused by its name."""
     folder = mimic(tmp_path / "files")
     target = mimic(disk) / (f"{PATIENT}/s50000003.txt" if name.endswith(".txt") else PATIENT)
     (folder / name).symlink_to(target)
@@ -70,9 +71,10 @@ def test_a_folder_with_the_same_beginning_is_not_inside(tmp_path: Path) -> None:
         inside(tmp_path / "files" / "link", tmp_path / "files")
 
 
-def test_open_i_behind_a_link_is_read_and_a_link_among_its_reports_is_refused(
+def test_openi_behind_a_link_is_read_and_linked_report_refused(
     disk: Path, tmp_path: Path, report_xml: Callable[..., bytes]
 ) -> None:
+    """Open-i behind a link is read; a link among its reports is refused."""
     (disk / "ecgen-radiology").mkdir()
     for n in (1, 2):
         (disk / "ecgen-radiology" / f"{n}.xml").write_bytes(report_xml(f"text {n}"))

@@ -146,7 +146,8 @@ def test_rows_out_of_order_are_refused(
     assert "PRIVATE" not in str(caught.value)
 
 
-def test_the_universe_and_a_limited_dataset_leave_the_texts_on_disk() -> None:
+def test_universe_and_limited_dataset_leave_texts_on_disk() -> None:
+    """The universe and a limited dataset leave the texts on disk."""
     data = Numbered().load(None)
     universe = draw(data, AuditPolicy(), b"key", 1000, 0)
     assert isinstance(universe.texts, Texts)

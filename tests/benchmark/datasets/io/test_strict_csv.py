@@ -42,7 +42,8 @@ def same(one: tuple[float, ...], two: tuple[float, ...]) -> bool:
     return len(one) == len(two) and all(a == b or (a != a and b != b) for a, b in zip(one, two))
 
 
-def test_the_four_label_values_are_read_in_each_of_their_spellings(tmp_path: Path) -> None:
+def test_four_label_values_are_read_in_each_of_their_spellings(tmp_path: Path) -> None:
+    """The four label values are read in each of their spellings."""
     rows = "".join(f"{i},p,{cell},\n" for i, cell in enumerate(SPELLINGS))
     lines = list(table(tmp_path / "a.csv", HEADER + rows))
     assert [line.number for line in lines] == list(range(2, 9))
@@ -50,7 +51,8 @@ def test_the_four_label_values_are_read_in_each_of_their_spellings(tmp_path: Pat
         assert same(line.states, (value, math.nan))
 
 
-def test_columns_are_found_by_name_with_an_index_column_a_bom_and_crlf(tmp_path: Path) -> None:
+def test_columns_are_found_by_name_with_index_bom_and_crlf(tmp_path: Path) -> None:
+    """Columns are found by name, with an index column, a BOM and CRLF."""
     text = "\ufeff,Fracture,who,Unnamed: 0,id,Edema\r\n0,1.0,p,9,s, 0.0 \r\n\r\n1,,p,9,t,-1.0\r\n"
     for name, content in (("a.csv", text.encode()), ("a.csv.gz", gzip.compress(text.encode()))):
         first, second = table(tmp_path / name, content)
@@ -64,7 +66,8 @@ def test_a_gzip_file_is_known_by_its_content_not_its_name(tmp_path: Path) -> Non
     assert len(list(table(tmp_path / "renamed.csv", gzip.compress(text)))) == 1
 
 
-def test_an_alias_stands_for_a_column_and_both_at_once_are_refused(tmp_path: Path) -> None:
+def test_alias_stands_for_a_column_and_both_at_once_are_refused(tmp_path: Path) -> None:
+    """An alias stands for a column, and both at once are refused."""
     options = {"aliases": {"Swelling": "Edema"}}
     (line,) = table(tmp_path / "a.csv", "id,who,Swelling,Fracture\ns,p,1,0\n", **options)
     assert line.states == (1.0, 0.0)
@@ -80,7 +83,8 @@ def test_a_missing_column_is_named_beside_those_that_are_there(tmp_path: Path) -
     )
 
 
-def test_a_file_without_a_header_is_refused_without_quoting_its_first_row(tmp_path: Path) -> None:
+def test_missing_header_is_refused_without_quoting_the_first_row(tmp_path: Path) -> None:
+    """A file without a header is refused without quoting its first row."""
     bare = table(tmp_path / "a.csv", f"s,p,{MARKER},1\n")
     assert "line 1: none of the columns id, who, Edema, Fracture" in refusal(lambda: list(bare))
 
@@ -141,7 +145,8 @@ def test_a_gzip_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     assert "damaged" in refusal(lambda: list(table(tmp_path / "a.csv.gz", bytes(damaged))))
 
 
-def test_an_absent_an_empty_and_a_headed_but_empty_file_are_refused(tmp_path: Path) -> None:
+def test_absent_empty_and_header_only_files_are_refused(tmp_path: Path) -> None:
+    """An absent, an empty and a headed but empty file are refused."""
     absent = Table(tmp_path / "none.csv", COLUMNS)
     assert "cannot be read (No such file or directory)" in refusal(lambda: list(absent))
     assert "is empty" in refusal(lambda: list(table(tmp_path / "a.csv", "")))
@@ -195,9 +200,8 @@ def test_what_a_csv_writer_wrote_is_read_back(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cell=st.text(st.characters(exclude_characters='",\r\n', codec="utf-8"), max_size=12))
-def test_a_label_is_one_of_the_four_values_or_refused_without_being_quoted(
-    tmp_path: Path, cell: str
-) -> None:
+def test_label_outside_the_four_values_is_refused_unquoted(tmp_path: Path, cell: str) -> None:
+    """A label is one of the four values or refused without being quoted."""
     file = table(tmp_path / "a.csv", f"{HEADER}r,p,{cell},0\n")
     if cell.strip() in SPELLINGS:
         (line,) = file

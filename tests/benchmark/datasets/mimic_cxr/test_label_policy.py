@@ -28,9 +28,10 @@ POLICIES = ("positive", "negative", "ignore")
         ("positive, Atelectasis=negative", "negative", (0.0, 0.0, 1.0, 0.0)),
     ],
 )
-def test_blank_zero_one_and_uncertain_become_what_the_policy_says(
+def test_blank_zero_one_and_uncertain_follow_the_policy(
     uncertain: str, blank: str, expected: tuple[float, ...]
 ) -> None:
+    """Blank, zero, one and uncertain become what the policy says."""
     row = Policy.of(uncertain, blank, LABELS).apply(ROW)
     np.testing.assert_array_equal(row, expected)
 
@@ -40,7 +41,8 @@ def test_a_policy_of_one_label_leaves_the_others_alone() -> None:
     np.testing.assert_array_equal(policy.apply((-1.0,) * 4), (math.nan, 1.0, 0.0, math.nan))
 
 
-def test_a_blank_is_masked_where_ignored_but_a_blank_no_finding_is_a_no() -> None:
+def test_ignored_blank_is_masked_but_a_blank_no_finding_is_a_no() -> None:
+    """A blank is masked where ignored, but a blank "no finding" is a no."""
     policy = Policy.of("ignore", "ignore", LABELS)
     np.testing.assert_array_equal(policy.apply((math.nan,) * 4), (0.0, *[math.nan] * 3))
 

@@ -93,9 +93,10 @@ def test_a_truncated_table_is_refused(release: Any, marker: str, part: str) -> N
     assert refusal(release.data, marker).startswith(f"{path}: cut short after line")
 
 
-def test_an_unpacked_table_with_a_bom_crlf_and_an_index_column_reads_the_same(
+def test_unpacked_table_with_bom_crlf_and_index_reads_the_same(
     release: Any, studies: tuple[Any, ...]
 ) -> None:
+    """An unpacked table with a BOM, CRLF and an index column reads the same."""
     expected = MimicCXR().load(release.write())
     for part in ("chexpert", "split"):
         path = release.folder / f"mimic-cxr-2.0.0-{part}.csv.gz"

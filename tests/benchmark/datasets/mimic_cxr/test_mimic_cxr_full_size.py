@@ -81,13 +81,14 @@ def made_up(new_study: Callable[..., Any], labels: tuple[str, ...], studies: int
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["zip", "files"])
-def test_a_release_of_the_real_size_loads_in_minutes_and_bounded_memory(
+def test_real_size_loads_in_minutes_and_bounded_memory(
     release: Any,
     new_study: Callable[..., Any],
     labels: tuple[str, ...],
     form: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """A release of the real size loads in minutes and bounded memory."""
     studies = int(os.environ.get("RADPRIV_TEST_STUDIES", STUDIES))
     data = release.write(list(made_up(new_study, labels, studies)), form)
     run = subprocess.run(

@@ -33,9 +33,8 @@ def refusal(loader: MimicCXR, data: Path | None, marker: str) -> str:
     return message
 
 
-def test_rows_are_studies_in_order_of_patient_with_the_official_split(
-    release: Any, marker: str
-) -> None:
+def test_rows_are_studies_by_patient_with_the_official_split(release: Any, marker: str) -> None:
+    """Rows are studies in order of patient with the official split."""
     data = make_loader("mimic-cxr", {}).load(release.write())
     assert data.ids == (
         "p10000032/s50000003",
@@ -155,9 +154,10 @@ def test_many_missing_reports_are_refused_and_a_few_are_not(
     assert refusal(MimicCXR(), release.data, marker).startswith(f"{path}: gives no")
 
 
-def test_a_report_under_another_patient_than_the_split_says_is_refused(
+def test_report_under_another_patient_than_the_splits_is_refused(
     release: Any, studies: tuple[Any, ...], new_study: Callable[..., Any], marker: str
 ) -> None:
+    """A report under another patient than the split says is refused."""
     release.write()
     one = studies[0]
     moved = [new_study(one.study, 10000764, "validate"), *studies[1:]]
@@ -167,9 +167,10 @@ def test_a_report_under_another_patient_than_the_split_says_is_refused(
     assert "p10/p10000032/s50000007.txt lies under another patient" in message
 
 
-def test_radiologists_replace_the_test_labels_and_narrow_the_test_split(
+def test_radiologists_labels_replace_and_narrow_the_test_split(
     release: Any, studies: tuple[Any, ...], marker: str
 ) -> None:
+    """Radiologists replace the test labels and narrow the test split."""
     release.write()
     gold = MimicCXR(test_labels="radiologist", uncertain="positive")
     message = refusal(gold, release.data, marker)
@@ -244,7 +245,8 @@ def test_a_tree_is_read_once_for_its_identity(
     assert MimicCXR().identity(release.data) == one
 
 
-def test_the_files_are_found_where_wget_puts_them_and_newer_ones_first(release: Any) -> None:
+def test_files_are_found_where_wget_puts_them_newer_ones_first(release: Any) -> None:
+    """The files are found where wget puts them, and newer ones first."""
     release.write()
     text = release.data / "physionet.org" / "files" / "mimic-cxr" / "2.1.0"
     jpg = release.data / "physionet.org" / "files" / "mimic-cxr-jpg" / "2.0.0"

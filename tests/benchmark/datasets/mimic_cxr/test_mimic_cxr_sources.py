@@ -27,7 +27,8 @@ def test_the_files_that_were_chosen_are_named(
     assert "mimic-cxr-reports.zip" in said and newer.name in said and "2.0.0-split" in said
 
 
-def test_a_report_edited_under_its_old_size_and_time_is_read_again(release: Any) -> None:
+def test_report_edited_under_its_old_size_and_time_is_read_again(release: Any) -> None:
+    """A report edited under its old size and time is read again."""
     folder = release.write(form="files") / "mimic-cxr" / "files"
     (report, *_) = sorted(folder.glob("p1*/*/*.txt"))
     before, times = tree_sha256(folder), report.stat()
@@ -37,7 +38,8 @@ def test_a_report_edited_under_its_old_size_and_time_is_read_again(release: Any)
     assert tree_sha256(folder) != before
 
 
-def test_a_pipe_called_like_a_report_is_refused_and_not_waited_for(release: Any) -> None:
+def test_pipe_named_like_a_report_is_refused_and_not_waited_for(release: Any) -> None:
+    """A pipe called like a report is refused and not waited for."""
     data = release.write(form="files")
     pipe = data / "mimic-cxr/files/p10/p10000032/s50999999.txt"
     os.mkfifo(pipe)
@@ -57,9 +59,10 @@ def test_text_files_that_are_called_otherwise_are_counted(release: Any, form: st
     assert MimicCXR().load(data).counts["misnamed_file"] == 2
 
 
-def test_what_is_missing_says_where_it_was_looked_for_and_what_is_there_instead(
+def test_missing_source_says_where_it_was_looked_for(
     release: Any,
 ) -> None:
+    """What is missing says where it was looked for and what is there instead."""
     data: Path = release.write()
     (release.folder / "mimic-cxr-2.0.0-chexpert.csv.gz").unlink()
     with pytest.raises(DataError) as caught:

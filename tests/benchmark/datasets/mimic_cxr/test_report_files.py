@@ -102,7 +102,8 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
     assert "is encrypted" in refusal(path)
 
 
-def test_a_report_too_large_to_be_one_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+def test_oversized_report_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    """A report too large to be one is refused before it is unpacked."""
     path = write_zip(tmp_path / "a.zip", [(NAME, bytes(LARGEST + 1))])
     assert "larger than 1 MiB" in refusal(path)
     data = bytearray(path.read_bytes())  # the same, declared small
@@ -136,9 +137,10 @@ def test_a_report_whose_checksum_is_wrong_is_named(tmp_path: Path) -> None:
     assert f"{NAME}: damaged" in refusal(path)
 
 
-def test_a_tree_with_a_patient_in_a_foreign_group_or_a_study_twice_is_refused(
+def test_tree_with_a_misplaced_patient_or_twin_study_is_refused(
     tmp_path: Path,
 ) -> None:
+    """A tree with a patient in a foreign group, or a study twice, is refused."""
     one, two, wrong = (tmp_path / p for p in ("p10/p10000032", "p11/p11000032", "p11/p10000033"))
     for folder in (one, two):
         folder.mkdir(parents=True)

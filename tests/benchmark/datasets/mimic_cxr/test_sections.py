@@ -76,7 +76,8 @@ def test_the_last_impression_counts_and_an_empty_one_does_not() -> None:
     assert chosen_text(report, "labelled-section") == "Second."
 
 
-def test_below_the_last_headed_paragraph_stands_the_last_paragraph() -> None:
+def test_last_paragraph_stands_below_the_last_headed_one() -> None:
+    """Below the last headed paragraph stands the last paragraph."""
     report = f"{BANNER} INDICATION:  Cough.\n{BLANK} Clear.\n{BLANK} No effusion.\n"
     assert split_sections(report)[-1] == ("last paragraph", "Clear.\n \n No effusion.")
     assert chosen_text(report, "labelled-section") == "Clear. No effusion."
@@ -88,7 +89,8 @@ def test_a_comparison_is_what_is_left_if_there_is_nothing_else() -> None:
     assert chosen_text(f"{BANNER} INDICATION:  Cough.\n", "labelled-section") == ""
 
 
-def test_a_heading_directly_below_an_empty_one_belongs_to_its_text() -> None:
+def test_heading_directly_below_an_empty_one_belongs_to_its_text() -> None:
+    """A heading directly below an empty one belongs to its text."""
     report = f"{BANNER} FINDINGS:\n PA AND LATERAL: Clear.\n{BLANK} IMPRESSION:  Normal.\n"
     assert ("findings", "PA AND LATERAL: Clear.") in split_sections(report)
 

@@ -85,9 +85,8 @@ def test_no_text_is_empty_repeated_or_the_word_for_nothing(openi: Dataset) -> No
     assert all(normal) and not {"nan", "none"} & {word for n in normal for word in n.split()[:1]}
 
 
-def test_the_official_split_and_the_validation_split_have_fixed_sizes(
-    openi: Dataset, real_data: Path
-) -> None:
+def test_official_and_validation_splits_have_fixed_sizes(openi: Dataset, real_data: Path) -> None:
+    """The official split and the validation split have fixed sizes."""
     trial = OpenI(holdout="validation").load(real_data)
     assert (len(openi.rows("train")), len(openi.rows("test"))) == (2499, 596)
     assert (len(trial.rows("train")), len(trial.rows("test"))) == (2014, 485)
@@ -116,9 +115,10 @@ def test_the_union_over_copies_is_what_the_rows_say(
     assert max(map(len, groups.values())) >= 50
 
 
-def test_the_csv_form_of_the_archive_gives_the_same_rows_as_the_archive(
+def test_csv_form_of_the_archive_gives_the_same_rows(
     openi: Dataset, reports: dict[int, Report], tmp_path: Path
 ) -> None:
+    """The CSV form of the archive gives the same rows as the archive."""
     with (tmp_path / "indiana_reports.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("", "impression", "findings", "MeSH", "uid"))
@@ -129,9 +129,10 @@ def test_the_csv_form_of_the_archive_gives_the_same_rows_as_the_archive(
     assert (data.y == openi.y).all() and data.counts == openi.counts
 
 
-def test_every_row_of_the_mapping_is_for_a_code_that_occurs_and_no_code_is_without(
+def test_mapping_rows_and_occurring_codes_are_the_same_set(
     reports: dict[int, Report],
 ) -> None:
+    """Every row of the mapping is for a code that occurs, and no code is without."""
     rules = read_mapping(MAPPING).rules
     codes = {parts(code) for report in reports.values() if report.indexed for code in report.codes}
     assert {code[0] for code in codes} == set(rules)

@@ -40,9 +40,10 @@ def write_images(folder: Path, uids: Iterable[object], header: Iterable[str] = I
     return write_csv(folder / "indiana_projections.csv", rows, header)
 
 
-def test_the_csv_reissue_gives_one_record_per_report_whatever_lies_beside_it(
+def test_csv_reissue_gives_one_record_per_report(
     tmp_path: Path,
 ) -> None:
+    """The CSV reissue gives one record per report, whatever lies beside it."""
     reports = [
         (2, "Cardiomegaly/mild;Catheters, Indwelling", "p", "i", "in", "c", "", "Large heart."),
         (1, "normal", "normal", "i", "in", "c", "Clear, all of it.", "nan"),
@@ -61,9 +62,8 @@ def test_the_csv_reissue_gives_one_record_per_report_whatever_lies_beside_it(
 
 
 @pytest.mark.parametrize("uid", ["{}", "{}.0"])
-def test_a_csv_merged_with_its_images_still_gives_one_record_per_report(
-    tmp_path: Path, uid: str
-) -> None:
+def test_csv_merged_with_its_images_gives_one_record_per_report(tmp_path: Path, uid: str) -> None:
+    """A CSV merged with its images still gives one record per report."""
     header = ("", *COLUMNS, "filename", "projection")
     row = ("normal", "", "i", "in", "c", "Clear.", "Normal.")
     images = [(k, uid.format(n), *row, f"{k}.png", "F") for k, n in enumerate((1, 1, 1, 2, 2))]
@@ -80,9 +80,10 @@ def test_images_and_reports_that_have_no_partner_are_counted(tmp_path: Path) -> 
     assert (counts["reports_without_image"], counts["image_uids_without_report"]) == (1, 2)
 
 
-def test_the_companion_is_named_in_the_identity_only_where_it_is_read(
+def test_companion_is_in_the_identity_only_where_it_is_read(
     tmp_path: Path, archive: Callable[..., Path], report_xml: Callable[..., bytes]
 ) -> None:
+    """The companion is named in the identity only where it is read."""
     write_csv(tmp_path / "indiana_reports.csv", [(1, "normal", "", "", "", "", "Text.", "")])
     alone = OpenI().identity(tmp_path)
     write_images(tmp_path, (1,))
@@ -124,11 +125,12 @@ def test_images_without_their_reports_are_half_a_download(tmp_path: Path) -> Non
     )
 )
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
-def test_the_xml_and_the_csv_form_of_the_same_reports_give_the_same_rows(
+def test_xml_and_csv_of_the_same_reports_give_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory,
     report_xml: Callable[..., bytes],
     reports: dict[int, tuple[list[str], str, str]],
 ) -> None:
+    """The XML and the CSV form of the same reports give the same rows."""
     xml, table = tmp_path_factory.mktemp("xml"), tmp_path_factory.mktemp("csv")
     (xml / "ecgen-radiology").mkdir()
     rows = []

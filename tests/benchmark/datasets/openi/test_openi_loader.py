@@ -48,16 +48,18 @@ def test_a_report_without_text_is_left_out_and_counted() -> None:
 
 
 @pytest.mark.parametrize("codes", [("No Indexing",), (" no indexing",), ()])
-def test_a_report_that_nobody_coded_is_unlabelled_and_never_14_negatives(
+def test_uncoded_report_is_unlabelled_and_never_14_negatives(
     codes: tuple[str, ...],
 ) -> None:
+    """A report that nobody coded is unlabelled, and never 14 negatives."""
     reports = [Report(1, codes, "words", ""), Report(2, ("Scoliosis",), "other words", "")]
     data = OpenI().arrange(reports, read_mapping(MAPPING))
     assert data.ids == ("CXR0002",)
     assert data.counts["unlabelled"] == 1
 
 
-def test_copies_collapse_to_the_lowest_number_and_a_label_of_any_copy_counts() -> None:
+def test_copies_collapse_to_the_lowest_number_with_all_labels() -> None:
+    """Copies collapse to the lowest number, and a label of any copy counts."""
     reports = [
         Report(30, ("Pneumonia",), "Same  words!", ""),
         Report(4, ("Cardiomegaly/mild",), "same", "WORDS."),
@@ -69,7 +71,8 @@ def test_copies_collapse_to_the_lowest_number_and_a_label_of_any_copy_counts() -
     assert counts["copies"] == counts["copies_coded_differently"] == counts["unlabelled"] == 1
 
 
-def test_no_finding_gives_way_to_a_finding_of_another_copy_but_not_to_a_device() -> None:
+def test_no_finding_gives_way_to_a_finding_but_not_to_a_device() -> None:
+    """ "No finding" gives way to a finding of another copy, but not to a device."""
     sick = [Report(1, ("normal",), "same", ""), Report(2, ("Pleural Effusion",), "same", "")]
     device = [Report(3, ("normal",), "also", ""), Report(4, ("Stents",), "also", "")]
     assert rows(sick + device) == {
@@ -88,7 +91,8 @@ def test_the_counts_add_up_to_the_reports() -> None:
         assert len(data) + sum(data.counts[name] for name in left) == len(reports)
 
 
-def test_the_split_is_a_fixed_function_of_the_id_and_gives_a_fifth_to_test() -> None:
+def test_split_is_a_function_of_the_id_with_a_fifth_for_test() -> None:
+    """The split is a fixed function of the id and gives a fifth to test."""
     data = OpenI().arrange(MANY, read_mapping(MAPPING))
     alone = OpenI().arrange(MANY[::7], read_mapping(MAPPING))
     side = dict(zip(data.ids, data.splits))
@@ -107,7 +111,8 @@ def test_the_validation_holdout_never_touches_the_test_rows() -> None:
     assert trial.counts["held_back"] == len(official) - len(train) > 0
 
 
-def test_an_unknown_word_for_an_option_is_refused_with_the_known_ones() -> None:
+def test_unknown_option_value_is_refused_with_the_known_ones() -> None:
+    """An unknown word for an option is refused with the known ones."""
     with pytest.raises(SuiteError, match="option 'text' = 'finding': one of findings"):
         OpenI(text="finding")
     with pytest.raises(SuiteError, match="option 'holdout' = 'train': one of test, validation"):
@@ -132,7 +137,8 @@ def test_identity_names_options_source_and_mapping(archive: Write, report_xml: M
     assert changed["mapping_sha256"] == first["mapping_sha256"]
 
 
-def test_the_card_says_that_units_are_groups_and_that_no_text_is_shipped() -> None:
+def test_card_says_that_units_are_groups_and_no_text_is_shipped() -> None:
+    """The card says that units are groups and that no text is shipped."""
     assert CARD.release == "open" and CARD.calibrated_on == ()
     assert "group of copies" in CARD.unit_note and "no patient ids" in CARD.unit_note
     assert "CC BY-NC-ND 4.0" in CARD.licence and "never redistributed" in CARD.licence

@@ -53,15 +53,17 @@ def test_no_finding_gives_way_to_any_other_code(other: str) -> None:
     assert "No Finding" not in read_mapping(MAPPING).labels(("normal", other))
 
 
-def test_every_label_of_the_dataset_has_a_rule_and_every_rule_a_reason() -> None:
+def test_every_label_has_a_rule_and_every_rule_a_reason() -> None:
+    """Every label of the dataset has a rule, and every rule a reason."""
     mapping = read_mapping(MAPPING)
     reached = {label for rules in mapping.rules.values() for _, label in rules}
     assert reached == set(CHEXPERT)
 
 
-def test_an_unknown_label_is_refused_with_file_row_field_and_the_known_labels(
+def test_unknown_label_is_refused_with_file_row_field_and_known(
     tmp_path: Path,
 ) -> None:
+    """An unknown label is refused with file, row, field and the known labels."""
     message = broken(tmp_path, f"{HEADER}normal,,No Finding,r\nEdema,,Oedema,r\n")
     assert "row 3, field label: no label is called 'Oedema'; did you mean 'Edema'?" in message
     assert all(label in message for label in CHEXPERT)

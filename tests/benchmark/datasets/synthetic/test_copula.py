@@ -28,7 +28,8 @@ def test_a_fit_has_the_rates_and_the_phi_it_was_asked_for() -> None:
     assert np.abs(np.corrcoef(there.T) - phi).max() < 0.025
 
 
-def test_a_matrix_that_no_copula_can_have_is_repaired_to_a_near_one() -> None:
+def test_matrix_of_no_copula_is_repaired_to_a_near_one() -> None:
+    """A matrix that no copula can have is repaired to a near one."""
     wrong = np.array([[1.0, 0.9, -0.9], [0.9, 1.0, 0.9], [-0.9, 0.9, 1.0]])
     assert np.linalg.eigvalsh(wrong)[0] < 0
     mended = nearest(wrong)
@@ -38,7 +39,8 @@ def test_a_matrix_that_no_copula_can_have_is_repaired_to_a_near_one() -> None:
     assert np.array_equal(nearest(good), good)
 
 
-def test_visits_are_correlated_and_each_has_the_same_distribution() -> None:
+def test_visits_are_correlated_with_the_same_distribution_each() -> None:
+    """Visits are correlated and each has the same distribution."""
     latent = Latent(((SCALE,),), (0,), 0.8)
     tape = Tape("visits")
     g = [latent.begin(tape) for _ in range(20_000)]

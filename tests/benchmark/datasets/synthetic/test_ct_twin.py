@@ -70,7 +70,8 @@ class Late(SyntheticCTRate):
         return dataclasses.replace(figures, rates=rates, words=words)
 
 
-def test_a_report_of_600_tokens_can_tell_its_only_finding_in_the_last_forty() -> None:
+def test_long_report_can_hold_its_finding_in_its_last_40_tokens() -> None:
+    """A report of 600 tokens can tell its only finding in the last forty."""
     loader = Late()
     found = 0
     for report in islice(loader.generate(), 250):

@@ -18,7 +18,8 @@ from radpriv.benchmark.datasets.synthetic.plain.truth import visits
 from radpriv.errors import DataError
 
 
-def test_each_label_has_many_wordings_and_some_that_avoid_its_names() -> None:
+def test_each_label_has_many_wordings_and_some_avoid_its_names() -> None:
+    """Each label has many wordings and some that avoid its names."""
     for label in phrase_book().labels:
         wordings = (*label.present, *label.stated)
         assert len(wordings) >= 9, label.name
@@ -66,8 +67,11 @@ def test_a_faulty_phrase_book_is_refused_with_file_and_field(
     assert said in str(caught.value) and str(path) in str(caught.value)
 
 
-def test_what_is_there_is_always_told_and_what_is_not_is_never_told_as_there() -> None:
-    """Each report of a patient without findings uses no whole sentence that tells of one."""
+def test_present_findings_are_always_told_and_absent_ones_never() -> None:
+    """What is there is always told, and what is not is never told as there.
+
+    Each report of a patient without findings uses no whole sentence that tells of one.
+    """
     grammar = phrase_book()
     checked = 0
     for visit in islice(visits(grammar, "a test"), 400):

@@ -25,9 +25,10 @@ def rows(loader: Twin) -> list[Row]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_report_with_identities_differs_from_its_redacted_form_in_the_marks_alone(
+def test_identified_report_differs_from_redacted_in_marks_alone(
     kind: Kind,
 ) -> None:
+    """A report with identities differs from its redacted form in the marks alone."""
     loader = kind(phi=True)
     people = Identities(loader.root)
     filled = 0
@@ -70,7 +71,8 @@ def test_a_report_of_all_sections_holds_about_five_spans() -> None:
     assert 3.5 < spans / reports < 6.5
 
 
-def test_what_identifies_a_patient_stays_and_differs_between_patients() -> None:
+def test_identity_stays_with_a_patient_and_differs_between_them() -> None:
+    """What identifies a patient stays, and differs between patients."""
     people = Identities("radpriv/test")
     one, later, other = (people.values(*which, "woman") for which in ((3, 0), (3, 4), (4, 0)))
     for kind in ("NAME", "MRN", "DOB", "SITE", "PHONE", "REFERRER"):
@@ -80,9 +82,10 @@ def test_what_identifies_a_patient_stays_and_differs_between_patients() -> None:
     assert int(later["AGE"]) >= int(one["AGE"]) >= 17
 
 
-def test_faker_s_version_is_part_of_the_identity_where_it_is_used(
+def test_faker_version_is_in_the_identity_where_it_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Faker's version is part of the identity where it is used."""
     assert "faker" not in SyntheticMimicCXR().identity(None)
     told = SyntheticMimicCXR(phi=True).identity(None)
     assert re.fullmatch(r"\d+\.\d+\.\d+", told["faker"])

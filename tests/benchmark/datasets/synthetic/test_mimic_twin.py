@@ -45,7 +45,8 @@ def test_the_first_hundred_reports_are_the_pinned_ones() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_first_reports_do_not_depend_on_how_many_are_asked_for(kind: Kind) -> None:
+def test_first_reports_do_not_depend_on_how_many_are_asked_for(kind: Kind) -> None:
+    """The first reports do not depend on how many are asked for."""
     many = rows(kind(reports=120))
     for reports in (1, 7, 60):
         assert content(rows(kind(reports=reports))) == content(many[:reports])
@@ -138,10 +139,13 @@ def test_each_text_option_gives_the_sections_it_names() -> None:
     assert counts["without_text"] == 300 - len(texts["impression"])
 
 
-def test_names_stand_in_texts_without_the_finding_and_findings_without_the_name(
+def test_names_stand_without_findings_and_findings_without_names(
     cxr: list[Report],
 ) -> None:
-    """Denied, left open, resolved, asked for in the indication; told by another word."""
+    """Names stand in texts without the finding and findings without the name.
+
+    Denied, left open, resolved, asked for in the indication; told by another word.
+    """
     loader = SyntheticMimicCXR(text="report")
     for label, name in (("Pneumothorax", "pneumothorax"), ("Edema", "edema")):
         y = np.array([r.states[LABELS.index(label) - 1] == POSITIVE for r in cxr])
@@ -169,10 +173,13 @@ def test_nothing_abnormal_is_told_of_a_clear_chest(cxr: list[Report]) -> None:
     assert np.mean([bool(other.search(" ".join(r.sections.values()))) for r in rest]) > 0.04
 
 
-def test_a_report_never_denies_in_its_labelled_section_what_it_leaves_blank_or_says_is_there(
+def test_labelled_section_never_denies_what_is_blank_or_present(
     cxr: list[Report],
 ) -> None:
-    """Neither by joint sentences, which name several labels at once, nor by habit."""
+    """The labelled section never denies what is left blank or said to be there.
+
+    Neither by joint sentences, which name several labels at once, nor by habit.
+    """
     twin = SyntheticMimicCXR()
     alone = [r for r in cxr if not {"findings", "impression"} <= set(r.sections)]
     for name, normal in (
@@ -185,7 +192,8 @@ def test_a_report_never_denies_in_its_labelled_section_what_it_leaves_blank_or_s
         assert len(said) > 40 and {r.states[j] for r in said} == {NEGATIVE}, name
 
 
-def test_findings_go_through_the_chest_in_order_more_often_than_not(cxr: list[Report]) -> None:
+def test_findings_mostly_go_through_the_chest_in_order(cxr: list[Report]) -> None:
+    """Findings go through the chest in order more often than not."""
     heart, bones = re.compile(r"[Hh]eart (size )?(is|and|normal)"), re.compile("osseous|bony|Bones")
     places = []
     for report in cxr:
@@ -224,7 +232,8 @@ def test_the_table_is_cached_and_holds_the_rows(
     assert data.counts["reports"] == 60 and data.counts["patients"] == len(set(data.patients))
 
 
-def test_silver_labels_differ_from_the_true_ones_on_the_same_texts() -> None:
+def test_silver_labels_differ_from_true_ones_on_the_same_texts() -> None:
+    """Silver labels differ from the true ones on the same texts."""
     true, silver = (rows(SyntheticMimicCXR(reports=400, silver=s)) for s in (False, True))
     assert [r.text for r in true] == [r.text for r in silver]
     differ = np.mean([repr(a.y) != repr(b.y) for a, b in zip(true, silver)])
@@ -233,7 +242,8 @@ def test_silver_labels_differ_from_the_true_ones_on_the_same_texts() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_fifty_thousand_reports_take_less_than_a_minute_and_little_memory(kind: Kind) -> None:
+def test_fifty_thousand_reports_take_under_a_minute(kind: Kind) -> None:
+    """Fifty thousand reports take less than a minute and little memory."""
     begin = time.process_time()
     made = sum(1 for _ in kind(reports=50_000).rows(None, Counter(), lambda k: None))
     assert made > 40_000 and time.process_time() - begin < 60

@@ -43,7 +43,8 @@ def test_choices_options_slots_and_escapes() -> None:
     }
 
 
-def test_a_sticky_slot_keeps_its_value_as_long_as_the_details_last() -> None:
+def test_sticky_slot_keeps_its_value_as_long_as_the_details_last() -> None:
+    """A sticky slot keeps its value as long as the details last."""
     details: dict[str, str] = {}
     told = {
         Expander(SLOTS, frozenset({"side"}), Tape("s", i)).text(compiled("{side}"), details)

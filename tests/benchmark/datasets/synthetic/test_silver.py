@@ -54,7 +54,8 @@ def test_each_class_is_found_as_well_as_the_labeller_finds_it() -> None:
     assert checked > 16
 
 
-def test_without_noise_the_states_stay_and_no_finding_has_its_own_f1() -> None:
+def test_states_stay_without_noise_and_no_finding_has_its_own_f1() -> None:
+    """Without noise the states stay, and "no finding" has its own F1."""
     still, tape = Noise.of(SyntheticCTRate.figures()), Tape("still")
     k = len(SyntheticCTRate.figures().labels)
     rows = [tuple(tape.pick((BLANK, NEGATIVE, 3)) for _ in range(k)) for _ in range(4000)]

@@ -39,7 +39,8 @@ def test_it_is_calibrated_on_nothing_and_needs_no_data() -> None:
     assert SyntheticPlain().find(None) is None
 
 
-def test_the_first_reports_do_not_depend_on_how_many_are_asked_for(plain: Dataset) -> None:
+def test_first_reports_do_not_depend_on_how_many_are_asked_for(plain: Dataset) -> None:
+    """The first reports do not depend on how many are asked for."""
     for reports in (1, 7, 200):
         few = SyntheticPlain(reports=reports).load(None)
         assert content(few, reports) == content(plain, reports)
@@ -51,7 +52,8 @@ def test_another_seed_gives_other_texts(plain: Dataset) -> None:
     assert content(SyntheticPlain(reports=300, seed=1).load(None), 300) == content(other, 300)
 
 
-def test_the_rates_are_near_those_set_by_hand_and_no_label_is_constant(plain: Dataset) -> None:
+def test_rates_are_near_those_set_by_hand_and_none_is_constant(plain: Dataset) -> None:
+    """The rates are near those set by hand, and no label is constant."""
     seen = dict(zip(plain.labels, plain.y.mean(axis=0).tolist()))
     for label in phrase_book().labels:
         assert abs(seen[label.name] - label.rate) < 0.12 * label.rate + 0.02, label.name
@@ -157,7 +159,8 @@ def mark_scope(text: str) -> str:
 
 
 @pytest.mark.slow
-def test_counting_words_goes_far_and_reading_negation_goes_further(plain: Dataset) -> None:
+def test_counting_words_goes_far_and_reading_negation_further(plain: Dataset) -> None:
+    """Counting words goes far, and reading negation goes further."""
     texts = list(plain.texts)
     for c in (10.0, 30.0):
         assert 0.75 < weighted_f1(plain, texts, c) < 0.88

@@ -68,7 +68,8 @@ def test_rates_are_within_a_point_and_phi_within_a_twentieth(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_twin_of_independent_labels_or_of_another_rate_would_be_found(kind: Kind) -> None:
+def test_twin_of_independent_labels_or_another_rate_is_found(kind: Kind) -> None:
+    """A twin of independent labels or of another rate would be found."""
     figures = kind.figures()
     k = len(figures.labels)
     alone = tuple((*[0] * i, SCALE) for i in range(k))
@@ -82,7 +83,8 @@ def test_a_twin_of_independent_labels_or_of_another_rate_would_be_found(kind: Ki
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_patients_have_the_published_number_of_reports_and_lasting_findings(kind: Kind) -> None:
+def test_report_counts_are_published_ones_and_findings_last(kind: Kind) -> None:
+    """Patients have the published number of reports and lasting findings."""
     figures = kind.figures()
     mean = 3.45 if kind is SyntheticMimicCXR else 1.21
     expected = sum((i + 1) * share for i, share in enumerate(figures.reports_per_patient))
@@ -109,7 +111,8 @@ def test_sections_of_the_cxr_twin_are_as_frequent_as_published(cxr: list[Report]
     assert abs(np.mean(["last paragraph" in r.sections for r in cxr]) - 0.046) < 0.015
 
 
-def test_sections_that_stand_alone_deny_more_and_rates_stay_as_published() -> None:
+def test_standalone_sections_deny_more_and_rates_stay_published() -> None:
+    """Sections that stand alone deny more, and rates stay as published."""
     figures = SyntheticMimicCXR.figures()
     assert abs(sum(figures.kinds) - 1) < 1e-9 and SyntheticCTRate.figures().kinds == (1.0, 0.0, 0.0)
     seen = [next(visits(figures, "kinds", p)) for p in range(4000)]
@@ -180,7 +183,8 @@ def uniqueness(texts: Texts) -> tuple[float, float]:
     return len({normal(t) for t in texts}) / len(texts), len(set(sentences)) / len(sentences)
 
 
-def test_open_is_repetition_stands_beside_a_twins_by_the_same_definitions() -> None:
+def test_openi_repetition_and_a_twins_have_the_same_definitions() -> None:
+    """Open-i's repetition stands beside a twin's by the same definitions."""
     published = {
         p.figure: p.value for p in SyntheticMimicCXR(text="findings+impression").published()
     }
@@ -241,8 +245,11 @@ def test_cues_of_the_ct_twin_are_near_ct_rate_s(ct: list[Report]) -> None:
     assert abs(np.mean(["?" in twin.chosen(r.sections) for r in ct]) - 0.21) < 0.05
 
 
-def test_keywords_find_as_many_positives_of_the_ct_twin_as_published(ct: list[Report]) -> None:
-    """Where nothing else says the word: no trap, and hardly a denial."""
+def test_keywords_find_as_many_ct_twin_positives_as_published(ct: list[Report]) -> None:
+    """Keywords find as many positives of the CT twin as published.
+
+    Where nothing else says the word: no trap, and hardly a denial.
+    """
     twin, figures = SyntheticCTRate(), SyntheticCTRate.figures()
     for name in ("Hiatal hernia", "Emphysema", "Mosaic attenuation pattern", "Bronchiectasis"):
         j = [label.name for label in figures.labels].index(name)
@@ -253,7 +260,8 @@ def test_keywords_find_as_many_positives_of_the_ct_twin_as_published(ct: list[Re
         assert abs(found - figures.labels[j].recall) < room, name
 
 
-def test_the_figures_beside_a_description_are_those_of_the_calibration() -> None:
+def test_figures_beside_a_description_are_the_calibrations() -> None:
+    """The figures beside a description are those of the calibration."""
     by_name = {p.figure: p for p in SyntheticMimicCXR().published()}
     assert by_name["positive/Edema"].value == 0.1147 and by_name["positive/Edema"].tolerance == 0.01
     assert by_name["unobserved/Pneumonia"].value == 0.0777 and "tokens/p50" not in by_name

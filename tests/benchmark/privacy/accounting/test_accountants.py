@@ -134,7 +134,9 @@ def test_the_second_process_ends_with_the_block() -> None:
     assert process.poll() is not None
 
 
-def test_an_accountant_that_hangs_is_killed_and_the_next_is_asked() -> None:
+def test_accountant_that_hangs_is_killed_and_the_next_is_asked() -> None:
+    """An accountant that hangs is killed and the next is asked."""
+
     class Stub(Accountants):
         command = (sys.executable, "-c", HANGS)
 

@@ -48,9 +48,10 @@ def waste(epsilon: float, rate: float, steps: int, delta: float) -> tuple[float,
 @pytest.mark.parametrize(
     ("epsilon", "rate", "steps", "delta"), [c for c in GRID[::5] if c[1] != 1e-4 or c[0] >= 1]
 )
-def test_noise_keeps_the_budget_and_wastes_half_a_percent_at_most(
+def test_noise_keeps_the_budget_and_wastes_half_a_percent(
     epsilon: float, rate: float, steps: int, delta: float
 ) -> None:
+    """Noise keeps the budget and wastes half a percent at most."""
     certified, finer = waste(epsilon, rate, steps, delta)
     assert certified <= 1 and finer >= 0.995
 
@@ -74,10 +75,13 @@ def test_a_grid_that_ignores_steps_or_epsilon_would_waste_more(
     calibrate.cache_clear()
 
 
-def test_losses_rounded_to_nearest_would_certify_less_than_is_spent(
+def test_rounding_losses_to_nearest_would_certify_too_little(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Unsampled closed form as the truth; the broken variant halves what lies beyond a cut."""
+    """Losses rounded to nearest would certify less than is spent.
+
+    Unsampled closed form as the truth; the broken variant halves what lies beyond a cut.
+    """
     from dp_accounting.pld import privacy_loss_distribution as library
 
     exact = gaussian_epsilon(1.0, 1, 1e-5)
@@ -93,9 +97,10 @@ def test_losses_rounded_to_nearest_would_certify_less_than_is_spent(
 
 @pytest.mark.parametrize("epsilon", [0.01, 0.1, 1.0, 8.0, 10.0])
 @pytest.mark.parametrize(("rate", "steps"), [(Q, 390), (0.2, 150), (1.0, 60)])
-def test_the_certificate_meets_the_budget_and_wastes_at_most_half_a_percent(
+def test_certificate_meets_the_budget_and_wastes_little(
     epsilon: float, rate: float, steps: int
 ) -> None:
+    """The certificate meets the budget and wastes at most half a percent."""
     sigma = calibrate(epsilon, 1e-5, rate, steps)
     spent, _ = certificate((Group(rate, sigma, steps),), 1e-5, epsilon)
     assert 0.995 * epsilon <= spent <= epsilon
@@ -167,9 +172,8 @@ def test_infinite_epsilon_needs_no_noise_and_nonsense_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("sigma", "steps"), [(0.72, 390), (1.0, 100), (123.25, 390)])
-def test_the_bounded_engine_says_what_the_librarys_accountant_says(
-    sigma: float, steps: int
-) -> None:
+def test_bounded_engine_says_what_the_librarys_accountant_says(sigma: float, steps: int) -> None:
+    """The bounded engine says what the library's accountant says."""
     from dp_accounting import dp_event
     from dp_accounting.pld import PLDAccountant
     from dp_accounting.privacy_accountant import NeighboringRelation
@@ -246,9 +250,10 @@ print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak 
 @pytest.mark.parametrize(
     "case", [(Q, 123.4, 390, 0.01), (1e-4, 0.6995, 10_000, 0.1), (1e-4, 0.6581, 1, 0.001)]
 )
-def test_a_certificate_takes_less_than_two_seconds_and_500_megabytes(
+def test_certificate_takes_under_two_seconds_and_500_megabytes(
     case: tuple[float, float, int, float],
 ) -> None:
+    """A certificate takes less than two seconds and 500 megabytes."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE.format(*case)], capture_output=True, text=True, check=True
     )
@@ -329,7 +334,8 @@ def test_a_search_for_noise_ends_at_its_limit(monkeypatch: pytest.MonkeyPatch) -
     assert calibrate(1.0, 1e-5, 0.07, 77) > 0.5
 
 
-def test_what_another_accountant_says_of_a_guess_is_not_said_of_a_search() -> None:
+def test_accountant_named_for_a_guess_is_not_named_for_a_search() -> None:
+    """What another accountant says of a guess is not said of a search."""
     with pytest.raises(pld.NoAnswer) as told:
         calibrate(100.0, 1e-12, 0.5, 1)
     assert "no noise multiplier for epsilon 100, delta 1e-12" in str(told.value)

@@ -32,8 +32,11 @@ def test_one_unit_is_the_certificate_and_more_units_cost_more() -> None:
 
 
 @pytest.mark.parametrize("k", [2, 5])
-def test_unsampled_units_are_one_gaussian_with_k_times_the_sensitivity(k: int) -> None:
-    """Balle & Wang 2018, Theorem 8, with sigma / k."""
+def test_unsampled_units_have_k_times_the_sensitivity(k: int) -> None:
+    """Unsampled units are one Gaussian with k times the sensitivity.
+
+    Balle & Wang 2018, Theorem 8, with sigma / k.
+    """
     s = 20.0 / math.sqrt(9) / k
 
     def excess(e: float) -> float:
@@ -145,6 +148,7 @@ def test_the_first_grid_for_two_units_fits_twice_the_epsilon(
     assert len(intervals) == 1
 
 
-def test_a_loss_beyond_float64_is_no_answer_for_many_units_either() -> None:
+def test_loss_beyond_float64_is_no_answer_for_many_units_either() -> None:
+    """A loss beyond float64 is no answer for many units either."""
     with pytest.raises(pld.NoAnswer, match="2 units together: PLD has no answer"):
         group_certificate((Group(0.1, 1e-6, 1),), 1e-5, 2, 1.0)

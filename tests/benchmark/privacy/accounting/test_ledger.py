@@ -20,7 +20,8 @@ def release(step: int, sigma: float = 1.0, rate: float = 0.02, name: str = "g") 
     return Release(step, name, 1.0, sigma, rate, "00")
 
 
-def test_equal_steps_are_one_group_and_releases_of_a_step_are_merged() -> None:
+def test_equal_steps_are_a_group_and_releases_of_a_step_merge() -> None:
+    """Equal steps are one group, and releases of a step are merged."""
     made = [release(t) for t in range(5)] + [release(4, name="h")]
     assert groups(made) == (Group(0.02, 1 / math.sqrt(2), 1), Group(0.02, 1.0, 4))
 

@@ -25,7 +25,8 @@ def test_rdp_is_a_bound_and_states_no_error() -> None:
     assert rdp(GROUP, DELTA) == pytest.approx(8.04, rel=1e-3)
 
 
-def test_pld_s_error_is_twice_what_a_grid_twice_as_fine_takes_off() -> None:
+def test_pld_error_is_twice_what_a_grid_twice_as_fine_takes_off() -> None:
+    """PLD's error is twice what a grid twice as fine takes off."""
     epsilon, error = oracles.pld(GROUP, DELTA, NEAR)
     whole, interval = calibration.certificate(GROUP, DELTA, NEAR)
     finer = engine.epsilon(GROUP, DELTA, interval / 2)
@@ -123,16 +124,18 @@ def test_prv_s_bounds_are_checked(
 
 
 @pytest.mark.parametrize("name", ["PLD", "PRV", "RDP"])
-def test_the_noise_that_an_accountant_finds_spends_what_it_guarantees(name: str) -> None:
+def test_noise_that_an_accountant_finds_spends_its_guarantee(name: str) -> None:
+    """The noise that an accountant finds spends what it guarantees."""
     rate, steps, epsilon = GROUP[0].rate, 390, 7.0
     sigma = oracles.noise(name, epsilon, DELTA, rate, steps, 0.72)
     value, error = oracles.ORACLES[name]((Group(rate, sigma, steps),), DELTA, epsilon)
     assert 0.99 * epsilon <= value + error <= epsilon
 
 
-def test_noise_is_searched_to_half_a_percent_from_the_first_guess(
+def test_noise_search_ends_within_half_a_percent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Noise is searched to half a percent from the first guess."""
     asked: list[Any] = []
     monkeypatch.setattr(oracles, "search", lambda spent, *how: asked.append(how) or 2.5)
     question = {"accountant": "RDP", "noise": [7.0, DELTA, 0.1, 10, 0.72]}
@@ -157,10 +160,13 @@ def test_the_process_may_take_four_gibibytes(monkeypatch: pytest.MonkeyPatch) ->
     assert limits == [(resource.RLIMIT_DATA, (2**32, 2**32))]
 
 
-def test_the_process_is_ready_first_and_then_answers_line_by_line(
+def test_process_is_ready_first_and_then_answers_line_by_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Every line is flushed: who asks waits for it on a pipe."""
+    """The process is ready first and then answers line by line.
+
+    Every line is flushed: who asks waits for it on a pipe.
+    """
 
     class Pipe(io.StringIO):
         flushed = 0

@@ -29,15 +29,17 @@ def test_each_large_order_is_tried_where_it_is_the_best(order: int) -> None:
     assert rdp((Group(1.0, sigma, 1),), DELTA) == pytest.approx(best[0], rel=1e-9)
 
 
-def test_large_orders_are_two_to_the_n_and_one_and_a_half_times_that() -> None:
+def test_large_orders_are_powers_of_two_and_their_one_and_a_half() -> None:
+    """Large orders are two to the n, and one and a half times that."""
     assert sorted(LARGE) == [
         2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 49152, 65536, 98304,
     ]  # fmt: skip
 
 
-def test_the_library_is_quiet_in_it_and_as_loud_as_before_afterwards(
+def test_library_is_quiet_inside_and_as_loud_as_before_after(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The library is quiet inside, and afterwards as loud as before."""
     logger = logging.getLogger("absl")
     monkeypatch.setattr(logger, "level", logging.INFO)
     with _quiet():
@@ -46,9 +48,10 @@ def test_the_library_is_quiet_in_it_and_as_loud_as_before_afterwards(
 
 
 @pytest.mark.parametrize(("sigma", "tables"), [(1.0, 1), (400.0, 2)])
-def test_large_orders_are_asked_only_where_the_largest_of_the_others_is_best(
+def test_large_orders_are_tried_where_the_largest_other_is_best(
     sigma: float, tables: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Large orders are asked only where the largest of the others is best."""
     asked: list[object] = []
 
     class Counted(RdpAccountant):

@@ -1,0 +1,1 @@
+"""What stands beside the tables of a report: headline, claim, card and provenance, in words."""

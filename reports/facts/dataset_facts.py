@@ -1,0 +1,55 @@
+"""What a report says of a dataset: its card, its counts, what was planted, its test set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from radpriv.reports.facts.card_facts import card_facts
+from radpriv.reports.results.dataset_scores import DatasetScores
+from radpriv.reports.results.load import Done
+
+RELEASE = {
+    "open": "open: everything in this report may be shared",
+    "aggregates": "aggregates: this report may be shared, the per-record files may not",
+    "nothing": "nothing: this report must not leave the machine",
+}
+
+
+def dataset_facts(
+    done: Iterable[Done], scores: DatasetScores | None
+) -> tuple[tuple[str, str], ...]:
+    record = next((d.record for d in done), None)
+    if record is None:
+        return ()
+    card, cell = record["card"], record["cell"]
+    release = RELEASE.get(card["release"], card["release"])
+    options = cell.get("dataset_identity", {}).get("options", {})
+    shown = {**card, "unit_note": card["unit_note"] or cell["budget"]["unit"]}
+    told = card_facts(shown, record["label_names"], options, release)
+    facts = [(name, said if isinstance(said, str) else "; ".join(said)) for name, said in told]
+    if record.get("counts"):
+        facts.append(
+            ("Counts", ", ".join(f"{k} {v:,}" for k, v in sorted(record["counts"].items())))
+        )
+    if planted := cell.get("audit", {}).get("planted"):
+        facts.append(("Planted", planted_in_words(planted)))
+    if scores:
+        facts.append(
+            (
+                "Test set",
+                f"{scores.test_records:,} records of "
+                f"{scores.test_patients:,} patients, {len(scores.labels)} labels",
+            )
+        )
+    return tuple((str(k), str(v)) for k, v in facts)
+
+
+def planted_in_words(planted: Iterable[Mapping[str, Any]]) -> str:
+    """ "50 rare-token, 4 × 16 secret; each is in the training set by a coin"."""
+    said = []
+    for p in planted:
+        copies = f" × {p['copies']}" if p["copies"] > 1 else ""
+        many = f"{p['share']:.0%} of candidates" if p["share"] else f"{p['count']:,}{copies}"
+        said.append(f"{many} {p['kind']}")
+    return f"canaries: {', '.join(said)}; each takes part in training by a coin of its own"

@@ -1,0 +1,74 @@
+"""What each row guarantees, from the certificates of its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from radpriv.reports.render.numbers import NOT_ASKED, delta_name, epsilon_name
+from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.results.dataset_results import DatasetResults
+from radpriv.reports.sections import Place, Section, table
+
+
+@table("privacy", Place(Section.DETAILS, 30))
+def privacy_table(of: DatasetResults) -> Table | None:
+    """What each private row guarantees, from the certificates of its cells."""
+    if (scores := of.scores) is None:
+        return None
+    rows = []
+    for r in (r for r in scores.rows if r.records):
+        first = r.records[0]
+        claim, certificates = first.get("claim"), [c.get("certificate") for c in r.records]
+        parameters = Cell(f"{first['trainable_parameters']:,}", "number")
+        certified = [c for c in certificates if c]
+        facts: tuple[Cell, ...]
+        if claim and len(certified) == len(certificates):
+            worst = max(float(c["epsilon"]) for c in certified)
+            facts = (
+                Cell(f"{worst:.4g}", "number"),
+                Cell(delta_name(certified[0]["delta"]), "number"),
+                Cell(claim["unit"]),
+                _together(certified),
+                Cell(first["cell"]["noise_mode"]),
+            )
+        else:
+            facts = (Cell("none", "text"), *(Cell(NOT_ASKED, "absent") for _ in range(4)))
+        rows.append(
+            (Cell(r.name, "name"), Cell(epsilon_name(r.epsilon), "label"), *facts, parameters)
+        )
+    return Table(
+        "privacy",
+        "What is guaranteed",
+        (
+            "method",
+            "budget",
+            "certified ε",
+            "δ",
+            "unit",
+            "ε together",
+            "noise",
+            "trainable parameters",
+        ),
+        tuple(rows),
+        (
+            "ε together: where the unit is the report, the ε at the same δ for 2 / 5 / 10 reports "
+            "that are added or removed together, as those of one patient are.",
+            "certified ε: recomputed from the ledger, the largest over the seeds. “none”: no "
+            "certificate, nothing is guaranteed.",
+            "replayable noise: the guarantee holds only against who does not know the key.",
+        ),
+    )
+
+
+def _together(certificates: Sequence[Mapping[str, Any]]) -> Cell:
+    """The largest group figures over the seeds, or why there is none."""
+    given = [c["together"] for c in certificates if c.get("together")]
+    if len(given) < len(certificates):
+        return Cell(NOT_ASKED, "absent")
+    worst: list[str] = []
+    for k in sorted(given[0], key=int):
+        values = [g[k] for g in given]
+        known = None not in values
+        worst.append(f"{max(map(float, values)):.3g}" if known else "no answer")
+    return Cell(" / ".join(worst), "number")

@@ -1,0 +1,54 @@
+"""radpriv export: a finished cell's model as a folder that loads without radpriv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from radpriv.cli.options import (
+    DEFAULT_STORE,
+    DebugOption,
+    JsonOption,
+    StoreOption,
+    err,
+    out,
+    print_json,
+)
+
+
+def export(
+    cell: Annotated[str, typer.Argument(help="cell id, or the start of one")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="absent or empty")],
+    encoder: Annotated[
+        str, typer.Option("--encoder", help="the cell's, where it is not found by its name")
+    ] = "",
+    with_encoder: Annotated[
+        bool, typer.Option("--with-encoder", help="copy its weights also where the hub has them")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write a cell's model for transformers and PEFT, with a README. Of open data alone."""
+    from radpriv.interrupt import STATUS, print_interrupted
+    from radpriv.workflow.export import export as write
+
+    try:
+        with err.status(f"exporting {escape(cell)}"):
+            made = write(store, cell, folder, encoder, with_encoder)
+    except KeyboardInterrupt:
+        print_interrupted(err, "nothing was exported")
+        raise typer.Exit(STATUS) from None
+    if as_json:
+        shown = {"cell_id": made.cell_id, "folder": str(made.folder), "files": list(made.files)}
+        more = {"encoder": made.base or None, "notes": list(made.notes)}
+        print_json({**shown, **more})
+        return
+    where = {"": "", "encoder": ", its encoder copied into encoder/"}
+    lines = [f"{made.cell_id}: {made.folder}{where.get(made.base, f', encoder {made.base}')}"]
+    lines += [note.replace("**", "") for note in made.notes]
+    for line in (*lines, f"to classify a report: {made.folder / 'README.md'}"):
+        out.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,55 @@
+"""Options that several verbs share, the two consoles, and how a result is printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+out = Console(soft_wrap=False)
+err = Console(stderr=True)
+
+SuiteName = Annotated[str, typer.Argument(help="name of a shipped suite, or a TOML file")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", envvar="RADPRIV_DATA", help="folder with source data")
+]
+StoreOption = Annotated[
+    Path, typer.Option("--store", envvar="RADPRIV_STORE", help="folder for results")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON on stdout")]
+DebugOption = Annotated[
+    bool, typer.Option("--debug", help="show the traceback of an error, which may quote a report")
+]
+MethodOption = Annotated[
+    list[str] | None,
+    typer.Option("--method", help="name or plug-in file; replaces that axis"),
+]
+EncoderOption = Annotated[
+    str, typer.Option("--encoder", help="name, folder, or hub-id@revision; replaces that axis")
+]
+PretrainedOption = Annotated[
+    str, typer.Option("--pretrained-on", help="what --encoder was pretrained on")
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", help="N reports, one seed and 2 references, at most 20 steps: a smoke test"
+    ),
+]
+DEFAULT_STORE = Path("radpriv-store")
+
+
+def print_json(value: Any, sort_keys: bool = False) -> None:
+    """What `--json` writes on stdout, and nothing else does."""
+    print(json.dumps(value, indent=1, sort_keys=sort_keys, ensure_ascii=False))
+
+
+def show(outcome: Any, as_json: bool) -> None:
+    """An outcome of run, attack or report."""
+    if as_json:
+        print_json(outcome.as_dict(), sort_keys=True)
+        return
+    outcome.print(out)
