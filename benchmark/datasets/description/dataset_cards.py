@@ -16,7 +16,6 @@ from dataclasses import fields
 from typing import TypedDict
 
 from radpriv.benchmark.datasets.base import Loader, datasets
-from radpriv.benchmark.store.dataset_card import Release
 
 RELEASE = {
     "open": "open: results, aggregates and hashed ids may be shared",
@@ -47,7 +46,7 @@ class DatasetEntry(TypedDict):
     title: str
     licence: str
     access: str
-    release: Release
+    release: str
     labels_from: str
     unit_note: str
     known_errors: tuple[str, ...]
