@@ -61,6 +61,7 @@ def predict(
         for i in range(len(found)):
             print(json.dumps(_as_dict(found, reports, i, every), ensure_ascii=False))
     else:
+        out.print(found.cell_id, highlight=False, soft_wrap=True)
         out.print(_table(found, reports, every))
 
 
@@ -92,7 +93,7 @@ def _as_dict(found: Predictions, reports: Reports, i: int, every: bool) -> dict[
 
 def _table(found: Predictions, reports: Reports, every: bool) -> Table:
     """A row for each label that is shown, the line of the report before its first."""
-    shown = Table("line", "label", "probability", title=found.cell_id, title_justify="left")
+    shown = Table("line", "label", "probability")
     shown.columns[0].justify = shown.columns[2].justify = "right"
     if every:
         shown.add_column("positive")
