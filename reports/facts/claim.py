@@ -39,9 +39,9 @@ def claim(scores: DatasetScores | None) -> tuple[str, ...]:
     ]
     sources = sorted(
         {
-            f"{r['cell']['method']}: {told['source']}"
+            f"{r['cell']['method']}: {bound['source']}"
             for r in certified
-            for told in r.get("declared", ())
+            for bound in r.get("declared", ())
         }
     )
     if sources:

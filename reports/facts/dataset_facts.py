@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from radpriv.benchmark.store.dataset_card import Card
 from radpriv.reports.facts.card_facts import card_facts
 from radpriv.reports.results.dataset_scores import DatasetScores
 from radpriv.reports.results.load import Done
@@ -22,12 +24,11 @@ def dataset_facts(
     record = next((d.record for d in done), None)
     if record is None:
         return ()
-    card, cell = record["card"], record["cell"]
-    release = RELEASE.get(card["release"], card["release"])
+    card, cell = Card(**record["card"]), record["cell"]
     options = cell.get("dataset_identity", {}).get("options", {})
-    shown = {**card, "unit_note": card["unit_note"] or cell["budget"]["unit"]}
-    told = card_facts(shown, record["label_names"], options, release)
-    facts = [(name, said if isinstance(said, str) else "; ".join(said)) for name, said in told]
+    card = replace(card, unit_note=card.unit_note or cell["budget"]["unit"])
+    lines = card_facts(card, record["label_names"], options, RELEASE[card.release])
+    facts = [(name, text if isinstance(text, str) else "; ".join(text)) for name, text in lines]
     if record.get("counts"):
         facts.append(
             ("Counts", ", ".join(f"{k} {v:,}" for k, v in sorted(record["counts"].items())))
@@ -47,9 +48,9 @@ def dataset_facts(
 
 def planted_in_words(planted: Iterable[Mapping[str, Any]]) -> str:
     """ "50 rare-token, 4 × 16 secret; each is in the training set by a coin"."""
-    said = []
+    kinds = []
     for p in planted:
         copies = f" × {p['copies']}" if p["copies"] > 1 else ""
         many = f"{p['share']:.0%} of candidates" if p["share"] else f"{p['count']:,}{copies}"
-        said.append(f"{many} {p['kind']}")
-    return f"canaries: {', '.join(said)}; each takes part in training by a coin of its own"
+        kinds.append(f"{many} {p['kind']}")
+    return f"canaries: {', '.join(kinds)}; each takes part in training by a coin of its own"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from radpriv.reports.results.load import AttackResult, Entry, Results
+from radpriv.benchmark.store.attack_schema import AttackResult, Extracted, Role, Summary
+from radpriv.reports.results.load import Entry, Results
 
 BLIND = "blind"
 """The attack that sees no model: no attack, but a check of the split."""
@@ -59,24 +59,24 @@ def attack_names(results: Results, dataset: str) -> list[str]:
 
 
 def _strength(result: AttackResult) -> float:
-    told = result.summary.get("attack") or result.summary.get("control") or {}
-    return float(told.get("auc", 0.0))
+    own = result.summary.get("attack") or result.summary.get("control")
+    return own.auc.value if own else 0.0
 
 
-def told(found: Sequence[Family], role: str) -> list[Mapping[str, Any]]:
-    """The summaries of one role."""
+def summaries(found: Sequence[Family], role: Role) -> list[Summary]:
+    """Those of one role."""
     return [f.result.summary[role] for f in found if f.result and role in f.result.summary]
 
 
-def own_results(
-    results: Results, dataset: str, kind: str
-) -> list[tuple[tuple[Entry, ...], AttackResult]]:
-    """Results of one kind with the entries of their family, in the plan's order."""
+def extractions(
+    results: Results, dataset: str
+) -> list[tuple[tuple[Entry, ...], AttackResult, Extracted]]:
+    """Results of extraction attacks with the entries of their family, in the plan's order."""
     return [
-        (tuple(entries), a)
+        (tuple(entries), a, a.extracted)
         for family, entries in _by_family(results, dataset).items()
         for a in results.attacks
-        if a.family == family and a.kind == kind
+        if a.family == family and a.extracted is not None
     ]
 
 

@@ -20,10 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from radpriv.errors import ReportError
-
-COUNTING = 5
-"""Attack results of an older rule counted near-copies in their headline: they are not shown."""
+from radpriv.benchmark.store.attack_schema import AttackResult, Superseded, read_result
+from radpriv.errors import ReportError, StoreError
 
 
 @dataclass(frozen=True)
@@ -69,35 +67,6 @@ class Done:
     entry: Entry
     record: Mapping[str, Any] = field(repr=False)
     scores: Scores | None = field(repr=False)
-
-
-@dataclass(frozen=True)
-class AttackResult:
-    """One result.json: an attack on the cells of one family. rows and summary as in the file.
-
-    kind: "membership" or "extraction".  on: the candidates attacked, "records", "secrets" or
-    "gradients".  rows: one per seed and role.  summary: role ("attack", "null", "known",
-    "control") → mean over seeds.  audit: role → bounds on ε (None: too few).  subsets: AUC by group
-    of records, label and patient.  quantity: what an extraction attack measures; remarks: what must
-    be known to read it.
-    """
-
-    attack_id: str
-    attack: str
-    version: int
-    params: Mapping[str, Any]
-    family: str
-    cells: tuple[str, ...]
-    rows: tuple[Mapping[str, Any], ...] = field(repr=False)
-    summary: Mapping[str, Mapping[str, Any]] = field(repr=False)
-    kind: str = "membership"
-    on: str = "records"
-    audit: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    subsets: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    diagnostics: tuple[Mapping[str, float], ...] = field(default=(), repr=False)
-    quantity: str = ""
-    chance: float | None = None
-    remarks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -286,37 +255,18 @@ def _attacks(
     doubles, unread = [], []
     folder = store / "attacks"
     names = [p.parent.name for p in folder.glob("*/result.json")] if wanted is None else wanted
-    for path in (folder / name / "result.json" for name in sorted(names)):
+    for name in sorted(names):
         try:
-            data = _json(path)
-            if "attack_id" in data and data.get("counting", 1) != COUNTING:
-                continue
-            result = AttackResult(
-                data["attack_id"],
-                data["attack"],
-                int(data["attack_version"]),
-                data["params"],
-                data["family"],
-                tuple(data["cells"]),
-                tuple(data["rows"]),
-                data["summary"],
-                data.get("kind", "membership"),
-                data.get("on", "records"),
-                data.get("audit") or {},
-                data.get("subsets") or {},
-                tuple(data.get("diagnostics") or ()),
-                data.get("quantity") or "",
-                data.get("chance"),
-                data.get("remarks") or {},
-            )
-        except (ReportError, AttributeError, KeyError, TypeError, ValueError):
-            what = "cannot be read" if path.exists() else "is gone"
-            unread.append((path.parent.name, f"{path.name} {what}; run the attack again"))
+            result = read_result(folder / name, "result.json")
+        except Superseded:
+            continue
+        except StoreError as error:
+            gone = not (folder / name / "result.json").exists()
+            what = "result.json is gone" if gone else str(error)
+            unread.append((name, f"{what}; run the attack again"))
             continue
         now = families.get(result.family, {})
-        if not now or sorted(now) != sorted(result.cells):
-            continue
-        if data.get("cell_fingerprints", now) != now:
+        if not now or result.cell_fingerprints != now:
             continue
         key = (result.family, result.attack, json.dumps(result.params, sort_keys=True))
         if key in chosen:

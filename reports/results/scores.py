@@ -49,9 +49,10 @@ def score(results: Results, dataset: str) -> DatasetScores | None:
         grouped.setdefault((e.label, e.encoder, e.epsilon), []).append(e)
     rows = [_row(es, results, labels, groups, weights) for es in grouped.values()]
     rows = [_estimated(r, rows) for r in rows]
-    said = {"all positive": True, "all negative": False}
+    constants = {"all positive": True, "all negative": False}
     trivial = tuple(
-        _trivial(name, value, reference.y, labels, groups, weights) for name, value in said.items()
+        _trivial(name, value, reference.y, labels, groups, weights)
+        for name, value in constants.items()
     )
     return DatasetScores(
         dataset,
@@ -71,11 +72,11 @@ def score(results: Results, dataset: str) -> DatasetScores | None:
 
 def _sides(cell: Done, dataset: str) -> tuple[str, str, bool]:
     """(trained on, tested on, transferred), by the identity of the cell's dataset."""
-    asked = cell.record["cell"]
-    options = asked.get("dataset_identity", {}).get("options", {})
-    if asked.get("dataset") == "transfer":
+    identity = cell.record["cell"]
+    options = identity.get("dataset_identity", {}).get("options", {})
+    if identity.get("dataset") == "transfer":
         return str(options["train"]), str(options["test"]), True
-    name = str(asked.get("dataset", dataset))
+    name = str(identity.get("dataset", dataset))
     return name, name, False
 
 
@@ -195,8 +196,8 @@ def _differences(rows: Sequence[Row]) -> list[Difference]:
                 for second in ordered[i + 1 :]:
                     a, b = _weighted(first), _weighted(second)
                     still = first.deterministic + second.deterministic
-                    made = estimate(a - b, (two, one, None)[still], still == 2, DIFFERENCE)
-                    found.append(Difference(first, second, made, _same(a, b)))
+                    difference = estimate(a - b, (two, one, None)[still], still == 2, DIFFERENCE)
+                    found.append(Difference(first, second, difference, _same(a, b)))
     return found
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from radpriv.benchmark.store.schema import write
+
 from .fake_attacks import LABELS, attack, digest
 
 RATES = (0.4, 0.2, 0.1, 0.085, 0.04, 0.01)
@@ -124,10 +126,8 @@ class FakeStore:
         )
         for family, (role, method, epsilon, cells) in families.items():
             for name in self.attacks:
-                dump(
-                    self.root / "attacks" / f"{name}-{family}" / "result.json",
-                    attack(family, role, method, epsilon, cells, name),
-                )
+                result = attack(family, role, method, epsilon, cells, name)
+                write(self.root / "attacks" / result.attack_id / "result.json", result)
         return self.root
 
     def record(

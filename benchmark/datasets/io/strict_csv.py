@@ -102,7 +102,11 @@ class Table:
             raise DataError(f"{self.path}: holds no row below its header; {self.advice}")
 
     def names(self) -> list[str]:
-        """The names in the first line; what is no header is a name here too, so show none as is."""
+        """The names in the first line; what is no header is a name here too, so show none as is.
+
+        Raises:
+            DataError: the file is empty, or cannot be read.
+        """
         header = next(self._records(), None)
         if header is None:
             raise DataError(f"{self.path}: is empty; {self.advice}")

@@ -16,7 +16,7 @@ from radpriv.benchmark.datasets.mimic_cxr.report_files import relative_path
 from radpriv.errors import DataError
 
 
-def check_whole(
+def check_complete(
     sources: Found,
     places: Mapping[int, Place],
     labels: Mapping[int, object],

@@ -24,7 +24,7 @@ from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.datasets.chexpert import CHEXPERT
 from radpriv.benchmark.datasets.io.sources import Found
 from radpriv.benchmark.datasets.io.streamed import Row, StreamedLoader
-from radpriv.benchmark.datasets.mimic_cxr.complete import check_whole, orphans
+from radpriv.benchmark.datasets.mimic_cxr.complete import check_complete, orphans
 from radpriv.benchmark.datasets.mimic_cxr.label_policy import BLANK, Policy, canonical_uncertain
 from radpriv.benchmark.datasets.mimic_cxr.label_tables import (
     Place,
@@ -103,7 +103,7 @@ class MimicCXR(StreamedLoader):
         radiologist = sources.paths.get("test_labels")
         gold = read_radiologist(radiologist) if radiologist else None
         with open_reports(sources["reports"]) as reports:
-            check_whole(sources, places, labels, reports.patients)
+            check_complete(sources, places, labels, reports.patients)
             counts.update(orphans(places, labels, reports.patients))
             counts["misnamed_file"] = reports.misnamed
             policy = Policy.of(self.uncertain, self.blank, CHEXPERT)

@@ -46,7 +46,7 @@ def describe(
 
         try:
             dataset = loader.load(data)
-            found = described(dataset, loader.published(), loader.options(), show).as_dict()
+            found = described(dataset, loader.published(), loader.options(), show)
         except RadprivError:
             raise
         except Exception as error:  # its words may quote a report
@@ -57,4 +57,4 @@ def describe(
                 "the traceback, which may quote a report"
             ) from None
     place = name if not chosen else f"{name}-{digest(loader.options())[:8]}"
-    return found, write_description(found, out or store / "datasets" / place)
+    return found.as_dict(), write_description(found, out or store / "datasets" / place)

@@ -150,7 +150,7 @@ def test_names_offered_for_an_ambiguous_one_are_unique(
             "1 results of blind on 1 families" in radpriv("attack", name, "--attack", "blind").err
         )
         (made,) = [r for i, r in results(tmp_path / "store").items() if i not in before]
-        families.add(made["family"])
+        families.add(made.family)
     assert len(families) == 3
 
 

@@ -20,7 +20,7 @@ def test_attack_adds_results_to_those_of_the_run(
     """A run makes the attacks of the suite, and `radpriv attack` adds others to the plan."""
     store = tmp_path / "store"
     first = results(store)
-    assert {r["attack"] for r in first.values()} == {"loss"} and len(first) == 3
+    assert {r.attack for r in first.values()} == {"loss"} and len(first) == 3
     assert listed(store) == sorted(first)
     mine = write_attack(tmp_path / "mine.py")
     done = radpriv("attack", ran, "--attack", mine, "--attack", "loss")
@@ -45,25 +45,24 @@ def test_plugin_attack_is_kept_with_its_source(radpriv: Radpriv, ran: Path, tmp_
     store = tmp_path / "store"
     mine = write_attack(tmp_path / "mine.py")
     assert radpriv("attack", ran, "--attack", mine).code == 0
-    one = {i for i, r in results(store).items() if r["attack"] == "shorter"}
+    one = {i for i, r in results(store).items() if r.attack == "shorter"}
     (kept,) = store.glob("sources/*/mine.py")
     assert kept.read_bytes() == mine.read_bytes() and len(one) == 3
 
     mine.write_text(mine.read_text().replace("A docstring.", "Another docstring."))
     assert radpriv("attack", ran, "--attack", mine).code == 0
-    assert {i for i, r in results(store).items() if r["attack"] == "shorter"} == one
+    assert {i for i, r in results(store).items() if r.attack == "shorter"} == one
 
     write_attack(mine, body="return view.length.astype(np.float64)")
     assert radpriv("attack", ran, "--attack", mine).code == 0
-    two = {i for i, r in results(store).items() if r["attack"] == "shorter"}
+    two = {i for i, r in results(store).items() if r.attack == "shorter"}
     assert one < two and len(two) == 6
     assert set(listed(store)) & two == two - one  # the plan lists what was made last
-    pairs = {results(store)[i]["family"]: i for i in one}
+    pairs = {results(store)[i].family: i for i in one}
     for attack_id in two - one:
         found = results(store)[attack_id]
-        old = results(store)[pairs[found["family"]]]
-        role = "control" if found["role"] == "control" else "attack"
-        assert found["summary"][role] != old["summary"][role] and found["fingerprint"]
+        old = results(store)[pairs[found.family]]
+        assert found.summary[found.role] != old.summary[found.role] and found.fingerprint
 
 
 def test_installed_attack_is_one_entry_point(
@@ -92,7 +91,7 @@ def test_installed_attack_is_one_entry_point(
             done = radpriv("attack", "synthetic-plain.dp_bow", "--attack", "shorter")
             assert "1 results of shorter" in done.err, done.err
             found = results(tmp_path / "store")
-            made.append({i for i, r in found.items() if r["attack"] == "shorter"})
+            made.append({i for i, r in found.items() if r.attack == "shorter"})
         assert len(made[0]) == 1 and len(made[1]) == 2  # a helper two imports away counts
     finally:
         fingerprints._owners.cache_clear()
@@ -139,7 +138,7 @@ def test_start_of_a_cell_attacks_its_family_alone(
         done = radpriv("attack", text, "--attack", mine)
         assert done.code == 0, done.err
         assert "1 results of shorter on 1 families" in done.err
-    made = [r for r in results(store).values() if r["attack"] == "shorter"]
+    made = [r for r in results(store).values() if r.attack == "shorter"]
     assert len(made) == 1 and made[0]["family"] == cell["family"]
     assert len(made[0]["cells"]) == 2
     assert len(listed(store)) == 4  # with the three of the run

@@ -68,7 +68,7 @@ def test_interrupt_keeps_finished_attacks(
     monkeypatch.setattr(stage_module, "attack_family", once)
     stopped = radpriv("attack", ran, "--attack", mine)
     assert stopped.code == 130 and "finished attacks are kept" in stopped.err
-    assert len([r for r in results(store).values() if r["attack"] == "shorter"]) == 1
+    assert len([r for r in results(store).values() if r.attack == "shorter"]) == 1
     assert (store / "plans" / "tiny.json").read_bytes() == before
     done = radpriv("attack", ran, "--attack", mine)
     assert done.code == 0 and "3 results of shorter" in done.err
@@ -102,7 +102,7 @@ def test_failing_attack_is_named_without_its_words(
     assert done.code == 1 and "Traceback" not in done.err
     failed = json.loads(done.out)["not_attacked"]
     assert len(failed) == 3 and all(expected in line for line in failed), failed
-    assert {r["attack"] for i, r in results(tmp_path / "store").items()} >= {"loss"}
+    assert {r.attack for i, r in results(tmp_path / "store").items()} >= {"loss"}
     assert "3 results of shorter, loss on 3 families" in done.err
 
 
@@ -120,4 +120,4 @@ def test_unreadable_family_is_named_and_others_attacked(
     assert "blind on prior" in done.err and str(record) in done.err
     record.write_text(complete)
     assert done.code in (1, 2)  # the report, too, needs that cell
-    assert {r["attack"] for r in results(store).values()} >= {"blind"}
+    assert {r.attack for r in results(store).values()} >= {"blind"}
