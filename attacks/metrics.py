@@ -15,26 +15,16 @@ on the same scores those choices move TPR at 0.1% FPR from 0.003 to 0.011.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from radpriv.benchmark.store.attack_schema import Interval
 from radpriv.errors import AttackError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A two-sided interval [low, high] at `confidence`, around `value`."""
-
-    value: float
-    low: float
-    high: float
-    confidence: float
 
 
 def checked(scores: ArrayLike, member: ArrayLike) -> tuple[Floats, Bools]:

@@ -1,8 +1,7 @@
 """One attack on one family of cells: every seed is a target, the others are its references.
 
-Input is files, output is a plain dictionary and a table; nothing is trained, and training imports
-none of this. What is made of the answers is in attack_results.py (membership) and
-evaluation/extraction_summary.py.
+Input is files, output is an `AttackResult` and a table; nothing is trained, and training imports
+none of this. What is made of the scores is in evaluation/attack_results.py.
 
     cells = [CellFiles.open(folder) for folder in folders]        # one family
     result, rows = attack_family("loss", {}, cells, fingerprint)
@@ -11,31 +10,34 @@ evaluation/extraction_summary.py.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from radpriv.attacks.attack import Extraction, make_attack
-from radpriv.attacks.evaluation.attack_results import Answered, extraction, membership
+from radpriv.attacks.evaluation.attack_results import (
+    ScoredFamily,
+    diagnostics_of,
+    extraction,
+    membership,
+    subgroups,
+)
 from radpriv.attacks.inputs.build_view import Origins, reference_of, rows_of, view_of
 from radpriv.attacks.inputs.cell_outputs import CellFiles, Outputs, load
 from radpriv.attacks.inputs.integrity import check_own
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.view import Scorer
-from radpriv.benchmark.cell import digest
-from radpriv.benchmark.store.atomic import write_json, write_parquet
+from radpriv.benchmark.cell import canonical, digest
+from radpriv.benchmark.store.atomic import write_parquet
+from radpriv.benchmark.store.attack_schema import COUNTING, AttackResult, On, Unit
+from radpriv.benchmark.store.schema import write
 from radpriv.errors import AttackError
-
-SCHEMA = 1
-COUNTING = 5
-"""What a result counts. 2: clean candidates alone in the headline, with strata of similarity. 3:
-canaries by kind, outside the headline. 4: dedicated references; ROC, groups, labels, patients.
-5: one rule for every bound on ε of a family."""
 
 
 def attack_id(
@@ -73,8 +75,8 @@ def attack_family(
     fingerprint: str,
     references: Sequence[CellFiles] = (),
     origins: Origins | None = None,
-) -> tuple[dict[str, Any], pa.Table]:
-    """(result.json's content, rows.parquet's content) of one attack on all seeds of a family.
+) -> tuple[AttackResult, pa.Table]:
+    """(result.json, rows.parquet's content) of one attack on all seeds of a family.
 
     references: more seeds of it, trained to be compared with and never attacked themselves.
     origins: where what the attack declares comes from. NotApplicable where there is nothing to
@@ -98,26 +100,29 @@ def attack_family(
         views.append(view)
         scorer = Scorer(seen[i].member, isinstance(attack, Extraction))
         scores.append(scorer.join(name, attack.score(view))[0])
-    answered = Answered(attack, name, tuple(seen[: len(family)]), tuple(views), tuple(scores))
-    found = extraction(answered) if isinstance(attack, Extraction) else membership(answered)
-    result = {
-        "schema": SCHEMA,
-        "counting": COUNTING,
-        "attack_id": attack_id(name, params, fingerprint, family, extra),
-        "attack": name,
-        "attack_version": attack.version,
-        "params": attack.params(),
-        "fingerprint": fingerprint,
-        "family": family[0].record.family,
-        "role": answered.role,
-        "unit": answered.unit,
-        "cells": sorted(c.cell_id for c in family),
-        "cell_fingerprints": {c.cell_id: c.record.fingerprint for c in family},
-        "references": sorted(c.cell_id for c in extra),
-        **found,
-    }
+    scored = ScoredFamily(attack, name, tuple(seen[: len(family)]), tuple(views), tuple(scores))
+    extracts = isinstance(attack, Extraction)
+    rows_by_seed, summary = ((), {}) if extracts else membership(scored)
+    result = AttackResult(
+        attack_id=attack_id(name, params, fingerprint, family, extra),
+        attack=name,
+        version=attack.version,
+        params=json.loads(canonical(attack.params())),
+        fingerprint=fingerprint,
+        family=family[0].record.family,
+        role=scored.role,
+        unit=cast(Unit, scored.unit),
+        on=cast(On, attack.on),
+        cell_fingerprints={c.cell_id: c.record.fingerprint for c in family},
+        references=tuple(sorted(c.cell_id for c in extra)),
+        rows=rows_by_seed,
+        summary=summary,
+        subgroups=None if extracts else subgroups(scored),
+        extracted=extraction(scored) if extracts else None,
+        diagnostics=diagnostics_of(scored),
+    )
     return result, pa.concat_tables(
-        [score_rows(o.cell.seed, o.slots, s) for o, s in zip(answered.targets, answered.scores)]
+        [score_rows(o.cell.seed, o.slots, s) for o, s in zip(scored.targets, scored.scores)]
     )
 
 
@@ -128,10 +133,10 @@ def score_rows(seed: int, slots: NDArray[np.int64], scores: Floats) -> pa.Table:
     return pa.table({"slot": slots, "seed": seeds, "score": scores})
 
 
-def write_result(folder: Path, result: Mapping[str, Any], rows: pa.Table) -> None:
+def write_result(folder: Path, result: AttackResult, rows: pa.Table) -> None:
     """result.json (sorted keys) and private/rows.parquet into an existing temporary folder."""
     write_parquet(folder / "private" / "rows.parquet", rows)
-    write_json(folder / "result.json", result)
+    write(folder / "result.json", result)
 
 
 def _family(targets: Sequence[CellFiles]) -> list[CellFiles]:

@@ -18,6 +18,7 @@ from radpriv.benchmark.encoders.encoders import Encoder, required
 from radpriv.benchmark.methods.classifier import Pooled, center_of
 from radpriv.benchmark.methods.fitted import LinearFitted
 from radpriv.benchmark.methods.method import Method, methods
+from radpriv.benchmark.methods.model_spec import PooledSpec
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 from radpriv.errors import SuiteError
@@ -89,7 +90,7 @@ class DPLinearProbe(Method):
         return 0.0
 
 
-def pooled_spec(encoder: Encoder, max_length: int) -> dict[str, object]:
+def pooled_spec(encoder: Encoder, max_length: int) -> PooledSpec:
     """How a saved head finds its features again."""
     return {
         "features": "pooled",

@@ -14,8 +14,9 @@ from radpriv.baselines.solvers.linear import logistic_regression
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.encoders.encoders import Encoder
 from radpriv.benchmark.encoders.hashed_words import HashedWords
-from radpriv.benchmark.methods.fitted import read_spec, read_tensors, write_spec
+from radpriv.benchmark.methods.fitted import read_tensors
 from radpriv.benchmark.methods.method import Fitted, Method, methods
+from radpriv.benchmark.methods.model_spec import read_spec, write_spec
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 

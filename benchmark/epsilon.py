@@ -1,6 +1,7 @@
 """ε as a type: a positive number, or inf for what is not private; in a file inf is the word "inf".
 
 Epsilon                 # annotate a field with it, and schema.py reads and writes it
+Bound                   # a lower bound on ε, or the estimate of one: finite, and 0 shows nothing
 encoded(math.inf)       # "inf": JSON has no infinity
 decoded("inf")          # math.inf
 """
@@ -31,4 +32,8 @@ Epsilon = Annotated[
     Field(gt=0, json_schema_extra={"description": 'positive, or "inf" for non-private'}),
     BeforeValidator(decoded, json_schema_input_type=float | str),
     PlainSerializer(encoded, return_type=float | str),
+]
+
+Bound = Annotated[
+    float, Field(ge=0, json_schema_extra={"description": "at least 0, where 0 shows nothing"})
 ]

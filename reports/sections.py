@@ -182,8 +182,8 @@ class Sections:
         is not the one it was registered under."""
         found: dict[str, Table] = {}
         for entry in self.tables():
-            made = entry.make(of)
-            for table in [made] if isinstance(made, Table) else made or ():
+            given = entry.make(of)
+            for table in [given] if isinstance(given, Table) else given or ():
                 if not entry.has(table.key) or table.key in found:
                     raise ReportError(
                         f"a table of key '{table.key}' has no place: it was registered as "

@@ -90,7 +90,7 @@ def write_report(
     contents = {"report.md": markdown_report(results, reports, images).encode()}
     contents |= _csvs(reports) | images
     contents["index.html"] = page(results, reports).encode()
-    private = any(d.record["card"]["release"] == "nothing" for d in results.done.values())
+    private = any(d.record.card.release == "nothing" for d in results.done.values())
     files = tuple(_write(folder / name, data, private) for name, data in contents.items())
     return Report(results.suite, folder, folder / "index.html", files, reports)
 

@@ -15,13 +15,16 @@ from hypothesis import settings
 from radpriv.benchmark.datasets.base import Card, Dataset
 from radpriv.benchmark.encoders.encoders import Encoder, resolve
 from radpriv.benchmark.registry import PLUGIN
-from radpriv.cli import main
+from radpriv.cli import main, options
 
 from .elsewhere import elsewhere, register
 
 settings.register_profile("radpriv", deadline=None)  # a busy machine is no failure
 settings.load_profile("radpriv")
 register()
+for console in (options.out, options.err):
+    # A worker of pytest-xdist is born with readline's COLUMNS, and rich keeps what it is born with.
+    console._width = console._height = None
 
 WORDS = [
     "the",

@@ -16,72 +16,18 @@ public word names, guessed "member" if its score lies above the median of its ru
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from radpriv.attacks.epsilon import clopper_pearson, gdp, selection
 from radpriv.attacks.epsilon.clopper_pearson import Counts
-from radpriv.attacks.epsilon.fdp import Kind
-from radpriv.attacks.epsilon.ideal import Ideal, Step, ideal
+from radpriv.attacks.epsilon.ideal import Step, ideal
 from radpriv.attacks.epsilon.one_run import ranking
-from radpriv.attacks.epsilon.selection import Best, How, best_bound
+from radpriv.attacks.epsilon.selection import How, best_bound
 from radpriv.attacks.metrics import Bools, Floats
 from radpriv.attacks.public_random import public_words
+from radpriv.benchmark.store.audit_schema import Audit, BestBound, Ideal, Runs
 from radpriv.errors import AttackError
-
-
-@dataclass(frozen=True)
-class Runs:
-    """The bound over independent runs; None where there are fewer than `needed`."""
-
-    epsilon: float | None
-    ceiling: float
-    runs: int
-    needed: int
-
-    @property
-    def sentence(self) -> str:
-        if self.epsilon is None:
-            return f"needs at least {self.needed} runs, there are {self.runs}"
-        return f"{self.epsilon:.3g}, at most {self.ceiling:.3g} from {self.runs} runs"
-
-
-@dataclass(frozen=True)
-class Audit:
-    """One table row. m canaries; `seed` of each best is its place among the given seeds.
-
-    attacks: for a choice among how many attacks every bound is corrected.
-    one_run: a bound.  fdp: what `fdp_kind` says.  gdp: an estimate of ε from all seeds.
-    ideal, ideal_fdp: of the same rules, None where the mechanism was not given.
-    """
-
-    m: int
-    seeds: int
-    attacks: int
-    delta: float
-    confidence: float
-    one_run: Best
-    one_run_seed: int
-    fdp: Best
-    fdp_seed: int
-    fdp_kind: Kind
-    gdp: float
-    runs: Runs
-    ideal: Ideal | None
-    ideal_fdp: Ideal | None
-
-    @property
-    def share(self) -> float | None:
-        """The one-run bound over its ideal value; None where there is no ideal value above 0."""
-        if self.ideal is None or self.ideal.epsilon == 0:
-            return None
-        return self.one_run.epsilon / self.ideal.epsilon
-
-    def as_dict(self) -> dict[str, Any]:
-        """For result.json: numbers, words and None."""
-        return {**asdict(self), "share_of_ideal": self.share}
 
 
 def audit(
@@ -171,7 +117,7 @@ def _best_seed(
     confidence: float,
     how: How,
     more: int,
-) -> tuple[Best, int]:
+) -> tuple[BestBound, int]:
     found = [best_bound(s, f, delta, confidence, how, more=more) for s, f in zip(scores, members)]
     at = int(np.argmax([b.epsilon for b in found]))
     return found[at], at

@@ -26,15 +26,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Literal
 
 from radpriv.attacks.epsilon import gdp
+from radpriv.benchmark.store.audit_schema import FdpKind
 from radpriv.errors import AttackError
 
 TOLERANCE = 1e-7
 LARGEST_MU = 64.0
 
-Kind = Literal["bound", "estimate"]
 Curve = Callable[[float], float]
 """x → the least probability of the same event with the coin turned; convex, increasing, ≤ x."""
 
@@ -46,7 +45,7 @@ class Figure:
     """An ε and what it is: a "bound" holds at the stated confidence, an "estimate" need not."""
 
     epsilon: float
-    kind: Kind
+    kind: FdpKind
 
 
 def gaussian(mu: float) -> Curve:

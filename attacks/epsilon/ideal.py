@@ -32,6 +32,7 @@ from radpriv.attacks.epsilon.selection import How
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.public_random import public_words
 from radpriv.benchmark.privacy.accounting.ledger import Group
+from radpriv.benchmark.store.audit_schema import Ideal
 from radpriv.errors import AttackError
 
 POINTS = 2**17
@@ -71,19 +72,6 @@ class Loss:
         """P(member > non-member) + ½ P(equal)."""
         below = np.cumsum(self.out) - self.out / 2
         return float(np.dot(self.member, below))
-
-
-@dataclass(frozen=True)
-class Ideal:
-    """The ideal value of one rule, its Monte-Carlo standard error, and the rule's ceiling.
-
-    auc: of the likelihood ratio, exact up to the grid.
-    """
-
-    epsilon: float
-    error: float
-    ceiling: float
-    auc: float
 
 
 def ideal(

@@ -18,10 +18,11 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, ndtri
 
 from radpriv.attacks.epsilon import gdp
-from radpriv.attacks.epsilon.ideal import Ideal, Step, ideal
+from radpriv.attacks.epsilon.ideal import Step, ideal
 from radpriv.attacks.epsilon.selection import How
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.public_random import public_words
+from radpriv.benchmark.store.audit_schema import Ideal
 from radpriv.errors import AttackError
 
 

@@ -14,7 +14,6 @@ is made at confidence 1 − α/K (Bonferroni), which holds however they depend o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -22,39 +21,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from radpriv.attacks.epsilon import fdp, one_run
+from radpriv.benchmark.store.audit_schema import BestBound, Chosen
 from radpriv.errors import AttackError
 
 SHARES = (50, 10, 4, 2, 1)
 """r is m divided by each of these, rounded down to an even number."""
 
 How = Literal["one_run", "fdp"]
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Which comparison was the best: v of r guesses right, with the scores of this attack."""
-
-    attack: str
-    r: int
-    v: int
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best of `comparisons` bounds, each at `each`, so together at `confidence`.
-
-    ceiling: the best that this rule could have shown, with every guess right. At r = m that takes
-    coins that came out even, too; but for luck perfect scores reach the ceiling of the next r.
-    price: what the same v of r would show in addition, had r and the attack been fixed before.
-    """
-
-    epsilon: float
-    ceiling: float
-    chosen: Chosen
-    comparisons: int
-    confidence: float
-    each: float
-    price: float
 
 
 def guess_counts(m: int) -> tuple[int, ...]:
@@ -81,7 +54,7 @@ def best_bound(
     how: How = "one_run",
     counts: tuple[int, ...] | None = None,
     more: int = 1,
-) -> Best:
+) -> BestBound:
     """The best bound over a grid of guess counts and over attacks, corrected for both choices.
 
     scores: float (m,), higher = more likely a member, or several by name.  member: bool (m,).
@@ -104,7 +77,7 @@ def best_bound(
     ]
     epsilon, at = _largest(m, [(c.r, c.v) for c in rows], delta, each, how)
     chosen = rows[at]
-    return Best(
+    return BestBound(
         epsilon=epsilon,
         ceiling=best_ceiling(m, grid, delta, each, how),
         chosen=chosen,

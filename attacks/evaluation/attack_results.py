@@ -1,4 +1,4 @@
-"""What is made of an attack's answers: rows per seed, a summary of the family, bounds on ε.
+"""What is made of an attack's scores: rows per seed, a summary of the family, bounds on ε.
 
 Beside the row of the attack (or of the positive control) stand two that were made in the same run:
 
@@ -10,9 +10,9 @@ Beside the row of the attack (or of the positive control) stand two that were ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -27,10 +27,21 @@ from radpriv.attacks.evaluation.near_copies import FEWEST
 from radpriv.attacks.evaluation.subgroups import group_rows, groups_of, label_rows, patient_row
 from radpriv.attacks.evaluation.summary import Scored, canary_rows, family_row, row
 from radpriv.attacks.inputs.cell_outputs import CellFiles, Outputs
-from radpriv.attacks.metrics import Floats
+from radpriv.attacks.metrics import Bools, Floats
 from radpriv.attacks.public_random import public_permutation
 from radpriv.attacks.view import View
 from radpriv.benchmark.cell import default_delta
+from radpriv.benchmark.store.attack_schema import (
+    Extracted,
+    Patients,
+    Role,
+    SeedRow,
+    Subgroup,
+    Subgroups,
+    Summary,
+    Truth,
+)
+from radpriv.benchmark.store.audit_schema import Audit
 
 RIVALS = 8
 """Of how many attacks on the records of one family a reader may take the largest bound on ε: each
@@ -38,7 +49,7 @@ is corrected for so many, whichever were made, so that one made later changes no
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class ScoredFamily:
     """Every seed of a family with its scores, (m,) each, for the candidates that were shown."""
 
     attack: Attack
@@ -48,7 +59,7 @@ class Answered:
     scores: tuple[Floats, ...] = field(repr=False)
 
     @property
-    def role(self) -> str:
+    def role(self) -> Literal["attack", "control"]:
         return "control" if self.targets[0].cell.record.role == "control" else "attack"
 
     @property
@@ -61,165 +72,140 @@ class Answered:
         return len(self.views[0].references)
 
 
-def membership(a: Answered) -> dict[str, Any]:
-    """rows, summary and subsets of result.json."""
-    scored: dict[str, list[Scored]] = {}
-    planted: dict[str, dict[str, list[Scored]]] = {}
-    rows: list[dict[str, Any]] = []
+def membership(a: ScoredFamily) -> tuple[tuple[SeedRow, ...], dict[Role, Summary]]:
+    """rows and summary of result.json."""
+    scored: dict[Role, list[Scored]] = {}
+    planted: dict[Role, dict[str, list[Scored]]] = {}
+    rows: list[SeedRow] = []
     for target, scores in zip(a.targets, a.scores):
         delta, source = delta_of(target.cell)
         base = headline_of(a, target)
         for kind, part in parts_of(target, scores, a.unit, base).items():
-            for as_what, seen in _told(a.role, target, kind, part, delta).items():
+            for role, seen in _by_role(a.role, target, kind, part, delta).items():
                 if kind != base:
-                    planted.setdefault(as_what, {}).setdefault(kind, []).append(seen)
+                    planted.setdefault(role, {}).setdefault(kind, []).append(seen)
                     continue
-                scored.setdefault(as_what, []).append(seen)
-                head = {
-                    "cell_id": target.cell.cell_id,
-                    "seed": target.cell.seed,
-                    "role": as_what,
-                    "references": a.references,
-                    "delta_source": source,
-                }
-                rows.append({**head, **row(seen)})
-    summary, audits = {}, {}
-    for what, seeds in scored.items():
-        audits[what] = _audited(a, what, seeds)
-        summary[what] = {
-            **family_row(seeds, a.references),
-            **bound_of(audits[what]),
-            "canaries": canary_rows(planted.get(what, {})),
-        }
-    if "known" in summary:
-        epsilon = a.targets[0].cell.record.cell.budget.epsilon
-        truth = {"epsilon": epsilon, "auc": known_auc(epsilon, summary["known"]["delta"])}
-        summary["known"]["truth"] = truth
-    return {
-        "kind": "membership",
-        "on": a.attack.on,
-        "rows": rows,
-        "summary": summary,
-        "audit": audits,
-        "subsets": _subsets(a),
-        "diagnostics": [_diagnostics(a, view) for view in a.views],
+                scored.setdefault(role, []).append(seen)
+                cell = target.cell
+                rows.append(row(seen, cell.cell_id, cell.seed, role, a.references, source))
+    return tuple(rows), {
+        role: family_row(
+            seeds,
+            a.references,
+            canary_rows(planted.get(role, {})),
+            _audited(a, role, seeds),
+            _truth(a, seeds) if role == "known" else None,
+        )
+        for role, seeds in scored.items()
     }
 
 
-def extraction(a: Answered) -> dict[str, Any]:
+def _truth(a: ScoredFamily, seeds: Sequence[Scored]) -> Truth:
+    """Of the mechanism that "known" is."""
+    epsilon = a.targets[0].cell.record.cell.budget.epsilon
+    return Truth(epsilon, known_auc(epsilon, max(s.delta for s in seeds)))
+
+
+def extraction(a: ScoredFamily) -> Extracted:
     """The amounts of members beside those of others, by kind of candidate; null as above."""
     assert isinstance(a.attack, Extraction)
-    told: dict[str, dict[str, list[tuple[Floats, Any]]]] = {a.role: {}, "null": {}}
+    seeds: dict[Role, dict[str, list[tuple[Floats, Bools]]]] = {a.role: {}, "null": {}}
     for target, values in zip(a.targets, a.scores):
         name = target.cell.record.family
         parts = parts_of(target, values, a.unit, headline_of(a, target))
         for kind, part in parts.items():
             permuted = public_permutation(part.member.size, name, target.cell.seed, _null(kind))
-            told[a.role].setdefault(kind, []).append((part.scores, part.member))
-            told["null"].setdefault(kind, []).append((part.scores, part.member[permuted]))
-    return {
-        "kind": "extraction",
-        "on": a.attack.on,
-        "quantity": a.attack.quantity,
-        "chance": a.attack.chance,
-        "rows": [],
-        "summary": {what: {"kinds": extraction_rows(kinds)} for what, kinds in told.items()},
-        "remarks": _remarks(a),
-        "diagnostics": [_diagnostics(a, view) for view in a.views],
-    }
+            seeds[a.role].setdefault(kind, []).append((part.scores, part.member))
+            seeds["null"].setdefault(kind, []).append((part.scores, part.member[permuted]))
+    return Extracted(
+        quantity=a.attack.quantity,
+        chance=a.attack.chance,
+        kinds={role: extraction_rows(kinds) for role, kinds in seeds.items()},
+        remarks=_remarks(a),
+    )
 
 
-def _audited(a: Answered, what: str, seeds: Sequence[Scored]) -> dict[str, Any] | None:
+def _audited(a: ScoredFamily, role: Role, seeds: Sequence[Scored]) -> Audit | None:
     """Every bound on ε that these scores give; None where there are too few for a guess."""
     if seeds[0].scores.size < FEWEST:
         return None
     record = a.targets[0].cell.record
     private = record.cell.budget.private
     steps = None
-    if what == "attack" and private:
+    if role == "attack" and private:
         groups = record.ledger.groups
         steps = [Step(g.rate, g.noise_multiplier, g.steps) for g in groups] or None
     scores, members = [s.scores for s in seeds], [s.member for s in seeds]
     many = RIVALS if a.attack.on == "records" else 1
-    return audit(scores, members, seeds[0].delta, steps, attacks=many).as_dict()
+    return audit(scores, members, seeds[0].delta, steps, attacks=many)
 
 
-def bound_of(audit: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The family's bound on ε with its ceiling and guesses: one rule, wherever it is printed."""
-    if audit is None:
-        return dict.fromkeys(("epsilon_lower", "ceiling", "guesses", "correct"))
-    best = audit["one_run"]
-    chosen = best["chosen"]
-    return {
-        "epsilon_lower": best["epsilon"],
-        "ceiling": best["ceiling"],
-        "guesses": chosen["r"],
-        "correct": chosen["v"],
-    }
-
-
-def _remarks(a: Answered) -> dict[str, str]:
+def _remarks(a: ScoredFamily) -> dict[str, str]:
     """What a reader of the amounts must know, by name, if the attack has anything to say."""
-    tell = getattr(a.attack, "remarks", None)
-    return {} if tell is None else {str(k): str(v) for k, v in tell(a.views[0]).items()}
+    remarks = getattr(a.attack, "remarks", None)
+    return {} if remarks is None else {str(k): str(v) for k, v in remarks(a.views[0]).items()}
 
 
-def _diagnostics(a: Answered, view: View) -> dict[str, float]:
-    """What an attack says of itself on one target, if it says anything."""
-    tell = getattr(a.attack, "diagnostics", None)
-    return {} if tell is None else {k: float(v) for k, v in tell(view).items()}
+def diagnostics_of(a: ScoredFamily) -> tuple[dict[str, float], ...]:
+    """What an attack says of itself on each target, if it says anything."""
+    diagnostics = getattr(a.attack, "diagnostics", None)
+    if diagnostics is None:
+        return tuple({} for _ in a.views)
+    return tuple({str(k): float(v) for k, v in diagnostics(view).items()} for view in a.views)
 
 
-def headline_of(a: Answered, target: Outputs) -> str:
+def headline_of(a: ScoredFamily, target: Outputs) -> str:
     """The kind of candidates that a headline counts."""
     base = base_of(target)
     return base if a.attack.on == "records" else target.kind[0]
 
 
-def _told(role: str, target: Outputs, kind: str, part: Part, delta: float) -> dict[str, Scored]:
+def _by_role(
+    role: Role, target: Outputs, kind: str, part: Part, delta: float
+) -> dict[Role, Scored]:
     """By role: the scores with the coins, with coins permuted, and what a known leak shows."""
     name, seed = target.cell.record.family, target.cell.seed
     permuted = public_permutation(part.member.size, name, seed, _null(kind))
-    told = {
+    scored: dict[Role, Scored] = {
         role: Scored(part.scores, part.member, delta, part.similarity),
         "null": Scored(part.scores, part.member[permuted], delta, part.similarity),
     }
-    epsilon = target.cell.record.cell.budget.epsilon
-    if target.cell.record.cell.budget.private:
-        seen = gaussian_scores(part.member, epsilon, delta, name, seed, "known", kind)
-        told["known"] = Scored(seen, part.member, delta, part.similarity)
-    return told
+    budget = target.cell.record.cell.budget
+    if budget.private:
+        seen = gaussian_scores(part.member, budget.epsilon, delta, name, seed, "known", kind)
+        scored["known"] = Scored(seen, part.member, delta, part.similarity)
+    return scored
 
 
-def _subsets(a: Answered) -> dict[str, Any]:
+def subgroups(a: ScoredFamily) -> Subgroups | None:
     """Who is most exposed; of records alone, and of no control."""
     if a.attack.on != "records" or a.role == "control" or not a.attack.by_subset:
-        return {}
+        return None
     rows = np.flatnonzero(np.array(a.targets[0].kind) == base_of(a.targets[0]))
-    names = list(a.targets[0].cell.record.label_names)
-    found: dict[str, Any] = {}
+    names = a.targets[0].cell.record.label_names
+    in_groups: tuple[Subgroup, ...] = ()
+    in_patients: Patients | None = None
     if a.unit == "report":  # otherwise a candidate is a patient, of whom single reports say little
         seeds = [_scored(a, t, s, rows) for t, s in zip(a.targets, a.scores)]
         groups = {n: g[rows] for n, g in groups_of(a.targets[0]).items()}
-        found["groups"] = group_rows(seeds, groups)
+        in_groups = group_rows(seeds, groups)
         patients = [a.targets[0].patient[i] for i in rows]
-        found["patients"] = patient_row(patients, [(s.scores, s.member) for s in seeds])
+        in_patients = patient_row(patients, [(s.scores, s.member) for s in seeds])
     observed = ~np.isnan(a.targets[0].labels)
 
     def through(j: int) -> Sequence[Scored]:
         kept = np.flatnonzero(observed[:, j] & np.isin(np.arange(len(observed)), rows))
         scored = []
         for view, target in zip(a.views, a.targets):
-            answer = np.asarray(a.attack.score(view.label(j)), np.float64)
-            seen = _scored(a, target, answer, kept)
+            scores = np.asarray(a.attack.score(view.label(j)), np.float64)
+            seen = _scored(a, target, scores, kept)
             scored.append(seen.only(seen.clean_mask()))
         return scored
 
-    found["labels"] = label_rows(names, through) if len(names) > 1 else []
-    return found
+    return Subgroups(in_groups, label_rows(names, through) if len(names) > 1 else (), in_patients)
 
 
-def _scored(a: Answered, target: Outputs, scores: Floats, rows: np.ndarray) -> Scored:
+def _scored(a: ScoredFamily, target: Outputs, scores: Floats, rows: np.ndarray) -> Scored:
     """These rows with their coins; with unit "patient" one candidate for each patient."""
     delta, _ = delta_of(target.cell)
     if a.unit == "patient":

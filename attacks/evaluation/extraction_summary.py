@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +25,8 @@ from scipy.stats import t as student
 
 from radpriv.attacks import metrics
 from radpriv.attacks.evaluation.near_copies import FEWEST
-from radpriv.attacks.metrics import Bools, Floats, Interval
+from radpriv.attacks.metrics import Bools, Floats
+from radpriv.benchmark.store.attack_schema import Amounts, ExtractedKind, Interval
 from radpriv.errors import AttackError
 
 CONFIDENCE = 0.95
@@ -34,60 +34,47 @@ Seed = tuple[ArrayLike, ArrayLike]
 """(amount, member), (m,) each, of the same candidates in each seed; NaN: not asked."""
 
 
-def extraction_rows(kinds: Mapping[str, Sequence[Seed]]) -> list[dict[str, Any]]:
+def extraction_rows(kinds: Mapping[str, Sequence[Seed]]) -> tuple[ExtractedKind, ...]:
     """One row per kind, by name: how many, both means, their difference; None below `FEWEST`.
 
     asked, left_out: candidates with and without an amount.  members, non_members: of those asked,
     in the seed that has the fewest.  Copies of a canary must be one candidate by now.
     """
-    return [{"kind": kind, **extraction_row(seeds)} for kind, seeds in sorted(kinds.items())]
+    return tuple(extraction_row(seeds, kind) for kind, seeds in sorted(kinds.items()))
 
 
-def extraction_row(seeds: Sequence[Seed]) -> dict[str, Any]:
+def extraction_row(seeds: Sequence[Seed], kind: str = "") -> ExtractedKind:
     """The same for one kind; AttackError if a seed has other candidates than another."""
-    answers = [_checked(values, member) for values, member in seeds]
-    if len({len(values) for values, _ in answers}) != 1:
+    checked = [_checked(values, member) for values, member in seeds]
+    if len({len(values) for values, _ in checked}) != 1:
         raise AttackError("one family shares its candidates: give the same ones for every seed")
-    asked = [~np.isnan(values) for values, _ in answers]
-    members = [int((a & flags).sum()) for a, (_, flags) in zip(asked, answers, strict=True)]
-    others = [int((a & ~flags).sum()) for a, (_, flags) in zip(asked, answers, strict=True)]
-    found: dict[str, Any] = {
-        "k": len(answers),
-        "asked": min(int(a.sum()) for a in asked),
-        "left_out": max(int((~a).sum()) for a in asked),
-        "members": min(members),
-        "non_members": min(others),
-        "resolvable": min(*members, *others) >= FEWEST,
-        "confidence": CONFIDENCE,
-        "interval": "Welch t" if len(answers) == 1 else "t * sqrt(s^2/k + v)",
-        "replicates": "candidates within a model"
-        if len(answers) == 1
-        else "seeds, and candidates over all seeds",
-        **dict.fromkeys(_MEASURED),
-    }
-    if found["resolvable"]:
-        gap = mean_difference(answers)
-        areas = [metrics.auc(v[a], flags[a]) for a, (v, flags) in zip(asked, answers, strict=True)]
-        means = [_means(values, flags) for values, flags in answers]
-        found |= {
-            "member_mean": float(np.mean([m for m, _ in means])),
-            "non_member_mean": float(np.mean([o for _, o in means])),
-            "difference": gap.value,
-            "difference_low": gap.low,
-            "difference_high": gap.high,
-            "auc": float(np.mean(areas)),
-        }
-    return found
+    asked = [~np.isnan(values) for values, _ in checked]
+    members = [int((a & flags).sum()) for a, (_, flags) in zip(asked, checked, strict=True)]
+    others = [int((a & ~flags).sum()) for a, (_, flags) in zip(asked, checked, strict=True)]
+    one = len(checked) == 1
+    return ExtractedKind(
+        kind=kind,
+        k=len(checked),
+        asked=min(int(a.sum()) for a in asked),
+        left_out=max(int((~a).sum()) for a in asked),
+        members=min(members),
+        non_members=min(others),
+        interval_method="Welch t" if one else "t * sqrt(s^2/k + v)",
+        replicates="candidates within a model" if one else "seeds, and candidates over all seeds",
+        amounts=_amounts(checked) if min(*members, *others) >= FEWEST else None,
+    )
 
 
-_MEASURED = (
-    "member_mean",
-    "non_member_mean",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "auc",
-)
+def _amounts(seeds: Sequence[tuple[Floats, Bools]]) -> Amounts:
+    asked = [~np.isnan(values) for values, _ in seeds]
+    areas = [metrics.auc(v[a], flags[a]) for a, (v, flags) in zip(asked, seeds, strict=True)]
+    means = [_means(values, flags) for values, flags in seeds]
+    return Amounts(
+        member_mean=float(np.mean([m for m, _ in means])),
+        non_member_mean=float(np.mean([o for _, o in means])),
+        difference=mean_difference(seeds),
+        auc=float(np.mean(areas)),
+    )
 
 
 def mean_difference(

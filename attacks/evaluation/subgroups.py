@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +23,10 @@ from scipy.stats import t as student
 
 from radpriv.attacks import metrics
 from radpriv.attacks.evaluation.near_copies import FEWEST
-from radpriv.attacks.evaluation.summary import CONFIDENCE, Scored, area_row
+from radpriv.attacks.evaluation.summary import CONFIDENCE, Scored, resolved_auc
 from radpriv.attacks.inputs.cell_outputs import Outputs
 from radpriv.attacks.metrics import Bools, Floats
+from radpriv.benchmark.store.attack_schema import Interval, Patients, Subgroup
 
 RARE = 0.05
 """A label is rare where less than this share of the test records that observe it have it."""
@@ -52,29 +52,33 @@ def groups_of(outputs: Outputs) -> dict[str, Bools]:
     }
 
 
-def group_rows(seeds: Sequence[Scored], groups: Mapping[str, Bools]) -> list[dict[str, Any]]:
+def group_rows(seeds: Sequence[Scored], groups: Mapping[str, Bools]) -> tuple[Subgroup, ...]:
     """One row per group, of clean candidates (near_copies.py); not resolvable below `FEWEST`."""
-    found = []
-    for name, inside in groups.items():
-        kept = [s.only(inside & s.clean_mask()) for s in seeds]
-        found.append({"group": name, **area_row(kept)})
-    return found
+    return tuple(
+        _row(name, [s.only(inside & s.clean_mask()) for s in seeds])
+        for name, inside in groups.items()
+    )
 
 
 def label_rows(
     names: Sequence[str], score: Callable[[int], Sequence[Scored]]
-) -> list[dict[str, Any]]:
+) -> tuple[Subgroup, ...]:
     """One row per label, most exposed first; score(j): the seeds, scored through label j alone.
 
     Candidates that do not observe the label are left out of its row by `score`.
     """
-    found = [{"label": name, **area_row(score(j))} for j, name in enumerate(names)]
-    return sorted(found, key=lambda r: (r["auc"] is None, -(r["auc"] or 0.0), r["label"]))
+
+    def exposure(row: Subgroup) -> tuple[bool, float, str]:
+        return row.auc is None, -(row.auc.value if row.auc else 0.0), row.name
+
+    return tuple(sorted((_row(name, score(j)) for j, name in enumerate(names)), key=exposure))
 
 
-def patient_row(
-    patients: Sequence[str], seeds: Sequence[tuple[Floats, Bools]]
-) -> dict[str, Any] | None:
+def _row(name: str, seeds: Sequence[Scored]) -> Subgroup:
+    return Subgroup(name, seeds[0].member.size, resolved_auc(seeds))
+
+
+def patient_row(patients: Sequence[str], seeds: Sequence[tuple[Floats, Bools]]) -> Patients | None:
     """Patients with several candidate reports, attacked as one; None where there is none.
 
     patients: m pseudonyms; seeds: (scores, member), (m,) each. A patient's score is the sum of the
@@ -94,20 +98,22 @@ def patient_row(
             continue
         areas.append(metrics.auc(total[kept], coin[kept]))
         errors.append(float(np.sum(metrics.auc_influence(total[kept], coin[kept]) ** 2)))
-    row: dict[str, Any] = {
-        "patients": int(np.median(sizes)),
-        "reports": float(count[count > 1].mean()),
-        "resolvable": not np.isnan(areas).any(),
-        **dict.fromkeys(("auc", "auc_low", "auc_high")),
-    }
-    if row["resolvable"]:
-        k, mean = len(areas), float(np.mean(areas))
-        between = float(np.var(areas, ddof=1)) / k if k > 1 else 0.0
-        records = float(np.mean(errors))
-        freedom = (k - 1) * ((between + records) / between) ** 2 if between > 0 else math.inf
-        half = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(between + records)
-        row |= {"auc": mean, "auc_low": max(0.0, mean - half), "auc_high": min(1.0, mean + half)}
-    return row
+    resolvable = not np.isnan(areas).any()
+    return Patients(
+        patients=int(np.median(sizes)),
+        reports=float(count[count > 1].mean()),
+        auc=_patient_auc(areas, errors) if resolvable else None,
+    )
+
+
+def _patient_auc(areas: Sequence[float], errors: Sequence[float]) -> Interval:
+    """The mean over seeds; errors: DeLong's variance in each."""
+    k, mean = len(areas), float(np.mean(areas))
+    between = float(np.var(areas, ddof=1)) / k if k > 1 else 0.0
+    records = float(np.mean(errors))
+    freedom = (k - 1) * ((between + records) / between) ** 2 if between > 0 else math.inf
+    half = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(between + records)
+    return Interval(mean, max(0.0, mean - half), min(1.0, mean + half), CONFIDENCE)
 
 
 def _together(

@@ -23,7 +23,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,18 @@ from radpriv.attacks import metrics
 from radpriv.attacks.epsilon import one_run
 from radpriv.attacks.evaluation.near_copies import FEWEST, STRATA, Stratum, clean
 from radpriv.attacks.evaluation.roc import Curve, family_curve, grid
-from radpriv.attacks.metrics import Bools, Floats, Interval
+from radpriv.attacks.metrics import Bools, Floats
+from radpriv.benchmark.store.attack_schema import (
+    CanaryKind,
+    Interval,
+    Roc,
+    Role,
+    SeedRow,
+    SimilarityRange,
+    Summary,
+    Truth,
+)
+from radpriv.benchmark.store.audit_schema import Audit, GuessedBound, LowerBound
 from radpriv.errors import AttackError
 
 CONFIDENCE = 0.95
@@ -42,7 +52,7 @@ RATES = (0.05, 0.01, 0.001)
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """One seed's answer with its coins, (m,) each; slots are those of the family, in order.
+    """One seed's scores with its coins, (m,) each; slots are those of the family, in order.
 
     similarity: float32 (m,), to the nearest record of another unit; the same in every seed.
     """
@@ -86,137 +96,123 @@ class Scored:
             one_run.ceiling(m, r, self.delta, confidence),
         )
 
-    def tpr_at_fpr(self) -> dict[str, dict[str, Any]]:
-        """{"0.05": {"value": float or None, "resolvable": bool}, …}; None if not resolvable."""
+    def tpr_at_fpr(self) -> dict[str, float | None]:
+        """{"0.05": 0.12, …}; None where the rate cannot be resolved."""
         non_members = int((~self.member).sum())
-        cells: dict[str, dict[str, Any]] = {}
-        for rate in RATES:
-            can = metrics.resolvable(non_members, rate)
-            value = metrics.tpr_at_fpr(self.scores, self.member, rate) if can else None
-            cells[f"{rate:g}"] = {"value": value, "resolvable": can}
-        return cells
+        return {
+            f"{rate:g}": metrics.tpr_at_fpr(self.scores, self.member, rate)
+            if metrics.resolvable(non_members, rate)
+            else None
+            for rate in RATES
+        }
 
 
-def row(seed: Scored) -> dict[str, Any]:
-    """The measured part of one row of a result: one model, at 95%.
-
-    candidates: clean ones; left_out: the others; audited: all, for the bound on ε.
-    """
-    kept = seed.clean()
-    area = metrics.auc_interval(kept.scores, kept.member, CONFIDENCE)
-    bound, top = seed.bound(CONFIDENCE)
-    r, v = seed.guessed()
-    return {
-        "candidates": kept.scores.size,
-        "left_out": seed.scores.size - kept.scores.size,
-        "audited": seed.scores.size,
-        "members": int(kept.member.sum()),
-        "auc": area.value,
-        "auc_low": area.low,
-        "auc_high": area.high,
-        "tpr_at_fpr": kept.tpr_at_fpr(),
-        "epsilon_lower": bound,
-        "confidence": CONFIDENCE,
-        "guesses": r,
-        "correct": v,
-        "ceiling": top,
-        "delta": seed.delta,
-    }
+def row(
+    scored: Scored, cell_id: str, seed: int, role: Role, references: int, delta_source: str
+) -> SeedRow:
+    """One model in one role, at 95%."""
+    kept = scored.clean()
+    bound, top = scored.bound(CONFIDENCE)
+    return SeedRow(
+        cell_id=cell_id,
+        seed=seed,
+        role=role,
+        references=references,
+        candidates=kept.scores.size,
+        left_out=scored.scores.size - kept.scores.size,
+        audited=scored.scores.size,
+        members=int(kept.member.sum()),
+        auc=metrics.auc_interval(kept.scores, kept.member, CONFIDENCE),
+        tpr_at_fpr=kept.tpr_at_fpr(),
+        bound=GuessedBound(bound, top, *scored.guessed(), CONFIDENCE),
+        delta=scored.delta,
+        delta_source=delta_source,
+    )
 
 
-def family_row(seeds: Sequence[Scored], references: int | None = None) -> dict[str, Any]:
+def family_row(
+    seeds: Sequence[Scored],
+    references: int | None = None,
+    canaries: Sequence[CanaryKind] = (),
+    audit: Audit | None = None,
+    truth: Truth | None = None,
+) -> Summary:
     """The summary of one role over the k seeds of a family; references: of each target."""
     k = len(seeds)
     kept = [s.clean() for s in seeds]
     area, freedom = mean_auc(kept)
     rates = np.union1d(grid(), RATES)
     curve = family_curve([(s.scores, s.member) for s in kept], rates)
-    return {
-        "k": k,
-        "references": k - 1 if references is None else references,
-        "candidates": kept[0].scores.size,
-        "left_out": seeds[0].scores.size - kept[0].scores.size,
-        "audited": seeds[0].scores.size,
-        "auc": area.value,
-        "auc_low": area.low,
-        "auc_high": area.high,
-        "confidence": CONFIDENCE,
-        "interval": "DeLong" if k == 1 else "t * sqrt(s^2/k + v)",
-        "replicates": "records within a model" if k == 1 else "seeds, and records over all seeds",
-        "degrees_of_freedom": freedom,
-        "tpr_at_fpr": _rates(curve),
-        "roc": {
-            "fpr": curve.rates.tolist(),
-            "tpr": curve.tpr.tolist(),
-            "low": curve.low.tolist(),
-            "high": curve.high.tolist(),
-            "resolvable": curve.resolvable.tolist(),
-        },
-        "advantage": curve.advantage,
-        "advantage_low": curve.advantage_low,
-        "advantage_high": curve.advantage_high,
-        "delta": max(s.delta for s in seeds),
-        "strata": [stratum_row(seeds, stratum) for stratum in STRATA],
-    }
+    return Summary(
+        k=k,
+        references=k - 1 if references is None else references,
+        candidates=kept[0].scores.size,
+        left_out=seeds[0].scores.size - kept[0].scores.size,
+        audited=seeds[0].scores.size,
+        auc=area,
+        interval_method="DeLong" if k == 1 else "t * sqrt(s^2/k + v)",
+        replicates="records within a model" if k == 1 else "seeds, and records over all seeds",
+        degrees_of_freedom=freedom,
+        tpr_at_fpr=_rates(curve),
+        roc=Roc(
+            fpr=tuple(curve.rates.tolist()),
+            tpr=tuple(curve.tpr.tolist()),
+            low=tuple(curve.low.tolist()),
+            high=tuple(curve.high.tolist()),
+            resolvable=tuple(curve.resolvable.tolist()),
+        ),
+        advantage=Interval(curve.advantage, curve.advantage_low, curve.advantage_high, CONFIDENCE),
+        delta=max(s.delta for s in seeds),
+        by_similarity=tuple(similarity_row(seeds, stratum) for stratum in STRATA),
+        canaries=tuple(canaries),
+        audit=audit,
+        truth=truth,
+    )
 
 
-def _rates(curve: Curve) -> dict[str, dict[str, Any]]:
-    """{"0.05": {"value", "low", "high", "resolvable"}, …}; None where not resolvable."""
-    found: dict[str, dict[str, Any]] = {}
+def _rates(curve: Curve) -> dict[str, Interval | None]:
+    """TPR by rate, as "0.05"; None where not resolvable."""
+    found: dict[str, Interval | None] = {}
     for rate in RATES:
         i = int(np.argmin(abs(curve.rates - rate)))
+        value, low, high = (float(v[i]) for v in (curve.tpr, curve.low, curve.high))
         can = bool(curve.resolvable[i])
-        ends = ("value", curve.tpr), ("low", curve.low), ("high", curve.high)
-        found[f"{rate:g}"] = {n: float(v[i]) if can else None for n, v in ends}
-        found[f"{rate:g}"]["resolvable"] = can
+        found[f"{rate:g}"] = Interval(value, low, high, CONFIDENCE) if can else None
     return found
 
 
-def stratum_row(seeds: Sequence[Scored], stratum: Stratum) -> dict[str, Any]:
-    """The mean AUC among candidates of one stratum of similarity, near-copies included.
-
-    Not resolvable (AUC None) below `FEWEST` members or non-members in some seed.
-    """
+def similarity_row(seeds: Sequence[Scored], stratum: Stratum) -> SimilarityRange:
+    """The mean AUC among candidates of one stratum of similarity, near-copies included."""
     inside = [s.only(stratum.holds(s.similarity)) for s in seeds]
-    return {
-        "similarity_from": stratum.start,
-        "similarity_below": stratum.end,
-        **area_row(inside),
-    }
+    return SimilarityRange(
+        similarity_from=stratum.start,
+        similarity_below=stratum.end,
+        candidates=inside[0].member.size,
+        auc=resolved_auc(inside),
+    )
 
 
-def area_row(seeds: Sequence[Scored]) -> dict[str, Any]:
-    """candidates, resolvable, and the mean AUC with its interval (None below `FEWEST`)."""
+def resolved_auc(seeds: Sequence[Scored]) -> Interval | None:
+    """The mean AUC; None below `FEWEST` members or non-members in some seed."""
     fewest = min(min(int(s.member.sum()), int((~s.member).sum())) for s in seeds)
-    found: dict[str, Any] = {
-        "candidates": seeds[0].member.size,
-        "resolvable": fewest >= FEWEST,
-        **dict.fromkeys(("auc", "auc_low", "auc_high")),
-    }
-    if found["resolvable"]:
-        area, _ = mean_auc(seeds)
-        found |= {"auc": area.value, "auc_low": area.low, "auc_high": area.high}
-    return found
+    return mean_auc(seeds)[0] if fewest >= FEWEST else None
 
 
-def canary_rows(kinds: Mapping[str, Sequence[Scored]]) -> list[dict[str, Any]]:
-    """One row per kind of canary: mean AUC, and the bound on ε where a canary is one unit.
-
-    Copies of a canary change a model by more than one unit may, so they bound nothing: ε is None.
-    Not resolvable (AUC None) below `FEWEST` members or non-members in some seed.
-    """
+def canary_rows(kinds: Mapping[str, Sequence[Scored]]) -> list[CanaryKind]:
+    """By kind of canary: mean AUC, and the bound on ε where a canary is one unit."""
     rows = []
     for kind, seeds in sorted(kinds.items()):
-        found = {"kind": kind, **area_row(seeds), "epsilon_lower": None, "ceiling": None}
+        bound = None
         if "*" not in kind:
             bounds = [s.bound(1 - (1 - CONFIDENCE) / len(seeds)) for s in seeds]
-            found["epsilon_lower"] = max(bound for bound, _ in bounds)
-            found["ceiling"] = max(top for _, top in bounds)
-        rows.append(found)
+            bound = LowerBound(max(low for low, _ in bounds), max(top for _, top in bounds))
+        rows.append(CanaryKind(kind, seeds[0].member.size, resolved_auc(seeds), bound))
     return rows
 
 
-def mean_auc(seeds: Sequence[Scored], confidence: float = CONFIDENCE) -> tuple[Interval, Any]:
+def mean_auc(
+    seeds: Sequence[Scored], confidence: float = CONFIDENCE
+) -> tuple[Interval, float | None]:
     """The mean AUC with its interval, and the degrees of freedom (None: normal).
 
     Where some seed has a single member or non-member, the interval is [0, 1].

@@ -31,8 +31,8 @@ from radpriv.baselines.keyword.lexicon import (
 from radpriv.baselines.keyword.reader import Mention, Reader, require_library
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.encoders.encoders import Encoder
-from radpriv.benchmark.methods.fitted import read_spec, write_spec
 from radpriv.benchmark.methods.method import Fitted, Method, methods
+from radpriv.benchmark.methods.model_spec import read_spec, write_spec
 from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.run import Run
 from radpriv.benchmark.store.atomic import atomic_write
@@ -127,8 +127,8 @@ class KeywordFitted(Fitted):
             raise StoreError(f"{path}: cannot be read ({error.strerror}); run again") from error
         if hashlib.sha256(text).hexdigest() != spec.get("lexicon_sha256"):
             raise StoreError(f"{path}: not the lexicon that this model has; run again")
-        labels, hedges = spec.get("labels"), spec.get("hedges")
-        if not isinstance(labels, list) or hedges not in HEDGES:
-            raise StoreError(f"{folder / 'model.json'}: labels or hedges are damaged; run again")
+        labels, hedges = spec["labels"], spec.get("hedges")
+        if hedges not in HEDGES:
+            raise StoreError(f"{folder / 'model.json'}: hedges are damaged; run again")
         lexicon = read_lexicon(text.decode(errors="replace"), str(path))
-        return cls(tuple(map(str, labels)), lexicon, hedges)
+        return cls(tuple(labels), lexicon, hedges)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from radpriv.benchmark.encoders.features import RecordFunction
 from radpriv.benchmark.methods.classifier import masked_bce
 from radpriv.benchmark.methods.fitted import LinearFitted
+from radpriv.benchmark.methods.model_spec import FeatureSpec
 from radpriv.benchmark.privacy.clipping import clipped_sum
 from radpriv.benchmark.privacy.records import PrivateRecords, Records
 from radpriv.benchmark.privacy.release import apply
@@ -42,7 +43,7 @@ def fit_dp_linear(
     train: PrivateRecords,
     run: Run,
     function: RecordFunction,
-    spec: dict[str, Any],
+    spec: FeatureSpec,
     *,
     size: int,
     scale: float,

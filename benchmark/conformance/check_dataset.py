@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -303,10 +303,10 @@ def _no_text(bench: Bench, plain: Loaded) -> tuple[bool, str]:
     return True, f"none in {errors} errors, nor in what is printed"
 
 
-def _runs(texts: object) -> set[tuple[str, ...]]:
+def _runs(texts: Iterable[str]) -> set[tuple[str, ...]]:
     """Every RUN words in a row."""
     found: set[tuple[str, ...]] = set()
-    for text in texts:  # type: ignore[attr-defined]
+    for text in texts:
         words = normalise(text).split()
         found.update(tuple(words[i : i + RUN]) for i in range(len(words) - RUN + 1))
     return found

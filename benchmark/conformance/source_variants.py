@@ -31,7 +31,7 @@ class Variant:
 
     what: str
     path: Path
-    change: Callable[[Path], None]
+    change: Callable[[Path], object]
 
     def apply(self, folder: Path) -> None:
         self.change(folder / self.path)
@@ -160,16 +160,16 @@ def _lines(content: bytes) -> list[bytes]:
     return [] if b"\0" in content else content.splitlines(keepends=True)
 
 
-def _written(content: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(content) and None
+def _written(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
 
 
-def _renamed(name: str) -> Callable[[Path], None]:
-    return lambda path: path.rename(path.with_name(name)) and None
+def _renamed(name: str) -> Callable[[Path], object]:
+    return lambda path: path.rename(path.with_name(name))
 
 
-def _copied(name: str) -> Callable[[Path], None]:
-    return lambda path: path.with_name(name).write_bytes(path.read_bytes()) and None
+def _copied(name: str) -> Callable[[Path], object]:
+    return lambda path: path.with_name(name).write_bytes(path.read_bytes())
 
 
 def _packed(path: Path) -> bool:

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
+
+
+class Hashing(TypedDict):
+    """The parameters of HashedWords."""
+
+    size: int
+    ngrams: int
+    binary: bool
+
+
+class HashedSpec(TypedDict):
+    """Features that are hashed words."""
+
+    features: Literal["hashed"]
+    hashing: Hashing
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,8 @@ class HashedWords:
         return f"hashed/1/{self.size}/{self.ngrams}/{self.binary}" if self.size <= 65536 else ""
 
     @property
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> HashedSpec:
+        """How a saved model finds it again."""
         return {
             "features": "hashed",
             "hashing": {"size": self.size, "ngrams": self.ngrams, "binary": self.binary},

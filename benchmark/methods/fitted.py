@@ -17,8 +17,10 @@ from safetensors.numpy import load_file, save_file
 
 from radpriv.benchmark.encoders.encoders import Encoder, required
 from radpriv.benchmark.encoders.features import RecordFunction
+from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.methods.classifier import FrozenPart, Pooled, untrained
 from radpriv.benchmark.methods.method import Fitted
+from radpriv.benchmark.methods.model_spec import FeatureSpec, ModelSpec, read_spec, write_spec
 from radpriv.benchmark.privacy.records import pad
 from radpriv.benchmark.store.atomic import read_json, write_json
 from radpriv.errors import StoreError
@@ -41,7 +43,7 @@ class LinearFitted(Fitted):
         function: RecordFunction,
         weight: NDArray[Any],
         bias: NDArray[Any],
-        spec: dict[str, Any],
+        spec: FeatureSpec,
     ) -> None:
         self.labels = labels
         self.thresholds = np.zeros(len(labels), np.float32)
@@ -73,9 +75,8 @@ class LinearFitted(Fitted):
         spec = read_spec(folder, "linear")
         tensors = read_tensors(folder / "head.safetensors", ("weight", "bias"))
         function = _function(folder, spec, encoder)
-        labels = tuple(spec.pop("labels"))
-        spec.pop("kind")
-        return cls(labels, function, tensors["weight"], tensors["bias"], spec)
+        labels = tuple(spec["labels"])
+        return cls(labels, function, tensors["weight"], tensors["bias"], _features(folder, spec))
 
 
 class LoraFitted(Fitted):
@@ -144,17 +145,31 @@ class LoraFitted(Fitted):
         return cls(tuple(spec["labels"]), model, frozen)
 
 
-def _function(folder: Path, spec: dict[str, Any], encoder: Encoder | None) -> RecordFunction:
-    if spec["features"] == "pooled":
-        return Pooled(_same_encoder(folder, spec, encoder), spec["max_length"])
-    if spec["features"] == "hashed":
-        from radpriv.benchmark.encoders.hashed_words import HashedWords
-
-        return HashedWords(**spec["hashing"])
+def _features(folder: Path, spec: ModelSpec) -> FeatureSpec:
+    """What a model's file says of its features."""
+    try:
+        if spec["features"] == "pooled":
+            return {
+                "features": "pooled",
+                "max_length": spec["max_length"],
+                "encoder": spec["encoder"],
+                "encoder_sha256": spec["encoder_sha256"],
+            }
+        if spec["features"] == "hashed":
+            return {"features": "hashed", "hashing": spec["hashing"]}
+    except KeyError as error:
+        raise StoreError(f"{folder / 'model.json'}: key {error} is missing") from None
     raise StoreError(f"{folder / 'model.json'}: unknown features '{spec['features']}'")
 
 
-def _same_encoder(folder: Path, spec: dict[str, Any], encoder: Encoder | None) -> Encoder:
+def _function(folder: Path, spec: ModelSpec, encoder: Encoder | None) -> RecordFunction:
+    features = _features(folder, spec)
+    if features["features"] == "pooled":
+        return Pooled(_same_encoder(folder, spec, encoder), features["max_length"])
+    return HashedWords(**features["hashing"])
+
+
+def _same_encoder(folder: Path, spec: ModelSpec, encoder: Encoder | None) -> Encoder:
     if encoder is None or required(encoder).sha256 != spec["encoder_sha256"]:
         raise StoreError(
             f"{folder}: trained on encoder '{spec['encoder']}' ({spec['encoder_sha256'][:12]}…); "
@@ -169,24 +184,6 @@ def _sorted(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(v, str) for v in value):
         return sorted(value)
     return value
-
-
-def write_spec(folder: Path, spec: dict[str, Any]) -> None:
-    """Write model.json, what a saved model is beside its tensors; `kind` says whose it is."""
-    write_json(folder / "model.json", spec)
-
-
-def read_spec(folder: Path, kind: str) -> dict[str, Any]:
-    """Read model.json of a saved model of this kind.
-
-    Raises:
-        StoreError: the file is absent or damaged, or another kind's.
-    """
-    path = folder / "model.json"
-    spec = read_json(path)
-    if not isinstance(spec, dict) or spec.get("kind") != kind:
-        raise StoreError(f"{path}: not a saved '{kind}' model")
-    return spec
 
 
 def read_tensors(path: Path, needed: Sequence[str]) -> dict[str, NDArray[Any]]:

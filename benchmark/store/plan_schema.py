@@ -54,6 +54,30 @@ class PlannedCell:
     reason: str = ""
 
     @property
+    def dataset(self) -> str:
+        return self.axes.dataset
+
+    @property
+    def encoder(self) -> str:
+        return self.axes.encoder
+
+    @property
+    def method(self) -> str:
+        return self.axes.method
+
+    @property
+    def label(self) -> str:
+        return self.axes.label
+
+    @property
+    def epsilon(self) -> float:
+        return self.axes.epsilon
+
+    @property
+    def seed(self) -> int:
+        return self.axes.seed
+
+    @property
     def done(self) -> bool:
         return self.status == "done"
 

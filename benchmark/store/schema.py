@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from radpriv.benchmark.store.atomic import read_bytes, write_json
 from radpriv.benchmark.strict import file_format
@@ -50,14 +51,18 @@ def parse(
         error: names `where` and the key, and never a value.
     """
     todo = f"; {advice}" if advice else ""
+    constants: list[str] = []
     try:
-        json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+        json.loads(text, object_pairs_hook=_once, parse_constant=constants.append)
     except (ValueError, RecursionError) as problem:
         raise error(f"{where}: not JSON ({problem}){todo}") from None
     try:
-        return _adapter(kind).validate_json(text)  # type: ignore[no-any-return]
+        value: T = _adapter(kind).validate_json(text)
     except ValidationError as problem:
         raise error(f"{where}: {sentence(problem)}{todo}") from None
+    if constants:  # of a field that takes any: JSON has none of them, and inf is a word there
+        raise error(f"{where}: {constants[0]} is no number{todo}")
+    return value
 
 
 def read(kind: type[T], path: Path, error: type[RadprivError] = StoreError) -> T:
@@ -72,7 +77,10 @@ def dump(value: Any) -> Any:
         StoreError: the reader of this format would refuse it, so it must not be written.
     """
     kind = type(value)
-    plain = _adapter(kind).dump_python(value, mode="json", warnings="error")
+    try:
+        plain = _adapter(kind).dump_python(value, mode="json", warnings="error")
+    except PydanticSerializationError:
+        raise StoreError(f"{kind.__name__}: a field holds another type than it declares") from None
     try:
         text = json.dumps(plain, allow_nan=False)
     except ValueError:
@@ -116,10 +124,6 @@ def _place(where: Iterable[int | str]) -> str:
     for part in where:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text or "the whole"
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

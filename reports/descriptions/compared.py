@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from radpriv.reports.descriptions.description_figures import percent
+from radpriv.benchmark.store.description_schema import Agreement, ComparedFigure, Description
+from radpriv.reports.descriptions.description_figures import measured, percent
 from radpriv.reports.render.numbers import NOT_ASKED
 from radpriv.reports.render.table import Cell, Table
 
-Data = Mapping[str, Any]
-
-WITHIN, OUTSIDE = "within tolerance", "outside tolerance"
-JUDGED = {WITHIN: "within", OUTSIDE: "outside"}
-SHORT = {**JUDGED, "no tolerance given": "no tolerance"}
+JUDGED = {Agreement.WITHIN: "within", Agreement.OUTSIDE: "outside"}
+SHORT = {**JUDGED, Agreement.NO_TOLERANCE: "no tolerance"}
 SHARES = (
     "positive/", "negative/", "unobserved/", "counted/", "split/", "cue/", "no_positive",
     "tokens_over/", "unique_", "vocabulary_once", "negated_", "hedged_", "duplicates/",
@@ -21,107 +18,110 @@ SHARES = (
 """How the names of figures that are shares begin."""
 
 
-def labels_table(data: Data) -> Table:
+def labels_table(data: Description) -> Table:
     """One row per label; what was published beside it where something was."""
-    every = {p["figure"]: p for p in data["published"]}
-    known = [every.get(f"positive/{label}") for label in data["labels"]]
+    every = {p.figure: p for p in data.published}
+    known = [every.get(f"positive/{label}") for label in data.labels]
     heads = ["published"] if any(known) else []
-    heads += ["verdict"] if any(p and p["tolerance"] is not None for p in known) else []
+    heads += ["verdict"] if any(p and p.tolerance is not None for p in known) else []
     rows = []
-    for s, entry in zip(data["shares"], known):
-        positive = s["positive"]
+    for s, entry in zip(data.shares, known):
+        positive = s.positive
         beside = {"published": _published(entry), "verdict": _verdict(entry)}
         cells = [
-            Cell(s["label"], "name"),
-            Cell(f"{positive['count']:,}", "number"),
-            Cell(percent(positive["share"]), "number"),
-            Cell(f"{percent(positive['low'])} to {percent(positive['high'])}", "number"),
+            Cell(s.label, "name"),
+            Cell(f"{positive.count:,}", "number"),
+            Cell(percent(positive.share), "number"),
+            Cell(f"{percent(positive.low)} to {percent(positive.high)}", "number"),
             *(beside[head] for head in heads),
-            *(Cell(percent(s[k]["share"]), "number") for k in ("negative", "unobserved")),
+            *(Cell(percent(n.share), "number") for n in (s.negative, s.unobserved)),
         ]
         rows.append(tuple(cells))
-    v = data["values"]
-    sources = dict.fromkeys(p["source"] for p in known if p)
+    sources = dict.fromkeys(p.source for p in known if p)
     return Table(
         "labels",
         "How often each label is positive",
         ("label", "positive", "share", "interval", *heads, "negative", "not observed"),
         tuple(rows),
         (
-            f"Shares of all reports, of every split. Interval: {data['interval']}.",
+            f"Shares of all reports, of every split. Interval: {data.interval}.",
             "Not observed: neither positive nor negative was said, or the uncertain are left out; "
             "losses and metrics skip it.",
             *(f"Published: {source}." for source in sources),
         ),
         (
-            f"{v['positives/mean']:.2f} positive labels per report; {percent(v['no_positive'])} of "
-            "the reports have none.",
+            f"{measured(data, 'positives/mean'):.2f} positive labels per report; "
+            f"{percent(measured(data, 'no_positive'))} of the reports have none.",
             *_verdicts(data),
         ),
     )
 
 
-def _published(entry: Data | None) -> Cell:
-    return Cell(percent(entry["value"]), "number") if entry else Cell(NOT_ASKED, "absent")
+def _published(entry: ComparedFigure | None) -> Cell:
+    return Cell(percent(entry.value), "number") if entry else Cell(NOT_ASKED, "absent")
 
 
-def _verdict(entry: Data | None) -> Cell:
-    verdict = entry["verdict"] if entry else NOT_ASKED
-    return Cell(SHORT.get(verdict, verdict), JUDGED.get(verdict, "text"))
+def _verdict(entry: ComparedFigure | None) -> Cell:
+    if entry is None:
+        return Cell(NOT_ASKED)
+    verdict = entry.verdict
+    return Cell(SHORT.get(verdict, verdict.value), JUDGED.get(verdict, "text"))
 
 
-def _verdicts(data: Data) -> list[str]:
+def _verdicts(data: Description) -> list[str]:
     """How many published figures are met, of those that came with a tolerance; and which of the
     others are shares that this many reports cannot tell from the published value."""
-    judged = [p for p in data["published"] if p["verdict"] in JUDGED]
+    judged = [p for p in data.published if p.verdict in JUDGED]
     if not judged:
         return []
-    met = sum(p["verdict"] == WITHIN for p in judged)
-    said = f"{met} of {len(judged)} published figures with a tolerance are met."
+    within = sum(p.verdict is Agreement.WITHIN for p in judged)
+    sentence = f"{within} of {len(judged)} published figures with a tolerance are met."
     intervals = {
-        f"{kind}/{s['label']}": (s[kind]["low"], s[kind]["high"])
-        for s in data["shares"]
-        for kind in ("positive", "negative", "unobserved")
+        f"{kind}/{s.label}": (share.low, share.high)
+        for s in data.shares
+        for kind, share in (
+            ("positive", s.positive),
+            ("negative", s.negative),
+            ("unobserved", s.unobserved),
+        )
     }
-    shares = [p for p in judged if p["verdict"] == OUTSIDE and p["figure"] in intervals]
-    near = [
-        p for p in shares if intervals[p["figure"]][0] <= p["value"] <= intervals[p["figure"]][1]
-    ]
+    shares = [p for p in judged if p.verdict is Agreement.OUTSIDE and p.figure in intervals]
+    near = [p for p in shares if intervals[p.figure][0] <= p.value <= intervals[p.figure][1]]
     if near:
         have = (
             "has the published value within its"
             if len(near) == 1
             else ("have the published value within their")
         )
-        said += (
+        sentence += (
             f" Of {len(shares)} shares that are not, {len(near)} {have} interval: more reports "
             "would tell."
         )
-    return [said]
+    return [sentence]
 
 
-def published_table(data: Data) -> Table:
-    return _compared(data["published"], "published", "Every published figure")
+def published_table(data: Description) -> Table:
+    return _compared(data.published, "published", "Every published figure")
 
 
-def outside_table(data: Data) -> Table:
+def outside_table(data: Description) -> Table:
     """Only those that are not met."""
-    found = [p for p in data["published"] if p["verdict"] == OUTSIDE]
+    found = [p for p in data.published if p.verdict is Agreement.OUTSIDE]
     return _compared(found, "outside", "Published figures that are not met")
 
 
-def _compared(entries: Iterable[Data], key: str, title: str) -> Table:
+def _compared(entries: Iterable[ComparedFigure], key: str, title: str) -> Table:
     """Sources are numbered, and told in the notes."""
     sources: dict[str, int] = {}
     rows = []
     for p in entries:
-        number = sources.setdefault(p["source"], len(sources) + 1)
-        name, measured, tolerance = p["figure"], p["measured"], p["tolerance"]
+        number = sources.setdefault(p.source, len(sources) + 1)
+        name, measured, tolerance = p.figure, p.measured, p.tolerance
         rows.append(
             (
                 Cell(name, "name"),
                 Cell(value(name, measured), "number"),
-                Cell(value(name, p["value"]), "number"),
+                Cell(value(name, p.value), "number"),
                 Cell(NOT_ASKED if tolerance is None else f"± {value(name, tolerance)}", "number"),
                 _verdict(p),
                 Cell(f"[{number}]"),

@@ -1,14 +1,16 @@
-"""The figures of a description: how often, how long, how many words. All from its JSON dictionary.
+"""The figures of a description: how often, how long, how many words.
 
 Blue is what was measured; a vermillion diamond is what was published (its own word in the legend).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
+from radpriv.benchmark.store.description_schema import Description
+from radpriv.errors import ReportError
 from radpriv.reports.render.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
@@ -22,31 +24,40 @@ CHARACTER = 0.078
 """Inches that a character of that size takes at most, on average."""
 
 
-def published(data: Mapping[str, Any]) -> dict[str, float]:
+def published(data: Description) -> dict[str, float]:
     """Published values by figure; phi/A/B by both orders."""
     found: dict[str, float] = {}
-    for entry in data["published"]:
-        found[entry["figure"]] = entry["value"]
-        parts = entry["figure"].split("/")
+    for entry in data.published:
+        found[entry.figure] = entry.value
+        parts = entry.figure.split("/")
         if parts[0] == "phi" and len(parts) == 3:
-            found["/".join((parts[0], parts[2], parts[1]))] = entry["value"]
+            found["/".join((parts[0], parts[2], parts[1]))] = entry.value
     return found
 
 
-def prevalence(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = True) -> Figure:
+def measured(data: Description, name: str) -> float:
+    """A number that every dataset has."""
+    if (value := data.values[name]) is None:
+        raise ReportError(
+            f"description of {data.dataset}: '{name}' is not measured; describe it again"
+        )
+    return value
+
+
+def prevalence(data: Description, theme: Theme = LIGHT, titled: bool = True) -> Figure:
     """Share of positive reports per label, with intervals and published marks."""
-    labels, known = data["labels"], published(data)
-    shares = [s["positive"] for s in data["shares"]]
+    labels, known = data.labels, published(data)
+    shares = [s.positive for s in data.shares]
     marks = [known.get(f"positive/{label}") for label in labels]
-    title = f"{data['dataset']}: how often each label is positive" if titled else ""
+    title = f"{data.dataset}: how often each label is positive" if titled else ""
     beside = any(m is not None for m in marks)
     left, right = 0.35 + CHARACTER * _longest(labels), 1.6 if beside else 0.8
     figure, axes = _axes(0.29 * len(labels), theme, title, left, right)
     rows = list(range(len(labels)))
-    whiskers = [[s["share"] - s["low"] for s in shares], [s["high"] - s["share"] for s in shares]]
-    axes.barh(rows, [s["share"] for s in shares], height=0.62, color=theme.lines[0], alpha=0.75)
+    whiskers = [[s.share - s.low for s in shares], [s.high - s.share for s in shares]]
+    axes.barh(rows, [s.share for s in shares], height=0.62, color=theme.lines[0], alpha=0.75)
     axes.errorbar(
-        [s["share"] for s in shares],
+        [s.share for s in shares],
         rows,
         xerr=whiskers,
         fmt="none",
@@ -55,30 +66,30 @@ def prevalence(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = Tru
         capsize=2,
     )
     _diamonds(axes, [(m, y) for m, y in zip(marks, rows) if m is not None], theme)
-    _column(axes, "measured", 0.72, [percent(s["share"]) for s in shares], theme.lines[0])
+    _column(axes, "measured", 0.72, [percent(s.share) for s in shares], theme.lines[0])
     if beside:
         texts = ["" if m is None else percent(m) for m in marks]
         _column(axes, "◆ published", 1.5, texts, theme.lines[1])
     axes.set_yticks(rows, [plain(label) for label in labels])
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_xlim(0, 1.04 * max([0.01, *(s["high"] for s in shares), *(m or 0.0 for m in marks)]))
+    axes.set_xlim(0, 1.04 * max([0.01, *(s.high for s in shares), *(m or 0.0 for m in marks)]))
     axes.xaxis.set_major_formatter(lambda x, _: f"{100 * x:g}%")
     _frame(axes, theme, "share of all reports, with its 95% interval", "", grid="x")
     return figure
 
 
-def lengths(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = True) -> Figure:
+def lengths(data: Description, theme: Theme = LIGHT, titled: bool = True) -> Figure:
     """Histogram of words per report, with quantiles."""
-    title = f"{data['dataset']}: words per report" if titled else ""
+    title = f"{data.dataset}: words per report" if titled else ""
     figure, axes = _axes(2.5, theme, title, 0.75)
-    bars, known, values = data["histogram"], published(data), data["values"]
-    width, counts = bars["width"], bars["counts"]
+    bars, known = data.histogram, published(data)
+    width, counts = bars.width, bars.counts
     edges = [width * i for i in range(len(counts))]
     axes.bar(
         edges, counts, width=width, align="edge", color=theme.lines[0], alpha=0.75, lw=0.6,
         edgecolor=theme.page if theme.page != "none" else "#181e29",
     )  # fmt: skip
-    places = [values[f"words/{name}"] for name in QUANTILES]
+    places = [measured(data, f"words/{name}") for name in QUANTILES]
     near = min(b - a for a, b in pairwise(places)) < 0.16 * width * len(counts)
     high = max(counts) * (1.4 if near else 1.24)
     for i, (name, x) in enumerate(zip(QUANTILES, places)):
@@ -96,18 +107,18 @@ def lengths(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = True) 
     _diamonds(axes, marks, theme)
     axes.set_ylim(0, high)
     axes.set_xlim(0, width * len(counts))
-    beyond = f"; {bars['beyond']:,} reports are longer" if bars["beyond"] else ""
+    beyond = f"; {bars.beyond:,} reports are longer" if bars.beyond else ""
     _frame(axes, theme, f"words per report{beyond}", "reports", grid="y")
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:,.0f}")
     _legend(axes, theme, bool(marks), "center right")
     return figure
 
 
-def vocabulary(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = True) -> Figure:
+def vocabulary(data: Description, theme: Theme = LIGHT, titled: bool = True) -> Figure:
     """Distinct words expected among so many reports drawn at random."""
-    title = f"{data['dataset']}: distinct words" if titled else ""
+    title = f"{data.dataset}: distinct words" if titled else ""
     figure, axes = _axes(2.5, theme, title, 0.85)
-    x, y = zip(*data["curve"])
+    x, y = zip(*data.curve)
     axes.plot(x, y, color=theme.lines[0], lw=1.8, marker="o", ms=4.5)
     marks = [
         (float(figure_.rsplit("/", 1)[1]), value)
@@ -115,7 +126,7 @@ def vocabulary(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = Tru
         if figure_.startswith("vocabulary/at/")
     ]
     _diamonds(axes, marks, theme)
-    openi = (data["openi"]["reports"], data["openi"]["vocabulary"])
+    openi = (data.openi.reports, data.openi.vocabulary)
     axes.plot(*openi, ls="none", marker="s", ms=6, mfc="none", mec=theme.faint, mew=1.4)
     axes.annotate(
         "Open-i", openi, xytext=(0, 8), textcoords="offset points", ha="center", fontsize=SIZE - 1,

@@ -1,6 +1,6 @@
 """Writes a description of a dataset: its JSON, its figures and a page, into one folder.
 
-    written = write_description(description.as_dict(), Path("out"))
+    written = write_description(description, Path("out"))
     print(written.page)
 
 What may leave the machine decides how the files are made. Under the policy "nothing" the folder has
@@ -15,11 +15,11 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 from rich.console import Console
 
+from radpriv.benchmark.store.description_schema import Description
 from radpriv.errors import ReportError
 from radpriv.reports.descriptions.description_figures import (
     lengths,
@@ -78,15 +78,17 @@ class Written:
         console.print(f"page: {self.page}", highlight=False, soft_wrap=True, markup=False)
 
 
-def write_description(data: Mapping[str, Any], out: Path) -> Written:
-    """data: a description's JSON dictionary. ReportError if `out` cannot be used."""
-    private = data["card"]["release"] == "nothing"
-    made = tables(data)
+def write_description(data: Description, out: Path) -> Written:
+    """ReportError if `out` cannot be used."""
+    private = data.card.release == "nothing"
+    shown = tables(data)
     contents = {
-        "description.json": (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+        "description.json": (
+            json.dumps(data.as_dict(), indent=1, ensure_ascii=False) + "\n"
+        ).encode()
     }
     contents |= {f"{name}.png": png(draw(data)) for name, (draw, _) in FIGURES.items()}
-    contents["index.html"] = description_page(data, made).encode()
+    contents["index.html"] = description_page(data, shown).encode()
     try:
         _prepare(out, private)
         files = tuple(
@@ -94,48 +96,48 @@ def write_description(data: Mapping[str, Any], out: Path) -> Written:
         )
     except OSError as error:
         raise ReportError(f"{out}: cannot be written ({error.strerror or error})") from error
-    release = RELEASE[data["card"]["release"]]
-    return Written(out / "index.html", files, release, made, headline(data))
+    release = RELEASE[data.card.release]
+    return Written(out / "index.html", files, release, shown, headline(data))
 
 
-def description_page(data: Mapping[str, Any], made: Mapping[str, Table]) -> str:
+def description_page(data: Description, shown: Mapping[str, Table]) -> str:
     """The whole page; it draws nothing from elsewhere."""
 
     def drawing(name: str) -> Markup:
-        draw, said = FIGURES[name]
+        draw, description = FIGURES[name]
         both = []
         for theme in (LIGHT, DARK):
             figure = draw(data, theme, False)
             wide = round(PIXELS * figure.get_figwidth())
-            drawn = inline_svg(figure, theme.name + name, said)
+            drawn = inline_svg(figure, theme.name + name, description)
             size = f"max-width: {wide}px; margin: 0 auto"
             both.append(f'<div class="{theme.name}" style="{size}">{drawn}</div>')
         return Markup(f"<figure>{''.join(both)}</figure>")
 
-    said = (data["labels"], data["options"], RELEASE[data["card"]["release"]])
+    release = RELEASE[data.card.release]
     return fill(
         "describe.html",
         data=data,
-        release=RELEASE[data["card"]["release"]],
+        release=release,
         headline=headline(data),
-        facts=[("Name", data["dataset"]), *card_facts(data["card"], *said)],
-        tables=made,
+        facts=[("Name", data.dataset), *card_facts(data.card, data.labels, data.options, release)],
+        tables=shown,
         drawing=drawing,
-        beside=any(p["figure"].startswith("phi/") for p in data["published"]),
+        beside=any(p.figure.startswith("phi/") for p in data.published),
     )
 
 
-def headline(data: Mapping[str, Any]) -> str:
+def headline(data: Description) -> str:
     """Size, labels and length in a sentence."""
-    v = data["values"]
-    hidden = [s["unobserved"]["share"] for s in data["shares"]]
+    v = data.values
+    hidden = [s.unobserved.share for s in data.shares]
     observed = (
         f"{percent(sum(hidden) / len(hidden))} of the labels are not observed"
         if any(hidden)
         else "every label is observed"
     )
     return (
-        f"{v['reports']:,.0f} reports of {v['patients']:,.0f} patients, {len(data['labels'])} "
+        f"{v['reports']:,.0f} reports of {v['patients']:,.0f} patients, {len(data.labels)} "
         f"labels; {observed}. The median report has {v['words/p50']:,.0f} words."
     )
 

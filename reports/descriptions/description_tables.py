@@ -1,16 +1,16 @@
-"""The tables of a description, from its JSON dictionary: for page and terminal alike."""
+"""The tables of a description: for page and terminal alike."""
 
 from __future__ import annotations
 
+from radpriv.benchmark.store.description_schema import Description
 from radpriv.reports.descriptions.compared import (
-    Data,
     labels_table,
     number,
     outside_table,
     published_table,
     value,
 )
-from radpriv.reports.descriptions.description_figures import percent
+from radpriv.reports.descriptions.description_figures import measured, percent
 from radpriv.reports.render.table import Cell, Table
 
 LENGTHS = (
@@ -22,9 +22,9 @@ LENGTHS = (
 QUANTILES = ("mean", "p5", "p50", "p95", "p99")
 
 
-def tables(data: Data) -> dict[str, Table]:
+def tables(data: Description) -> dict[str, Table]:
     """By key, in the order of the page; empty ones are left out."""
-    made = (
+    found = (
         labels_table(data),
         outside_table(data),
         splits_table(data),
@@ -34,25 +34,25 @@ def tables(data: Data) -> dict[str, Table]:
         counts_table(data),
         published_table(data),
     )
-    return {t.key: t for t in made if t.rows}
+    return {t.key: t for t in found if t.rows}
 
 
-def splits_table(data: Data) -> Table:
+def splits_table(data: Description) -> Table:
     """Reports and patients of each split, then patients by how many reports they have."""
-    total = data["values"]["reports"]
+    total = measured(data, "reports")
     rows = [
         (
             Cell(name, "name"),
-            Cell(f"{facts['reports']:,}", "number"),
-            Cell(percent(facts["reports"] / total), "number"),
-            Cell(f"{facts['patients']:,}", "number"),
+            Cell(f"{facts.reports:,}", "number"),
+            Cell(percent(facts.reports / total), "number"),
+            Cell(f"{facts.patients:,}", "number"),
         )
-        for name, facts in data["splits"].items()
+        for name, facts in data.splits.items()
     ]
-    patients = sum(n for _, _, n in data["reports_per_patient"])
+    patients = sum(n for _, _, n in data.reports_per_patient)
     groups = [
         f"{_range(least, most)}: {percent(n / patients)}"
-        for least, most, n in data["reports_per_patient"]
+        for least, most, n in data.reports_per_patient
         if n
     ]
     rows.append(
@@ -79,17 +79,17 @@ def _range(least: int, most: int | None) -> str:
     return str(least) if least == most else f"{least} to {most}"
 
 
-def lengths_table(data: Data) -> Table:
-    v = data["values"]
+def lengths_table(data: Description) -> Table:
+    v = data.values
     rows = [
-        (Cell(said, "name"), *(number(v[f"{key}/{q}"]) for q in QUANTILES))
-        for key, said in LENGTHS
+        (Cell(name, "name"), *(number(v[f"{key}/{q}"]) for q in QUANTILES))
+        for key, name in LENGTHS
         if v[f"{key}/mean"] is not None
     ]
-    over = [(n, v[f"tokens_over/{n}"]) for n in (128, 256, 512)]
+    over = {n: v[f"tokens_over/{n}"] for n in (128, 256, 512)}
     notes = ["Words: what blanks separate. Sentences end in . ? or ! or at an empty line."]
-    if over[0][1] is not None:
-        longer = ", ".join(f"{n}: {percent(share)}" for n, share in over)
+    if None not in over.values():
+        longer = ", ".join(f"{n}: {percent(share or 0.0)}" for n, share in over.items())
         notes.append(f"Reports with more tokens than {longer}. A shorter limit cuts them.")
     else:
         notes.append("Tokens were not counted: MiniLM's tokenizer is not installed (offline).")
@@ -97,12 +97,12 @@ def lengths_table(data: Data) -> Table:
     return Table("lengths", "Lengths", heads, tuple(rows), tuple(notes))
 
 
-def repetition_table(data: Data) -> Table:
+def repetition_table(data: Description) -> Table:
     """Vocabulary and repetition, for all reports and for as many as Open-i has."""
-    v, openi = data["values"], data["openi"]
-    size = f"{openi['reports']:,}"
+    v, openi = data.values, data.openi
+    size = f"{openi.reports:,}"
     rows = []
-    for key, said in (
+    for key, name in (
         ("vocabulary", "distinct words"),
         ("vocabulary_once", "of them seen once"),
         ("unique_reports", "distinct reports, share"),
@@ -112,8 +112,8 @@ def repetition_table(data: Data) -> Table:
         ("duplicates/crossing", "test reports near-copied in training"),
     ):
         if key in v:
-            at = (v.get(f"{key}/at/{openi['reports']}"), openi.get(key))
-            rows.append((Cell(said, "name"), *(_cell(key, n) for n in (v[key], *at))))
+            at = (v.get(f"{key}/at/{openi.reports}"), getattr(openi, key, None))
+            rows.append((Cell(name, "name"), *(_cell(key, n) for n in (v[key], *at))))
     notes = (
         "Words here are runs of letters and digits in lower case; equal reports and sentences have "
         "equal such words.",
@@ -124,31 +124,32 @@ def repetition_table(data: Data) -> Table:
     return Table("repetition", "Vocabulary and repetition", heads, tuple(rows), notes)
 
 
-def cues_table(data: Data) -> Table:
-    v = data["values"]
+def cues_table(data: Description) -> Table:
+    v = data.values
     rows = [
         (
             Cell(cue, "name"),
             Cell(kind),
-            Cell(percent(v[f"cue/{cue}"]), "number"),
+            Cell(percent(measured(data, f"cue/{cue}")), "number"),
             number(v[f"cue_rate/{cue}"]),
         )
-        for kind, cues in data["cues"].items()
+        for kind, cues in data.cues.items()
         for cue in cues
     ]
+    negated, hedged = (measured(data, f"{kind}_reports") for kind in ("negated", "hedged"))
     found = (
         f"{percent(v['negated_sentences'] or 0)} of the sentences deny something and "
-        f"{percent(v['hedged_sentences'] or 0)} hedge; {percent(v['negated_reports'])} and "
-        f"{percent(v['hedged_reports'])} of the reports have such a sentence.",
+        f"{percent(v['hedged_sentences'] or 0)} hedge; {percent(negated)} and "
+        f"{percent(hedged)} of the reports have such a sentence.",
     )
     heads = ("cue", "kind", "reports with it", "per 1,000 words")
     return Table("cues", "Negation, hedges and other cues", heads, tuple(rows), (), found)
 
 
-def counts_table(data: Data) -> Table:
+def counts_table(data: Description) -> Table:
     rows = [
         (Cell(key.replace("_", " "), "name"), Cell(f"{n:,}", "number"))
-        for key, n in data["counts"].items()
+        for key, n in data.counts.items()
     ]
     return Table("counts", "What the loader counted", ("what", "number"), tuple(rows))
 

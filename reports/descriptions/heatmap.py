@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from radpriv.benchmark.store.description_schema import Description
 from radpriv.reports.descriptions.description_figures import heading, plain, published
 from radpriv.reports.render.theme import LIGHT, Theme
 
@@ -21,12 +21,12 @@ LIMIT = 0.5
 """phi at which the colour is full: beyond it the number tells."""
 
 
-def cooccurrence(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = True) -> Figure:
+def cooccurrence(data: Description, theme: Theme = LIGHT, titled: bool = True) -> Figure:
     """A square for each pair: blue together, vermillion apart; a dash where phi is undefined."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
-    labels, phi, known = data["labels"], data["phi"], published(data)
+    labels, phi, known = data.labels, data.phi, published(data)
     side, words = CELL * len(labels), 0.072 * max(map(len, labels)) + 0.2
     top = 0.62 if titled else 0.35
     width, height = words + side + 1.0, top + side + words
@@ -62,10 +62,10 @@ def cooccurrence(data: Mapping[str, Any], theme: Theme = LIGHT, titled: bool = T
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.plot([0, len(labels)], [0, len(labels)], color=theme.faint, lw=0.8)
-    said = "φ below the diagonal, published φ above" if above else "φ of each pair of labels"
+    legend = "φ below the diagonal, published φ above" if above else "φ of each pair of labels"
     if titled:
-        heading(figure, f"{data['dataset']}: which labels occur together", theme)
-    figure.text(0.12 / width, 1 - (top - 0.12) / height, said, fontsize=SIZE, color=theme.faint)
+        heading(figure, f"{data.dataset}: which labels occur together", theme)
+    figure.text(0.12 / width, 1 - (top - 0.12) / height, legend, fontsize=SIZE, color=theme.faint)
     _bar(figure, theme, colours, (words + side + 0.22) / width, words / height, side / height)
     return figure
 

@@ -12,44 +12,36 @@ from radpriv.reports.results.dataset_scores import DatasetScores
 
 def claim(scores: DatasetScores | None) -> tuple[str, ...]:
     """A sentence each; one that says so where nothing is promised."""
-    certified = [
-        record
-        for row in (scores.rows if scores else ())
-        for record in row.records
-        if record.get("claim") and record.get("certificate")
-    ]
+    every = [record for row in (scores.rows if scores else ()) for record in row.records]
+    certified = [(r, r.claim, r.certificate) for r in every if r.claim and r.certificate]
     if not certified:
         return ("No finished cell makes a privacy claim.",)
 
     def all_of(values: Iterable[Any]) -> str:
         return ", ".join(sorted({str(v) for v in values}))
 
-    unit = all_of(r["claim"]["unit"] for r in certified)
-    adjacency = all_of(r["claim"]["adjacency"] for r in certified).replace("_", " or ")
-    deltas = all_of(delta_name(r["claim"]["delta"]) for r in certified)
-    budgets = sorted({float(r["claim"]["epsilon"]) for r in certified})
+    unit = all_of(c.unit for _, c, _ in certified)
+    adjacency = all_of(c.adjacency for _, c, _ in certified).replace("_", " or ")
+    deltas = all_of(delta_name(c.delta) for _, c, _ in certified)
+    budgets = sorted({c.epsilon for _, c, _ in certified})
     factors = ", ".join(f"{odds_factor(e)} at ε = {e:g}" for e in budgets)
     sentences = [
         f"Whoever sees a private model can sharpen the odds that any one {unit} was in its "
         f"training set ({adjacency} one {unit}) by a factor of at most exp(ε), which is "
         f"{factors}, except with probability about δ = {deltas}. A large factor is a weak promise.",
         f"ε was computed from the ledger of what was released when each run ended, by "
-        f"{all_of(r['certificate']['accountant'] for r in certified)}; standing of the claim: "
-        f"{all_of(r['claim']['standing'] for r in certified)}.",
+        f"{all_of(c.accountant for _, _, c in certified)}; standing of the claim: "
+        f"{all_of(c.standing for _, c, _ in certified)}.",
     ]
     sources = sorted(
-        {
-            f"{r['cell']['method']}: {told['source']}"
-            for r in certified
-            for told in r.get("declared", ())
-        }
+        {f"{r.cell.method}: {bound.source}" for r, _, _ in certified for bound in r.declared}
     )
     if sources:
         sentences.append(
             "A bound is declared, by a theorem, where it is not a clip that the waist applies: "
             f"{'; '.join(sources)}. `radpriv check METHOD` tries it."
         )
-    modes = {r["cell"]["noise_mode"] for r in certified}
+    modes = {r.cell.noise_mode for r, _, _ in certified}
     if "replayable" in modes:
         sentences.append(
             "Noise mode: replayable. The noise can be drawn again from the suite's key, so the "
@@ -60,7 +52,7 @@ def claim(scores: DatasetScores | None) -> tuple[str, ...]:
             "Noise mode: secret. The key came from the operating system and never leaves the "
             "run's private folder."
         )
-    pretrained = {r["encoder"]["pretrained_on"] for r in certified if r.get("encoder")}
+    pretrained = {r.encoder.pretrained_on for r, _, _ in certified if r.encoder}
     if pretrained:
         sentences.append(
             f"Not covered: what the encoder learned before ({'; '.join(sorted(pretrained))}), the "

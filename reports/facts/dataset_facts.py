@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
+from radpriv.benchmark.canary_spec import Planting
 from radpriv.reports.facts.card_facts import card_facts
 from radpriv.reports.results.dataset_scores import DatasetScores
 from radpriv.reports.results.load import Done
@@ -22,17 +23,14 @@ def dataset_facts(
     record = next((d.record for d in done), None)
     if record is None:
         return ()
-    card, cell = record["card"], record["cell"]
-    release = RELEASE.get(card["release"], card["release"])
-    options = cell.get("dataset_identity", {}).get("options", {})
-    shown = {**card, "unit_note": card["unit_note"] or cell["budget"]["unit"]}
-    told = card_facts(shown, record["label_names"], options, release)
-    facts = [(name, said if isinstance(said, str) else "; ".join(said)) for name, said in told]
-    if record.get("counts"):
-        facts.append(
-            ("Counts", ", ".join(f"{k} {v:,}" for k, v in sorted(record["counts"].items())))
-        )
-    if planted := cell.get("audit", {}).get("planted"):
+    card, cell = record.card, record.cell
+    options = cell.dataset_identity.get("options", {})
+    card = replace(card, unit_note=card.unit_note or cell.budget.unit)
+    lines = card_facts(card, record.label_names, options, RELEASE[card.release])
+    facts = [(name, text if isinstance(text, str) else "; ".join(text)) for name, text in lines]
+    if record.counts:
+        facts.append(("Counts", ", ".join(f"{k} {v:,}" for k, v in sorted(record.counts.items()))))
+    if planted := cell.audit.planted:
         facts.append(("Planted", planted_in_words(planted)))
     if scores:
         facts.append(
@@ -45,11 +43,11 @@ def dataset_facts(
     return tuple((str(k), str(v)) for k, v in facts)
 
 
-def planted_in_words(planted: Iterable[Mapping[str, Any]]) -> str:
+def planted_in_words(planted: Iterable[Planting]) -> str:
     """ "50 rare-token, 4 × 16 secret; each is in the training set by a coin"."""
-    said = []
+    kinds = []
     for p in planted:
-        copies = f" × {p['copies']}" if p["copies"] > 1 else ""
-        many = f"{p['share']:.0%} of candidates" if p["share"] else f"{p['count']:,}{copies}"
-        said.append(f"{many} {p['kind']}")
-    return f"canaries: {', '.join(said)}; each takes part in training by a coin of its own"
+        copies = f" × {p.copies}" if p.copies > 1 else ""
+        many = f"{p.share:.0%} of candidates" if p.share else f"{p.count:,}{copies}"
+        kinds.append(f"{many} {p.kind}")
+    return f"canaries: {', '.join(kinds)}; each takes part in training by a coin of its own"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from radpriv.reports.results.load import Done, Results
 
@@ -11,28 +10,21 @@ from radpriv.reports.results.load import Done, Results
 def provenance(results: Results, done: Sequence[Done]) -> tuple[tuple[str, str], ...]:
     gathered: dict[str, set[str]] = {}
 
-    def note(name: str, value: Any) -> None:
+    def note(name: str, value: object) -> None:
         if value not in (None, ""):
             gathered.setdefault(name, set()).add(str(value))
 
     for d in done:
-        how = d.record.get("how") or {}
-        note("python", how.get("python"))
-        note("device", d.record["device_kind"])
-        note("dtype", d.record["dtype"])
-        for name, value in (d.record.get("versions") or {}).items():
+        how, encoder = d.record.how, d.record.encoder
+        note("python", how.python)
+        note("device", d.record.device_kind)
+        note("dtype", d.record.dtype)
+        for name, value in (*d.record.versions.items(), *how.packages.items()):
             note(f"version of {name}", value)
-        for name, value in (how.get("packages") or {}).items():
-            note(f"version of {name}", value)
-        encoder = d.record.get("encoder")
         if encoder:
-            note(
-                f"encoder {encoder['name']}",
-                f"{encoder['revision']}, SHA-256 {encoder['sha256'][:16]}…",
-            )
+            note(f"encoder {encoder.name}", f"{encoder.revision}, SHA-256 {encoder.sha256[:16]}…")
         note("seeds", d.entry.seed)
-        if how.get("why_not_cached"):
-            note("not cached because", how["why_not_cached"])
+        note("not cached because", how.why_not_cached)
     families = {d.entry.family for d in done}
     lines = [("suite", results.suite)]
     lines += [

@@ -73,7 +73,7 @@ def epsilon_figure(points: Sequence[EpsilonPoint], title: str, theme: Theme = LI
         figure_layout.nothing(draw, "no private family has an audit")
         return draw.figure
     _frame(draw, points)
-    told = _ceilings(draw, points)
+    labels = _ceilings(draw, points)
     methods = list(dict.fromkeys(p.name for p in points if p.kind != KNOWN))
     series: dict[tuple[str, Kind], list[EpsilonPoint]] = {}
     for p in sorted(points, key=lambda p: (p.kind == KNOWN, p.certified)):
@@ -87,9 +87,9 @@ def epsilon_figure(points: Sequence[EpsilonPoint], title: str, theme: Theme = LI
         at = _series(draw, found, MARKS[kind], colour, shift, line)
         sample = {"color": colour, "marker": MARKS[kind], "ms": 5, "lw": 1.2, "ls": line}
         text, detail = (kind, "") if kind == KNOWN else (name, kind)
-        told.append(Name(text, detail, draw.height_of(*at), colour, sample))
-    names(draw, told)
-    note(draw, _said(points))
+        labels.append(Name(text, detail, draw.height_of(*at), colour, sample))
+    names(draw, labels)
+    note(draw, _sentences(points))
     return draw.figure
 
 
@@ -163,7 +163,7 @@ def _ceilings(draw: Drawing, points: Sequence[EpsilonPoint]) -> list[Name]:
     for p in points:
         if p.ceiling is not None:
             found.setdefault(f"{p.ceiling:.2g}", []).append(p)
-    told = []
+    labels = []
     for having in found.values():
         height = max(p.ceiling or 0.0 for p in having)
         ends = min(p.certified for p in having) / 1.3, max(p.certified for p in having) * 1.3
@@ -171,8 +171,8 @@ def _ceilings(draw: Drawing, points: Sequence[EpsilonPoint]) -> list[Name]:
         draw.axes.plot(ends, [height] * 2, zorder=1, **style)
         kinds = ", ".join(dict.fromkeys("known" if p.kind == KNOWN else p.kind for p in having))
         where = draw.height_of(ends[1], height)
-        told.append(Name("ceiling", kinds, where, draw.theme.faint, style))
-    return told
+        labels.append(Name("ceiling", kinds, where, draw.theme.faint, style))
+    return labels
 
 
 def _apart(values: Sequence[float]) -> list[float]:
@@ -190,17 +190,19 @@ def _step(ticks: Sequence[float], series: int) -> float:
     return min(DODGE, 0.6 * near / max(1, series - 1))
 
 
-def _said(points: Sequence[EpsilonPoint]) -> list[str]:
-    said = ["Filled: 95% lower bound of a one-run audit; 0: nothing found."]
+def _sentences(points: Sequence[EpsilonPoint]) -> list[str]:
+    sentences = ["Filled: 95% lower bound of a one-run audit; 0: nothing found."]
     if any(p.ideal is not None for p in points):
-        said.append("Hollow: what the same audit shows of exactly the mechanism accounted.")
+        sentences.append("Hollow: what the same audit shows of exactly the mechanism accounted.")
     if any(p.ceiling is not None for p in points):
-        said.append("Dashed: the most that so many canaries can show.")
+        sentences.append("Dashed: the most that so many canaries can show.")
     most = max(p.choices for p in points)
     if most > 1:
         right = all(p.corrected for p in points)
         how = "over attacks," if right else f"of up to {most} attacks, not"
-        said.append(f"The largest {how} corrected for that choice.")
+        sentences.append(f"The largest {how} corrected for that choice.")
     if any(p.empirical > p.certified for p in points):
-        said.append("Ringed: above its certificate; a bound describes, the test is made apart.")
-    return said
+        sentences.append(
+            "Ringed: above its certificate; a bound describes, the test is made apart."
+        )
+    return sentences

@@ -9,20 +9,22 @@ The same figures as in the tables (overview.py, audits.py). Empty where nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
+from radpriv.benchmark.store import attack_schema
+from radpriv.benchmark.store.attack_schema import On, Summary
+from radpriv.benchmark.store.audit_schema import Audit
 from radpriv.reports.figures.epsilon_figure import KNOWN, EpsilonPoint, Kind
 from radpriv.reports.figures.figure_layout import LONGEST, printable
 from radpriv.reports.figures.roc_figure import RocLine, Role
-from radpriv.reports.results.families import BLIND, Family, attacks_on, families, told
+from radpriv.reports.results.families import BLIND, Family, attacks_on, families, summaries
 from radpriv.reports.results.load import Results
 from radpriv.reports.tables.audits import certified
 from radpriv.reports.tables.overview import best_bound
 
-AUDITS: tuple[tuple[Kind, str, str], ...] = (
+AUDITS: tuple[tuple[Kind, On, attack_schema.Role], ...] = (
     ("black box", "records", "attack"),
     ("white box", "gradients", "attack"),
     (KNOWN, "records", "known"),
@@ -37,19 +39,19 @@ def roc_lines(results: Results, dataset: str) -> tuple[RocLine, ...]:
     found = families(results, dataset)
     attacked = [f for f in found if f.entries[0].role != "control"]
     one = _one_encoder(found)
-    met = [(s, f) for f in attacked for s in told([f], "attack")]
+    found_most = [(s, f) for f in attacked for s in summaries([f], "attack")]
     lines = [
         _line(_with_budget(f, one), s, "attack", _by(f))
-        for s, f in sorted(met, key=lambda pair: -pair[0]["auc"])
+        for s, f in sorted(found_most, key=lambda pair: -pair[0].auc.value)
     ]
     for f in found:
-        lines += [
-            _line(f"control: {_name(f, one)}", s, "control", _by(f)) for s in told([f], "control")
-        ]
-    blind = told(families(results, dataset, BLIND), "attack")
+        name = f"control: {_name(f, one)}"
+        lines += [_line(name, s, "control", _by(f)) for s in summaries([f], "control")]
+    blind = summaries(families(results, dataset, BLIND), "attack")
     if blind:
-        lines.append(_line("blind: sees no model", max(blind, key=lambda s: s["auc"]), "blind"))
-    nulls = told(attacked, "null")
+        most = max(blind, key=lambda s: s.auc.value)
+        lines.append(_line("blind: sees no model", most, "blind"))
+    nulls = summaries(attacked, "null")
     return (*lines, *([_null(nulls)] if nulls else []))
 
 
@@ -72,7 +74,7 @@ def epsilon_points(results: Results, dataset: str) -> tuple[EpsilonPoint, ...]:
         allowed = certified(results, f)
         for kind, on, role in AUDITS:
             attacks = [a for a in attacks_on(results, on) if a.attack != BLIND]
-            own = [a for a in attacks if a.family == f.entries[0].family and a.audit.get(role)]
+            own = [a for a in attacks if a.family == f.entries[0].family and a.audit(role)]
             epsilon = f.entries[0].epsilon if kind == KNOWN else allowed
             best = best_bound(own, f.entries[0].family, role)
             if best is not None and epsilon is not None:
@@ -81,19 +83,16 @@ def epsilon_points(results: Results, dataset: str) -> tuple[EpsilonPoint, ...]:
     return tuple(points)
 
 
-def _point(
-    name: str, epsilon: float, audit: Mapping[str, Any], kind: Kind, choices: int
-) -> EpsilonPoint:
-    best, ideal = audit["one_run"], audit["ideal"]
+def _point(name: str, epsilon: float, audit: Audit, kind: Kind, choices: int) -> EpsilonPoint:
     return EpsilonPoint(
         name,
         epsilon,
-        float(best["epsilon"]),
-        None if ideal is None else float(ideal["epsilon"]),
-        float(best["ceiling"]),
+        audit.one_run.epsilon,
+        audit.ideal.epsilon if audit.ideal else None,
+        audit.one_run.ceiling,
         kind,
         choices,
-        audit["attacks"] >= choices,
+        audit.attacks >= choices,
     )
 
 
@@ -117,32 +116,36 @@ def _by(family: Family) -> str:
     return family.result.attack if family.result else ""
 
 
-def _line(name: str, summary: Mapping[str, Any], role: Role, attack: str = "") -> RocLine:
-    area = f"AUC {summary['auc']:.2f}"
+def _line(name: str, summary: Summary, role: Role, attack: str = "") -> RocLine:
+    area, roc = f"AUC {summary.auc.value:.2f}", summary.roc
     return RocLine(
         name,
-        **summary["roc"],
+        roc.fpr,
+        roc.tpr,
+        roc.low,
+        roc.high,
+        roc.resolvable,
         role=role,
         detail=f"{attack}, {area}" if attack else area,
         replicates=_replicates([summary]),
     )
 
 
-def _null(summaries: Sequence[Mapping[str, Any]]) -> RocLine:
+def _null(nulls: Sequence[Summary]) -> RocLine:
     """Over the curves at the same rates as the first; all attacks have the same."""
-    curves = [s["roc"] for s in summaries if s["roc"]["fpr"] == summaries[0]["roc"]["fpr"]]
+    curves = [s.roc for s in nulls if s.roc.fpr == nulls[0].roc.fpr]
     return RocLine(
         "null: coins permuted",
-        curves[0]["fpr"],
-        np.mean([c["tpr"] for c in curves], axis=0).tolist(),
-        np.min([c["low"] for c in curves], axis=0).tolist(),
-        np.max([c["high"] for c in curves], axis=0).tolist(),
-        np.all([c["resolvable"] for c in curves], axis=0).tolist(),
+        curves[0].fpr,
+        np.mean([c.tpr for c in curves], axis=0).tolist(),
+        np.min([c.low for c in curves], axis=0).tolist(),
+        np.max([c.high for c in curves], axis=0).tolist(),
+        np.all([c.resolvable for c in curves], axis=0).tolist(),
         "null",
         f"{len(curves)} families" if len(curves) > 1 else "",
-        _replicates(summaries),
+        _replicates(nulls),
     )
 
 
-def _replicates(summaries: Sequence[Mapping[str, Any]]) -> str:
-    return "candidates and seeds" if min(s["k"] for s in summaries) > 1 else "candidates"
+def _replicates(found: Sequence[Summary]) -> str:
+    return "candidates and seeds" if min(s.k for s in found) > 1 else "candidates"

@@ -77,7 +77,7 @@ def roc_figure(curves: Sequence[RocLine], title: str, theme: Theme = LIGHT) -> F
     shown, left_out = _shown(curves)
     _frame(draw)
     at = _reference(shown)
-    told = []
+    labels = []
     for line, style in zip(shown, _styles(shown, theme)):
         _band(draw, line, style["color"], 0.22 if line.role == "null" else 0.13)
         if line.role != "null":
@@ -85,9 +85,9 @@ def roc_figure(curves: Sequence[RocLine], title: str, theme: Theme = LIGHT) -> F
         x, y = _on_axes(line.fpr, line.tpr)
         height = draw.height_of(1.0, float(np.interp(at, x, y)))
         ink = style["color"] if line.role in ("attack", "control") else theme.faint
-        told.append(Name(line.name, line.detail, height, ink, sample=style))
-    names(draw, told)
-    note(draw, _said(shown, left_out))
+        labels.append(Name(line.name, line.detail, height, ink, sample=style))
+    names(draw, labels)
+    note(draw, _sentences(shown, left_out))
     return draw.figure
 
 
@@ -174,16 +174,16 @@ def _frame(draw: Drawing) -> None:
     figure_layout.along(draw, "guessing", (0.2, 0.2), (0.6, 0.6), "top", 0.85)
 
 
-def _said(shown: Sequence[RocLine], left_out: int) -> list[str]:
+def _sentences(shown: Sequence[RocLine], left_out: int) -> list[str]:
     over = sorted({c.replicates for c in shown})
-    said = [f"Bands: 95% over {' or '.join(over)}, at each rate."]
+    sentences = [f"Bands: 95% over {' or '.join(over)}, at each rate."]
     if not all(all(c.resolvable) for c in shown):
-        said.append(
+        sentences.append(
             "Dashed, without a band: fewer than 10/f non-members at a false-positive rate f, not "
             "to be told from luck."
         )
-    said.append(f"A rate below {FLOOR:g}, 0 as well, is drawn at {FLOOR:g}.")
+    sentences.append(f"A rate below {FLOOR:g}, 0 as well, is drawn at {FLOOR:g}.")
     if left_out:
         more = "attacks are" if left_out > 1 else "attack is"
-        said.append(f"{left_out} more {more} not drawn.")
-    return said
+        sentences.append(f"{left_out} more {more} not drawn.")
+    return sentences

@@ -110,24 +110,24 @@ class TerminalTable:
     @property
     def reasons(self) -> list[str]:
         """Long reasons for what is missing, each once per row."""
-        said = []
+        lines = []
         for row in self.table.rows:
             for column, cell in zip(self.table.columns, row):
                 if cell.kind == "missing" and len(cell.text) > LONGEST_REASON:
                     budget = self.table.columns[1] == "budget"
                     where = row[1].text if budget else column
                     text = cell.text.removeprefix("missing: ")
-                    said.append(f"missing: {row[0].text}, {where}: {text}")
-        return said
+                    lines.append(f"missing: {row[0].text}, {where}: {text}")
+        return lines
 
     def legend(self, grid: Grid) -> str:
-        said = [f"encoder: {self.encoders[0]}"] if len(self.encoders) == 1 else []
+        lines = [f"encoder: {self.encoders[0]}"] if len(self.encoders) == 1 else []
         cells = [text for row in grid.rows for text in row[1:]]
         for mark, meaning in LEGEND.items():
             inside = any(text.endswith(mark) or f"{mark} " in text for text in cells)
             if mark in grid.headings or (mark not in ("n", "k") and inside):
-                said.append(meaning)
-        return " · ".join(said)
+                lines.append(meaning)
+        return " · ".join(lines)
 
     def grid(self, layout: Layout) -> Grid:
         """The words of each cell under a layout."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
+from radpriv.benchmark.store.cell_schema import CellRecord
 from radpriv.reports.statistics.intervals import Estimate, Measured, Pool, pool_seeds
 
 DETERMINISTIC = frozenset({"prior", "keyword"})
@@ -29,7 +29,7 @@ class Row:
     seeds: tuple[int, ...]
     cell_ids: tuple[str, ...]
     missing: tuple[tuple[str, str], ...]
-    records: tuple[Any, ...] = field(repr=False)
+    records: tuple[CellRecord, ...] = field(repr=False)
     measured: dict[str, Measured] = field(repr=False)
     estimates: dict[str, Estimate] = field(repr=False)
 

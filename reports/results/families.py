@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from radpriv.reports.results.load import AttackResult, Entry, Results
+from radpriv.benchmark.store.attack_schema import AttackResult, Extracted, Role, Summary
+from radpriv.benchmark.store.plan_schema import PlannedCell
+from radpriv.reports.results.load import Results
 
 BLIND = "blind"
 """The attack that sees no model: no attack, but a check of the split."""
@@ -16,7 +17,7 @@ BLIND = "blind"
 class Family:
     """A family of the plan with the result of one attack on it, or the reason why there is none."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[PlannedCell, ...]
     result: AttackResult | None
     reason: str = ""
 
@@ -59,30 +60,30 @@ def attack_names(results: Results, dataset: str) -> list[str]:
 
 
 def _strength(result: AttackResult) -> float:
-    told = result.summary.get("attack") or result.summary.get("control") or {}
-    return float(told.get("auc", 0.0))
+    own = result.summary.get("attack") or result.summary.get("control")
+    return own.auc.value if own else 0.0
 
 
-def told(found: Sequence[Family], role: str) -> list[Mapping[str, Any]]:
-    """The summaries of one role."""
+def summaries(found: Sequence[Family], role: Role) -> list[Summary]:
+    """Those of one role."""
     return [f.result.summary[role] for f in found if f.result and role in f.result.summary]
 
 
-def own_results(
-    results: Results, dataset: str, kind: str
-) -> list[tuple[tuple[Entry, ...], AttackResult]]:
-    """Results of one kind with the entries of their family, in the plan's order."""
+def extractions(
+    results: Results, dataset: str
+) -> list[tuple[tuple[PlannedCell, ...], AttackResult, Extracted]]:
+    """Results of extraction attacks with the entries of their family, in the plan's order."""
     return [
-        (tuple(entries), a)
+        (tuple(entries), a, a.extracted)
         for family, entries in _by_family(results, dataset).items()
         for a in results.attacks
-        if a.family == family and a.kind == kind
+        if a.family == family and a.extracted is not None
     ]
 
 
-def _by_family(results: Results, dataset: str) -> dict[str, list[Entry]]:
+def _by_family(results: Results, dataset: str) -> dict[str, list[PlannedCell]]:
     """The entries of a dataset by family, in the plan's order."""
-    grouped: dict[str, list[Entry]] = {}
+    grouped: dict[str, list[PlannedCell]] = {}
     for e in results.entries:
         if e.dataset == dataset:
             grouped.setdefault(e.family, []).append(e)

@@ -13,45 +13,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from radpriv.benchmark.store.plan_schema import REFERENCE, PlannedCell
+from radpriv.benchmark.store.attack_schema import AttackResult, Superseded, read_result
+from radpriv.benchmark.store.cell_schema import CellRecord
+from radpriv.benchmark.store.plan_schema import CONTROL, REFERENCE, PlannedCell
 from radpriv.benchmark.store.store import Store
-from radpriv.errors import ReportError
-
-COUNTING = 5
-"""Attack results of an older rule counted near-copies in their headline: they are not shown."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One cell of a plan. epsilon: inf for a non-private one. reason: why it is not done."""
-
-    dataset: str
-    encoder: str
-    method: str
-    label: str
-    epsilon: float
-    seed: int
-    cell_id: str
-    family: str
-    fingerprint: str
-    status: str
-    role: str
-    reason: str = ""
-
-    @property
-    def done(self) -> bool:
-        return self.status == "done"
-
-    @property
-    def why_missing(self) -> str:
-        return f"{self.status} ({self.reason})" if self.reason else self.status
+from radpriv.errors import ReportError, StoreError
 
 
 @dataclass(frozen=True)
@@ -68,38 +40,9 @@ class Scores:
 class Done:
     """A finished cell: its record.json, and its scores (None for a control)."""
 
-    entry: Entry
-    record: Mapping[str, Any] = field(repr=False)
+    entry: PlannedCell
+    record: CellRecord = field(repr=False)
     scores: Scores | None = field(repr=False)
-
-
-@dataclass(frozen=True)
-class AttackResult:
-    """One result.json: an attack on the cells of one family. rows and summary as in the file.
-
-    kind: "membership" or "extraction".  on: the candidates attacked, "records", "secrets" or
-    "gradients".  rows: one per seed and role.  summary: role ("attack", "null", "known",
-    "control") → mean over seeds.  audit: role → bounds on ε (None: too few).  subsets: AUC by group
-    of records, label and patient.  quantity: what an extraction attack measures; remarks: what must
-    be known to read it.
-    """
-
-    attack_id: str
-    attack: str
-    version: int
-    params: Mapping[str, Any]
-    family: str
-    cells: tuple[str, ...]
-    rows: tuple[Mapping[str, Any], ...] = field(repr=False)
-    summary: Mapping[str, Mapping[str, Any]] = field(repr=False)
-    kind: str = "membership"
-    on: str = "records"
-    audit: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    subsets: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    diagnostics: tuple[Mapping[str, float], ...] = field(default=(), repr=False)
-    quantity: str = ""
-    chance: float | None = None
-    remarks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,7 +58,7 @@ class Results:
     limited: int | None
     note: str
     datasets: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[PlannedCell, ...]
     done: Mapping[str, Done]
     attacks: tuple[AttackResult, ...]
     mixed: tuple[str, ...]
@@ -133,12 +76,13 @@ def load(
     """The results of `suite`. attack_ids: which attack results to use; None: every one over the
     plan's families. apart: how many there are of attacks that are not asked for, by name.
     """
-    plan = Store(store).read_plan(suite)
-    entries = tuple(_entry(cell) for cell in plan.cells if cell.role != REFERENCE)
-    done = {e.cell_id: _done(store, e) for e in entries if e.done}
+    opened = Store(store)
+    plan = opened.read_plan(suite)
+    entries = tuple(cell for cell in plan.cells if cell.role != REFERENCE)
+    done = {e.cell_id: _done(opened, e) for e in entries if e.done}
     _refuse_limited(done.values(), plan.limited, suite)
     mixed = [*_mixed_families(entries), *_mixed_tables(done.values(), plan.datasets)]
-    attacks, doubles, unread = _attacks(store, entries, attack_ids)
+    attacks, doubles, unread = _attacks(opened, entries, attack_ids)
     mixed += doubles
     if mixed and not allow_mixed:
         raise ReportError(f"{mixed[0]}; run the suite again, or allow mixed results")
@@ -157,51 +101,25 @@ def load(
     )
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path}: cannot be read ({error}); run the suite again") from error
-
-
-def _entry(cell: PlannedCell) -> Entry:
-    axes = cell.axes
-    return Entry(
-        dataset=axes.dataset,
-        encoder=axes.encoder,
-        method=axes.method,
-        label=axes.label,
-        epsilon=axes.epsilon,
-        seed=axes.seed,
-        cell_id=cell.cell_id,
-        family=cell.family,
-        fingerprint=cell.fingerprint,
-        status=cell.status,
-        role=cell.role,
-        reason=cell.reason,
-    )
-
-
-def _done(store: Path, entry: Entry) -> Done:
-    folder = store / "cells" / entry.cell_id / entry.fingerprint
-    if not (folder / "record.json").exists():
+def _done(store: Store, entry: PlannedCell) -> Done:
+    found = store.lookup(entry.cell_id, entry.fingerprint)
+    if found is None:
+        folder = store.cell_folder(entry.cell_id, entry.fingerprint)
         raise ReportError(
-            f"cell {entry.cell_id}: the plan says done, but {folder} has no record.json; "
+            f"cell {entry.cell_id}: the plan says done, but there is no {folder}; "
             "run the suite again"
         )
-    record = _json(folder / "record.json")
-    status = record.get("status")
-    if status != "done":
+    if not found.record.done:
         raise ReportError(
-            f"cell {entry.cell_id}: the plan says done, its record says {status}; "
+            f"cell {entry.cell_id}: the plan says done, its record says {found.record.status}; "
             "run the suite again"
         )
-    scores = _scores(folder / "test.parquet", record) if entry.role != "control" else None
-    return Done(entry, record, scores)
+    labels = len(found.record.label_names)
+    scores = _scores(found.folder / "test.parquet", labels) if entry.role != CONTROL else None
+    return Done(entry, found.record, scores)
 
 
-def _scores(path: Path, record: Mapping[str, Any]) -> Scores:
-    labels = len(record["label_names"])
+def _scores(path: Path, labels: int) -> Scores:
     try:
         table = pq.read_table(path, columns=["record", "patient", "labels", "logits"])
         y, logits = (_matrix(table[name], labels) for name in ("labels", "logits"))
@@ -227,7 +145,7 @@ def _matrix(column: pa.ChunkedArray, labels: int) -> NDArray[np.float32]:
 
 def _refuse_limited(done: Iterable[Done], limited: int | None, suite: str) -> None:
     for cell in done:
-        found = cell.record["cell"].get("limited")
+        found = cell.record.cell.limited
         if found != limited:
             raise ReportError(
                 f"cell {cell.entry.cell_id}: limited = {found}, but the plan {suite} has "
@@ -235,7 +153,7 @@ def _refuse_limited(done: Iterable[Done], limited: int | None, suite: str) -> No
             )
 
 
-def _mixed_families(entries: Iterable[Entry]) -> list[str]:
+def _mixed_families(entries: Iterable[PlannedCell]) -> list[str]:
     families: dict[str, dict[str, str]] = defaultdict(dict)
     for e in entries:
         if e.done:
@@ -255,9 +173,8 @@ def _mixed_tables(done: Iterable[Done], datasets: Iterable[str]) -> list[str]:
     for dataset in datasets:
         seen: dict[str, dict[str, str]] = defaultdict(dict)
         for cell in (c for c in cells if c.entry.dataset == dataset):
-            how = cell.record.get("how") or {}
-            facts = {f"package {p}": v for p, v in (how.get("packages") or {}).items()}
-            facts |= {"device": cell.record["device_kind"], "dtype": cell.record["dtype"]}
+            facts = {f"package {p}": v for p, v in cell.record.how.packages.items()}
+            facts |= {"device": cell.record.device_kind, "dtype": cell.record.dtype}
             for name, value in facts.items():
                 seen[name].setdefault(str(value), cell.entry.cell_id)
         for name, found in sorted(seen.items()):
@@ -268,7 +185,7 @@ def _mixed_tables(done: Iterable[Done], datasets: Iterable[str]) -> list[str]:
 
 
 def _attacks(
-    store: Path, entries: Iterable[Entry], wanted: Collection[str] | None
+    store: Store, entries: Iterable[PlannedCell], wanted: Collection[str] | None
 ) -> tuple[tuple[AttackResult, ...], list[str], tuple[tuple[str, str], ...]]:
     """Results whose input cells are exactly the finished cells of a family, as computed now; what
     is there twice; and what cannot be read: that costs a report one result, not all."""
@@ -278,39 +195,19 @@ def _attacks(
             families[e.family][e.cell_id] = e.fingerprint
     chosen: dict[tuple[str, str, str], AttackResult] = {}
     doubles, unread = [], []
-    folder = store / "attacks"
-    names = [p.parent.name for p in folder.glob("*/result.json")] if wanted is None else wanted
-    for path in (folder / name / "result.json" for name in sorted(names)):
+    for name in sorted(store.attack_ids() if wanted is None else wanted):
+        folder = store.attack_folder(name)
         try:
-            data = _json(path)
-            if "attack_id" in data and data.get("counting", 1) != COUNTING:
-                continue
-            result = AttackResult(
-                data["attack_id"],
-                data["attack"],
-                int(data["attack_version"]),
-                data["params"],
-                data["family"],
-                tuple(data["cells"]),
-                tuple(data["rows"]),
-                data["summary"],
-                data.get("kind", "membership"),
-                data.get("on", "records"),
-                data.get("audit") or {},
-                data.get("subsets") or {},
-                tuple(data.get("diagnostics") or ()),
-                data.get("quantity") or "",
-                data.get("chance"),
-                data.get("remarks") or {},
-            )
-        except (ReportError, AttributeError, KeyError, TypeError, ValueError):
-            what = "cannot be read" if path.exists() else "is gone"
-            unread.append((path.parent.name, f"{path.name} {what}; run the attack again"))
+            result = read_result(folder, "result.json")
+        except Superseded:
+            continue
+        except StoreError as error:
+            gone = not (folder / "result.json").exists()
+            what = "result.json is gone" if gone else str(error)
+            unread.append((name, f"{what}; run the attack again"))
             continue
         now = families.get(result.family, {})
-        if not now or sorted(now) != sorted(result.cells):
-            continue
-        if data.get("cell_fingerprints", now) != now:
+        if not now or result.cell_fingerprints != now:
             continue
         key = (result.family, result.attack, json.dumps(result.params, sort_keys=True))
         if key in chosen:

@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from radpriv.benchmark.store.plan_schema import PlannedCell
 from radpriv.errors import ReportError
 from radpriv.reports.results.dataset_scores import DatasetScores, Difference, Row, pooled
-from radpriv.reports.results.load import Done, Entry, Results, Scores
+from radpriv.reports.results.load import Done, Results, Scores
 from radpriv.reports.statistics.f1 import (
     Counts,
     Floats,
@@ -44,14 +45,15 @@ def score(results: Results, dataset: str) -> DatasetScores | None:
     trained_on, tested_on, transferred = _sides(cells[0], dataset)
     # A test set is drawn in one way wherever a model was trained, so that ratios are paired.
     weights = bootstrap_weights(tested_on, patients)
-    grouped: dict[tuple[str, str, float], list[Entry]] = {}
+    grouped: dict[tuple[str, str, float], list[PlannedCell]] = {}
     for e in entries:
         grouped.setdefault((e.label, e.encoder, e.epsilon), []).append(e)
     rows = [_row(es, results, labels, groups, weights) for es in grouped.values()]
     rows = [_estimated(r, rows) for r in rows]
-    said = {"all positive": True, "all negative": False}
+    constants = {"all positive": True, "all negative": False}
     trivial = tuple(
-        _trivial(name, value, reference.y, labels, groups, weights) for name, value in said.items()
+        _trivial(name, value, reference.y, labels, groups, weights)
+        for name, value in constants.items()
     )
     return DatasetScores(
         dataset,
@@ -71,12 +73,11 @@ def score(results: Results, dataset: str) -> DatasetScores | None:
 
 def _sides(cell: Done, dataset: str) -> tuple[str, str, bool]:
     """(trained on, tested on, transferred), by the identity of the cell's dataset."""
-    asked = cell.record["cell"]
-    options = asked.get("dataset_identity", {}).get("options", {})
-    if asked.get("dataset") == "transfer":
+    asked = cell.record.cell
+    options = asked.dataset_identity.get("options")
+    if asked.dataset == "transfer" and isinstance(options, dict):
         return str(options["train"]), str(options["test"]), True
-    name = str(asked.get("dataset", dataset))
-    return name, name, False
+    return asked.dataset, asked.dataset, False
 
 
 def _common(cells: Sequence[Done]) -> tuple[tuple[str, ...], NDArray[np.int64], Scores]:
@@ -84,10 +85,10 @@ def _common(cells: Sequence[Done]) -> tuple[tuple[str, ...], NDArray[np.int64], 
     first = cells[0]
     if first.scores is None:
         raise ReportError(f"cell {first.entry.cell_id}: it has no test scores")
-    reference, labels = first.scores, tuple(first.record["label_names"])
+    reference, labels = first.scores, first.record.label_names
     for cell in cells[1:]:
         s, pair = cell.scores, f"cells {first.entry.cell_id} and {cell.entry.cell_id}"
-        if tuple(cell.record["label_names"]) != labels:
+        if cell.record.label_names != labels:
             raise ReportError(f"{pair} name different labels; they cannot share a table")
         if s is None or s.records != reference.records or s.patients != reference.patients:
             raise ReportError(f"{pair} scored different test records; they cannot share a table")
@@ -98,7 +99,7 @@ def _common(cells: Sequence[Done]) -> tuple[tuple[str, ...], NDArray[np.int64], 
 
 
 def _row(
-    entries: Sequence[Entry],
+    entries: Sequence[PlannedCell],
     results: Results,
     labels: tuple[str, ...],
     groups: NDArray[np.int64],
@@ -112,7 +113,7 @@ def _row(
         counts = []
         for cell in cells:
             assert cell.scores is not None
-            thresholds = np.asarray(cell.record["thresholds"], dtype=np.float32)
+            thresholds = np.asarray(cell.record.thresholds, dtype=np.float32)
             counts.append(count(cell.scores.y, cell.scores.logits > thresholds, groups))
         measured = _measure(counts, labels, weights)
     first = ordered[0]
@@ -195,8 +196,8 @@ def _differences(rows: Sequence[Row]) -> list[Difference]:
                 for second in ordered[i + 1 :]:
                     a, b = _weighted(first), _weighted(second)
                     still = first.deterministic + second.deterministic
-                    made = estimate(a - b, (two, one, None)[still], still == 2, DIFFERENCE)
-                    found.append(Difference(first, second, made, _same(a, b)))
+                    difference = estimate(a - b, (two, one, None)[still], still == 2, DIFFERENCE)
+                    found.append(Difference(first, second, difference, _same(a, b)))
     return found
 
 

@@ -57,7 +57,7 @@ def count(y: NDArray[np.float32], pred: NDArray[np.bool_], groups: NDArray[np.in
     """
     seen = ~np.isnan(y)
     true = seen & (y == 1)
-    said = seen & pred
+    called = seen & pred
     patients = int(groups.max()) + 1 if len(groups) else 0
 
     def per_patient(hits: NDArray[np.bool_]) -> Floats:
@@ -66,9 +66,9 @@ def count(y: NDArray[np.float32], pred: NDArray[np.bool_], groups: NDArray[np.in
         return sums
 
     return Counts(
-        per_patient(true & said),
-        per_patient(said & ~true),
-        per_patient(true & ~said),
+        per_patient(true & called),
+        per_patient(called & ~true),
+        per_patient(true & ~called),
         per_patient(seen),
     )
 

@@ -164,5 +164,5 @@ def estimate(
     found = Estimate(mean, half, k, v, s2, df, undefined, known, tuple(flags), within)
     if not found.cut:
         return found
-    said = f"by the formula ± {half:.2f}, cut to {within[0]:g} to {within[1]:g}"
-    return replace(found, flags=(*flags, said.replace("-", "−").replace("inf", "∞")))
+    flag = f"by the formula ± {half:.2f}, cut to {within[0]:g} to {within[1]:g}"
+    return replace(found, flags=(*flags, flag.replace("-", "−").replace("inf", "∞")))

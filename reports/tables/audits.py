@@ -5,9 +5,7 @@ A figure is a bound (it exceeds the true ε in at most 5% of audits) or an estim
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from radpriv.benchmark.store.audit_schema import Audit
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.dataset_results import DatasetResults
@@ -35,7 +33,7 @@ def audits_table(of: DatasetResults) -> Table | None:
     """Private families and the non-private ones that some audit bounds; known mechanisms apart."""
     results, dataset = of.results, of.dataset
     rows: list[tuple[Cell, ...]] = []
-    known: dict[float, Mapping[str, Any]] = {}
+    known: dict[float, Audit] = {}
     for family in families(results, dataset):
         if family.result is None:
             continue
@@ -75,12 +73,12 @@ def audits_table(of: DatasetResults) -> Table | None:
 
 def certified(results: Results, family: Family) -> float | None:
     """The largest ε of the family's certificates; None where one is missing."""
-    given = [results.done[e.cell_id].record.get("certificate") for e in family.entries]
-    values = [float(c["epsilon"]) for c in given if c]
+    given = [results.done[e.cell_id].record.certificate for e in family.entries]
+    values = [c.epsilon for c in given if c]
     return max(values) if values and len(values) == len(given) else None
 
 
-def _row(results: Results, family: Family, kind: str, found: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _row(results: Results, family: Family, kind: str, found: Audit) -> tuple[Cell, ...]:
     control = "positive control: " if family.entries[0].role == "control" else ""
     own = certified(results, family)
     return (
@@ -92,7 +90,7 @@ def _row(results: Results, family: Family, kind: str, found: Mapping[str, Any]) 
     )
 
 
-def _known(epsilon: float, found: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _known(epsilon: float, found: Audit) -> tuple[Cell, ...]:
     return (
         Cell("known mechanism: Gaussian", "name"),
         Cell(epsilon_name(epsilon), "label"),
@@ -102,21 +100,20 @@ def _known(epsilon: float, found: Mapping[str, Any]) -> tuple[Cell, ...]:
     )
 
 
-def _figures(found: Mapping[str, Any]) -> tuple[Cell, ...]:
-    best, ideal, runs = found["one_run"], found["ideal"], found["runs"]
-    share = found.get("share_of_ideal")
+def _figures(found: Audit) -> tuple[Cell, ...]:
+    ideal, runs, share = found.ideal, found.runs, found.share
     beside = "" if share is None else f"{share:.0%} of the ideal value"
-    bound, ceiling = bound_cells(best["epsilon"], best["ceiling"], beside)
-    mark = "" if found["fdp_kind"] == "bound" else "~ "
-    over = f"needs {runs['needed']} runs" if runs["epsilon"] is None else f"{runs['epsilon']:.2f}"
+    bound, ceiling = bound_cells(found.one_run, beside)
+    mark = "" if found.fdp_kind == "bound" else "~ "
+    over = f"needs {runs.needed} runs" if runs.epsilon is None else f"{runs.epsilon:.2f}"
     return (
         bound,
-        Cell(NOT_ASKED, "absent") if ideal is None else Cell(f"{ideal['epsilon']:.2f}", "number"),
+        Cell(NOT_ASKED, "absent") if ideal is None else Cell(f"{ideal.epsilon:.2f}", "number"),
         ceiling,
-        Cell(f"{mark}{found['fdp']['epsilon']:.2f}", "number", found["fdp_kind"]),
-        Cell(f"~ {found['gdp']:.2f}", "number", "estimate"),
-        Cell(over, "number" if runs["epsilon"] is not None else "absent"),
-        Cell(f"{found['m']:,} × {found['seeds']}", "number"),
+        Cell(f"{mark}{found.fdp.epsilon:.2f}", "number", found.fdp_kind),
+        Cell(f"~ {found.gdp:.2f}", "number", "estimate"),
+        Cell(over, "number" if runs.epsilon is not None else "absent"),
+        Cell(f"{found.m:,} × {found.seeds}", "number"),
     )
 
 

@@ -6,9 +6,9 @@ not the record that leaks but the text it shares.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from radpriv.benchmark.store.attack_schema import SimilarityRange
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.dataset_results import DatasetResults
@@ -33,15 +33,15 @@ def strata_table(of: DatasetResults) -> Table | None:
     results, dataset = of.results, of.dataset
     rows: list[tuple[Cell, ...]] = []
     apart: list[tuple[Cell, ...]] = []
-    nulls: list[Sequence[Mapping[str, Any]]] = []
+    nulls: list[Sequence[SimilarityRange]] = []
     for family in families(results, dataset):
         for role, summary in sorted(family.result.summary.items()) if family.result else ():
             if role == "known":
                 continue
             if role == "null":
-                nulls.append(summary["strata"])
+                nulls.append(summary.by_similarity)
             else:
-                made = _row(family, role, summary["strata"])
+                made = _row(family, role, summary.by_similarity)
                 (apart if role == "control" else rows).append(made)
     if nulls:
         ranges = map(_null, zip(*nulls))
@@ -50,7 +50,7 @@ def strata_table(of: DatasetResults) -> Table | None:
         )
     if not rows + apart:
         return None
-    spans = [(s["similarity_from"], s["similarity_below"]) for s in nulls[0]] if nulls else []
+    spans = [(s.similarity_from, s.similarity_below) for s in nulls[0]] if nulls else []
     return Table(
         "strata",
         f"Leakage by similarity to the nearest other training record: AUC{of.marks}",
@@ -68,22 +68,22 @@ def span_name(start: float, end: float | None) -> str:
     return f"{start:g} to {end:g}" if start else f"below {end:g}"
 
 
-def _row(family: Family, role: str, strata: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+def _row(family: Family, role: str, strata: Sequence[SimilarityRange]) -> tuple[Cell, ...]:
     name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
     budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
     attack = Cell(family.result.attack if family.result else NOT_ASKED, "label")
     return (Cell(name, "name"), budget, attack, *map(_cell, strata))
 
 
-def _cell(stratum: Mapping[str, Any]) -> Cell:
-    count = f"({stratum['candidates']:,})"
-    if not stratum["resolvable"]:
+def _cell(stratum: SimilarityRange) -> Cell:
+    count = f"({stratum.candidates:,})"
+    if stratum.auc is None:
         return Cell(f"{NOT_RESOLVABLE} {count}", "absent", "too few members or non-members")
-    return Cell(f"{between(stratum)} {count}", "number")
+    return Cell(f"{between(stratum.auc)} {count}", "number")
 
 
-def _null(strata: Sequence[Mapping[str, Any]]) -> Cell:
-    known = [s["auc"] for s in strata if s["resolvable"]]
+def _null(strata: Sequence[SimilarityRange]) -> Cell:
+    known = [s.auc.value for s in strata if s.auc]
     if not known:
         return Cell(NOT_RESOLVABLE, "absent")
     return Cell(range_of(known), "number")

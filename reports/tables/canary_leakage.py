@@ -6,9 +6,9 @@ give away at the worst; it says nothing of an ordinary report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from radpriv.benchmark.store.attack_schema import CanaryKind
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.dataset_results import DatasetResults
@@ -33,12 +33,12 @@ def canaries_table(of: DatasetResults) -> Table | None:
     """Families × kinds, then the nulls; None where nothing was planted."""
     results, dataset = of.results, of.dataset
     rows: list[tuple[Cell, ...]] = []
-    nulls: dict[str, list[Mapping[str, Any]]] = {}
+    nulls: dict[str, list[CanaryKind]] = {}
     for family in families(results, dataset):
         for role, summary in sorted(family.result.summary.items()) if family.result else ():
-            for line in summary["canaries"] if role != "known" else ():
+            for line in summary.canaries if role != "known" else ():
                 if role == "null":
-                    nulls.setdefault(line["kind"], []).append(line)
+                    nulls.setdefault(line.kind, []).append(line)
                 else:
                     which = "positive control: " if role == "control" else ""
                     budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
@@ -66,28 +66,28 @@ def canaries_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _cells(line: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _cells(line: CanaryKind) -> tuple[Cell, ...]:
     area = Cell(NOT_RESOLVABLE, "absent", "fewer than 10 in or out")
-    if line["resolvable"]:
-        area = Cell(between(line), "number")
+    if line.auc:
+        area = Cell(between(line.auc), "number")
     return (
-        Cell(line["kind"], "label"),
+        Cell(line.kind, "label"),
         area,
-        *bound_cells(line["epsilon_lower"], line["ceiling"]),
-        Cell(f"{line['candidates']:,}", "number"),
+        *bound_cells(line.bound),
+        Cell(f"{line.candidates:,}", "number"),
     )
 
 
-def _null(kind: str, lines: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
-    known = [line["auc"] for line in lines if line["resolvable"]]
+def _null(kind: str, lines: Sequence[CanaryKind]) -> tuple[Cell, ...]:
+    known = [line.auc.value for line in lines if line.auc]
     area = Cell(range_of(known), "number") if known else Cell(NOT_RESOLVABLE, "absent")
-    bounds = [(s["epsilon_lower"], s["ceiling"]) for s in lines if s["epsilon_lower"] is not None]
-    count = Cell(f"{lines[0]['candidates']:,}", "number")
+    bounds = [line.bound for line in lines if line.bound]
+    count = Cell(f"{lines[0].candidates:,}", "number")
     return (
         Cell("null: coins permuted", "name"),
         Cell(NOT_ASKED),
         Cell(kind, "label"),
         area,
-        *bound_cells(*max(bounds, default=(None, None))),
+        *bound_cells(max(bounds, key=lambda b: (b.epsilon, b.ceiling), default=None)),
         count,
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from radpriv.benchmark.store.attack_schema import Interval, Patients, Subgroup
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import families
+from radpriv.reports.results.families import Family, families
 from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
 
@@ -34,16 +32,15 @@ def groups_table(of: DatasetResults) -> Table | None:
     """Families × groups of records, and patients; None where no attack was cut so."""
     rows, names = [], list[str]()
     for family in families(of.results, of.dataset):
-        subsets = family.result.subsets if family.result else {}
-        groups = subsets.get("groups") or []
-        if not groups:
+        found = family.result.subgroups if family.result else None
+        if found is None or not found.groups:
             continue
-        names = names or [g["group"] for g in groups]
+        names = names or [g.name for g in found.groups]
         rows.append(
             (
-                *_head(family.name, family.entries[0].epsilon, family.result),
-                *(_cell(g, g["candidates"]) for g in groups),
-                _patients(subsets.get("patients")),
+                *_head(family),
+                *(_cell(g.auc, g.candidates) for g in found.groups),
+                _patients(found.patients),
             )
         )
     if not rows:
@@ -62,15 +59,16 @@ def label_leakage_table(of: DatasetResults) -> Table | None:
     """Families with the labels through which they leak most; None where none was cut so."""
     rows = []
     for family in families(of.results, of.dataset):
-        labels = (family.result.subsets if family.result else {}).get("labels") or []
-        known = [row for row in labels if row["resolvable"]]
+        found = family.result.subgroups if family.result else None
+        labels: tuple[Subgroup, ...] = found.labels if found else ()
+        known = [(row.name, row.auc) for row in labels if row.auc]
         if not labels:
             continue
-        top = [_named(row) for row in known[:MOST]]
-        span = f"{known[-1]['auc']:.2f} to {known[0]['auc']:.2f}" if known else NOT_RESOLVABLE
+        top = [f"{name} {between(auc)}" for name, auc in known[:MOST]]
+        span = f"{known[-1][1].value:.2f} to {known[0][1].value:.2f}" if known else NOT_RESOLVABLE
         rows.append(
             (
-                *_head(family.name, family.entries[0].epsilon, family.result),
+                *_head(family),
                 *(Cell(t, "text") for t in top),
                 *(Cell(NOT_ASKED, "absent") for _ in range(MOST - len(top))),
                 Cell(span, "number"),
@@ -88,21 +86,19 @@ def label_leakage_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _head(name: str, epsilon: float, result: Any) -> tuple[Cell, ...]:
-    return Cell(name, "name"), Cell(epsilon_name(epsilon), "label"), Cell(result.attack, "label")
+def _head(family: Family) -> tuple[Cell, ...]:
+    budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
+    attack = Cell(family.result.attack if family.result else NOT_ASKED, "label")
+    return Cell(family.name, "name"), budget, attack
 
 
-def _named(row: Mapping[str, Any]) -> str:
-    return f"{row['label']} {between(row)}"
-
-
-def _cell(row: Mapping[str, Any], count: int) -> Cell:
-    if not row["resolvable"]:
+def _cell(auc: Interval | None, count: int) -> Cell:
+    if auc is None:
         return Cell(f"{NOT_RESOLVABLE} ({count:,})", "absent", "too few members or non-members")
-    return Cell(f"{between(row)} ({count:,})", "number")
+    return Cell(f"{between(auc)} ({count:,})", "number")
 
 
-def _patients(row: Mapping[str, Any] | None) -> Cell:
+def _patients(row: Patients | None) -> Cell:
     if row is None:
         return Cell(NOT_ASKED, "absent", "no patient has several candidate reports")
-    return _cell(row, row["patients"])
+    return _cell(row.auc, row.patients)

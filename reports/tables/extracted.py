@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from radpriv.benchmark.store.attack_schema import ExtractedKind, Interval, Role
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import own_results
+from radpriv.reports.results.families import extractions
 from radpriv.reports.sections import Place, Section, table
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE
 
@@ -25,21 +23,21 @@ NOTES = (
 def extracted_table(of: DatasetResults) -> Table | None:
     """Families × extraction attacks × kinds of candidates; None where none was made."""
     rows, said, amounts = [], dict[str, None](), dict[str, None]()
-    for entries, found in own_results(of.results, of.dataset, "extraction"):
+    for entries, found, extracted in extractions(of.results, of.dataset):
         e = entries[0]
-        role = "control" if e.role == "control" else "attack"
-        nulls = {n["kind"]: n for n in found.summary["null"]["kinds"]}
+        role: Role = "control" if e.role == "control" else "attack"
+        nulls = {n.kind: n for n in extracted.kinds["null"]}
         name = f"{e.label} ({e.encoder})" if e.encoder else e.label
-        amounts |= dict.fromkeys([f"{found.attack}: {found.quantity}."])
-        said |= dict.fromkeys(f"{found.attack}: {k}: {v}." for k, v in found.remarks.items())
-        for line in found.summary[role]["kinds"]:
+        amounts |= dict.fromkeys([f"{found.attack}: {extracted.quantity}."])
+        said |= dict.fromkeys(f"{found.attack}: {k}: {v}." for k, v in extracted.remarks.items())
+        for line in extracted.kinds[role]:
             rows.append(
                 (
                     Cell(("positive control: " if role == "control" else "") + name, "name"),
                     Cell(epsilon_name(e.epsilon), "label"),
-                    Cell(found.attack, "label", found.quantity),
-                    Cell(line["kind"], "label"),
-                    *_cells(line, nulls.get(line["kind"])),
+                    Cell(found.attack, "label", extracted.quantity),
+                    Cell(line.kind, "label"),
+                    *_cells(line, nulls.get(line.kind)),
                 )
             )
     if not rows:
@@ -64,23 +62,23 @@ def extracted_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _cells(line: Mapping[str, Any], null: Mapping[str, Any] | None) -> tuple[Cell, ...]:
-    asked = Cell(f"{line['asked']:,}", "number", f"{line['left_out']:,} left out")
-    if not line["resolvable"]:
-        why = f"{line['members']} in, {line['non_members']} out"
+def _cells(line: ExtractedKind, null: ExtractedKind | None) -> tuple[Cell, ...]:
+    asked = Cell(f"{line.asked:,}", "number", f"{line.left_out:,} left out")
+    found = line.amounts
+    if found is None:
+        why = f"{line.members} in, {line.non_members} out"
         absent = (Cell(NOT_ASKED, "absent") for _ in range(3))
         return (Cell(NOT_RESOLVABLE, "absent", why), *absent, asked)
     return (
-        Cell(f"{line['member_mean']:.3g}".replace("-", "−"), "number"),
-        Cell(f"{line['non_member_mean']:.3g}".replace("-", "−"), "number"),
-        Cell(_difference(line), "number", f"{line['interval']}; {line['replicates']}"),
-        Cell(_difference(null), "number")
-        if null and null["resolvable"]
+        Cell(f"{found.member_mean:.3g}".replace("-", "−"), "number"),
+        Cell(f"{found.non_member_mean:.3g}".replace("-", "−"), "number"),
+        Cell(_signed(found.difference), "number", f"{line.interval_method}; {line.replicates}"),
+        Cell(_signed(null.amounts.difference), "number")
+        if null and null.amounts
         else Cell(NOT_ASKED, "absent"),
         asked,
     )
 
 
-def _difference(line: Mapping[str, Any]) -> str:
-    low, high = line["difference_low"], line["difference_high"]
-    return f"{line['difference']:+.3g} [{low:+.3g}, {high:+.3g}]".replace("-", "−")
+def _signed(gap: Interval) -> str:
+    return f"{gap.value:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]".replace("-", "−")

@@ -1,6 +1,6 @@
 """How a lower bound on ε is printed beside its ceiling, and among how many attacks it was chosen.
 
-    bound_cells(audit["one_run"]["epsilon"], audit["one_run"]["ceiling"])
+    bound_cells(audit.one_run)
 
 A ceiling of 0 means that no number of right guesses could have shown anything: that is neither a
 bound of 0 nor safe, and is printed as "too few".
@@ -8,9 +8,9 @@ bound of 0 nor safe, and is printed as "too few".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
+from radpriv.benchmark.store.audit_schema import Audit, LowerBound
 from radpriv.reports.render.numbers import NOT_ASKED
 from radpriv.reports.render.table import Cell
 
@@ -24,29 +24,34 @@ HOW = (
 )
 
 
-def bound_cells(epsilon: float | None, ceiling: float | None, how: str = "") -> tuple[Cell, Cell]:
+def bound_cells(bound: LowerBound | None, how: str = "") -> tuple[Cell, Cell]:
     """(bound, ceiling) of one audit; None where there was none."""
-    if epsilon is None or ceiling is None:
+    if bound is None:
         return Cell(NOT_ASKED, "absent"), Cell(NOT_ASKED, "absent")
-    if ceiling <= 0:
+    if bound.ceiling <= 0:
         return Cell(TOO_FEW, "absent", WHY), Cell(NOT_ASKED, "absent")
-    return Cell(f"{epsilon:.2f}", "number", how), Cell(f"{ceiling:.2f}", "number")
+    return Cell(f"{bound.epsilon:.2f}", "number", how), Cell(f"{bound.ceiling:.2f}", "number")
 
 
-def guessed(right: int, asked: int) -> str:
-    """ "57 of 60 guesses right" """
-    return f"{right} of {asked} guesses right"
+def audit_cells(audit: Audit | None) -> tuple[Cell, Cell]:
+    """The same of a family's one-run bound, with how many guesses were right."""
+    if audit is None:
+        return bound_cells(None)
+    chosen = audit.one_run.chosen
+    return bound_cells(audit.one_run, f"{chosen.v} of {chosen.r} guesses right")
 
 
-def range_cells(found: Iterable[tuple[float | None, float | None]]) -> tuple[Cell, Cell]:
+def range_cells(audits: Iterable[Audit | None]) -> tuple[Cell, Cell]:
     """The ranges of (bound, ceiling) over several families; audits that were not made are apart."""
-    made = [(e, c) for e, c in found if e is not None and c is not None]
-    if not made:
-        return bound_cells(None, None)
-    if max(c for _, c in made) <= 0:
-        return bound_cells(0.0, 0.0)
-    bounds, tops = zip(*made)
-    return Cell(range_of(bounds), "number"), Cell(range_of(tops), "number")
+    bounds = [a.one_run for a in audits if a]
+    if not bounds:
+        return bound_cells(None)
+    if max(b.ceiling for b in bounds) <= 0:
+        return bound_cells(LowerBound(0.0, 0.0))
+    return (
+        Cell(range_of([b.epsilon for b in bounds]), "number"),
+        Cell(range_of([b.ceiling for b in bounds]), "number"),
+    )
 
 
 def range_of(values: Sequence[float], form: str = "{:.2f}") -> str:
@@ -55,6 +60,6 @@ def range_of(values: Sequence[float], form: str = "{:.2f}") -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def corrected_for(audits: Sequence[Mapping[str, Any]]) -> int | None:
+def corrected_for(audits: Sequence[Audit]) -> int | None:
     """For a choice among how many attacks each of these bounds holds; None without an audit."""
-    return min((int(a["attacks"]) for a in audits), default=None)
+    return min((a.attacks for a in audits), default=None)

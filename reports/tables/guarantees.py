@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from radpriv.benchmark.store.cell_schema import Certificate
 from radpriv.reports.render.numbers import NOT_ASKED, delta_name, epsilon_name
 from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.dataset_results import DatasetResults
@@ -19,18 +19,18 @@ def privacy_table(of: DatasetResults) -> Table | None:
     rows = []
     for r in (r for r in scores.rows if r.records):
         first = r.records[0]
-        claim, certificates = first.get("claim"), [c.get("certificate") for c in r.records]
-        parameters = Cell(f"{first['trainable_parameters']:,}", "number")
+        claim, certificates = first.claim, [c.certificate for c in r.records]
+        parameters = Cell(f"{first.trainable_parameters:,}", "number")
         certified = [c for c in certificates if c]
         facts: tuple[Cell, ...]
         if claim and len(certified) == len(certificates):
-            worst = max(float(c["epsilon"]) for c in certified)
+            worst = max(c.epsilon for c in certified)
             facts = (
                 Cell(f"{worst:.4g}", "number"),
-                Cell(delta_name(certified[0]["delta"]), "number"),
-                Cell(claim["unit"]),
+                Cell(delta_name(certified[0].delta), "number"),
+                Cell(claim.unit),
                 _together(certified),
-                Cell(first["cell"]["noise_mode"]),
+                Cell(first.cell.noise_mode),
             )
         else:
             facts = (Cell("none", "text"), *(Cell(NOT_ASKED, "absent") for _ in range(4)))
@@ -61,14 +61,14 @@ def privacy_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _together(certificates: Sequence[Mapping[str, Any]]) -> Cell:
+def _together(certificates: Sequence[Certificate]) -> Cell:
     """The largest group figures over the seeds, or why there is none."""
-    given = [c["together"] for c in certificates if c.get("together")]
+    given = [c.together for c in certificates if c.together]
     if len(given) < len(certificates):
         return Cell(NOT_ASKED, "absent")
     worst: list[str] = []
     for k in sorted(given[0], key=int):
         values = [g[k] for g in given]
         known = None not in values
-        worst.append(f"{max(map(float, values)):.3g}" if known else "no answer")
+        worst.append(f"{max(v for v in values if v is not None):.3g}" if known else "no answer")
     return Cell(" / ".join(worst), "number")

@@ -7,16 +7,17 @@ seen through the same coins; and the positive control, a model made to leak.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from radpriv.benchmark.store.attack_schema import Interval, Role, Summary
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import BLIND, Family, attack_names, families, told
+from radpriv.reports.results.families import BLIND, Family, attack_names, families, summaries
 from radpriv.reports.results.load import Results
 from radpriv.reports.sections import Place, Section, table
-from radpriv.reports.tables.format_bounds import HOW, bound_cells, guessed, range_cells, range_of
+from radpriv.reports.tables.format_bounds import HOW, audit_cells, range_cells, range_of
+from radpriv.reports.tables.leakage_records import leakage_records
 
 NOT_RESOLVABLE = "not resolvable"
 COLUMNS = (
@@ -74,8 +75,8 @@ def leakage_table(results: Results, dataset: str, attack: str, marks: str = "") 
     found = families(results, dataset, attack)
     attacked = [f for f in found if f.entries[0].role != "control"]
     controls = [f for f in found if f.entries[0].role == "control"]
-    nulls = told(found, "null")
-    blind = told(families(results, dataset, BLIND), "attack")
+    nulls = summaries(found, "null")
+    blind = summaries(families(results, dataset, BLIND), "attack")
     rows = [_row(f, "attack") for f in attacked]
     apart = [_range_row("blind: sees no model", blind)] if blind else []
     apart += [_range_row("null: coins permuted", nulls)] if nulls else []
@@ -89,22 +90,23 @@ def leakage_table(results: Results, dataset: str, attack: str, marks: str = "") 
         NOTES,
         (*left_out(found), *findings(blind, nulls, attacked, controls)),
         len(apart),
-        tuple(r for f in found for r in _records(f, dataset)),
+        tuple(r for f in found for r in leakage_records(f, dataset)),
     )
 
 
 def known_rows(found: Sequence[Family]) -> list[tuple[Cell, ...]]:
     """One row for each ε: families of one budget share coins, δ and so the mechanism's truth."""
-    by_epsilon: dict[float, list[Mapping[str, Any]]] = {}
-    for summary in told(found, "known"):
-        by_epsilon.setdefault(summary["truth"]["epsilon"], []).append(summary)
+    by_epsilon: dict[float, list[Summary]] = {}
+    for summary in summaries(found, "known"):
+        if summary.truth:
+            by_epsilon.setdefault(summary.truth.epsilon, []).append(summary)
     return [
-        _range_row(f"known mechanism, ε = {epsilon:g}", summaries)
-        for epsilon, summaries in sorted(by_epsilon.items())
+        _range_row(f"known mechanism, ε = {epsilon:g}", known)
+        for epsilon, known in sorted(by_epsilon.items())
     ]
 
 
-def _row(family: Family, role: str) -> tuple[Cell, ...]:
+def _row(family: Family, role: Role) -> tuple[Cell, ...]:
     name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
     head = (Cell(name, "name"), Cell(epsilon_name(family.entries[0].epsilon), "label"))
     summary = family.result.summary.get(role) if family.result else None
@@ -115,78 +117,71 @@ def _row(family: Family, role: str) -> tuple[Cell, ...]:
         *head,
         auc_cell(summary),
         *(_rate([summary], rate) for rate in RATES),
-        Cell(between(summary, "advantage"), "number"),
-        *bound_cells(
-            summary["epsilon_lower"],
-            summary["ceiling"],
-            guessed(summary["correct"], summary["guesses"]),
-        ),
+        Cell(between(summary.advantage), "number"),
+        *audit_cells(summary.audit),
         _candidates(summary),
-        Cell(str(summary["k"]), "number"),
-        Cell(str(summary["references"]), "number"),
+        Cell(str(summary.k), "number"),
+        Cell(str(summary.references), "number"),
     )
 
 
-def _candidates(summary: Mapping[str, Any]) -> Cell:
-    left_out = f"{summary['left_out']:,} near-copies left out"
-    return Cell(f"{summary['candidates']:,}", "number", left_out)
+def _candidates(summary: Summary) -> Cell:
+    return Cell(f"{summary.candidates:,}", "number", f"{summary.left_out:,} near-copies left out")
 
 
-def auc_cell(summary: Mapping[str, Any]) -> Cell:
+def auc_cell(summary: Summary) -> Cell:
     """The mean AUC with its interval."""
-    df = summary.get("degrees_of_freedom")
-    how = f"{summary['interval']}, df = {'∞' if df is None else f'{df:.1f}'}"
-    return Cell(between(summary, "auc"), "number", how)
+    df = summary.degrees_of_freedom
+    how = f"{summary.interval_method}, df = {'∞' if df is None else f'{df:.1f}'}"
+    return Cell(between(summary.auc), "number", how)
 
 
-def between(values: Mapping[str, Any], name: str = "auc") -> str:
+def between(found: Interval) -> str:
     """ "0.56 [0.52, 0.60]" """
-    low, high = values[f"{name}_low"], values[f"{name}_high"]
-    return f"{values[name]:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
-def range_auc(summaries: Sequence[Mapping[str, Any]]) -> Cell:
+def range_auc(found: Sequence[Summary]) -> Cell:
     """The one interval, or the range of several that share candidates and coins."""
-    if len(summaries) == 1:
-        return auc_cell(summaries[0])
-    inside = sum(s["auc_low"] <= 0.5 <= s["auc_high"] for s in summaries)
-    held = f"{inside} of {len(summaries)} hold 0.5"
-    return Cell(range_of([s["auc"] for s in summaries]), "number", held)
+    if len(found) == 1:
+        return auc_cell(found[0])
+    inside = sum(s.auc.low <= 0.5 <= s.auc.high for s in found)
+    held = f"{inside} of {len(found)} hold 0.5"
+    return Cell(range_of([s.auc.value for s in found]), "number", held)
 
 
-def _range_row(name: str, summaries: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+def _range_row(name: str, found: Sequence[Summary]) -> tuple[Cell, ...]:
     """Several families in one row: their range, for they share candidates and coins."""
-    many = len(summaries)
+    many = len(found)
     return (
         Cell(name, "name"),
         Cell(f"all {many} families" if many > 1 else NOT_ASKED),
-        range_auc(summaries),
-        *(_rate(summaries, rate) for rate in RATES),
-        Cell(range_of([s["advantage"] for s in summaries]), "number"),
-        *range_cells((s["epsilon_lower"], s["ceiling"]) for s in summaries),
-        Cell(range_of([s["candidates"] for s in summaries], "{:,}"), "number"),
-        Cell(range_of([s["k"] for s in summaries], "{}"), "number"),
-        Cell(range_of([s["references"] for s in summaries], "{}"), "number"),
+        range_auc(found),
+        *(_rate(found, rate) for rate in RATES),
+        Cell(range_of([s.advantage.value for s in found]), "number"),
+        *range_cells(s.audit for s in found),
+        Cell(range_of([s.candidates for s in found], "{:,}"), "number"),
+        Cell(range_of([s.k for s in found], "{}"), "number"),
+        Cell(range_of([s.references for s in found], "{}"), "number"),
     )
 
 
-def _rate(summaries: Sequence[Mapping[str, Any]], rate: str) -> Cell:
-    found = [s["tpr_at_fpr"].get(rate, {}) for s in summaries]
-    known = [f["value"] for f in found if f.get("value") is not None]
+def _rate(found: Sequence[Summary], rate: str) -> Cell:
+    known = [tpr for s in found if (tpr := s.tpr_at_fpr.get(rate))]
     if len(known) < len(found):
         return Cell(NOT_RESOLVABLE, "absent", "fewer than 10/f non-members")
     if len(known) == 1:
-        return Cell(f"{known[0]:.2f} [{found[0]['low']:.2f}, {found[0]['high']:.2f}]", "number")
-    return Cell(range_of(known), "number")
+        return Cell(between(known[0]), "number")
+    return Cell(range_of([tpr.value for tpr in known]), "number")
 
 
 def left_out(found: Sequence[Family]) -> list[str]:
     """How many near-copies the headline leaves out; families of a dataset share the audit set."""
-    summaries = [s for f in found if f.result for s in f.result.summary.values()]
-    if not any(s["left_out"] for s in summaries):
+    every = [s for f in found if f.result for s in f.result.summary.values()]
+    if not any(s.left_out for s in every):
         return []
-    left = range_of([s["left_out"] for s in summaries], "{:,}")
-    audited = range_of([s["audited"] for s in summaries], "{:,}")
+    left = range_of([s.left_out for s in every], "{:,}")
+    audited = range_of([s.audited for s in every], "{:,}")
     return [
         f"Near-copies: {left} of {audited} candidates resemble another training record "
         "(similarity 0.8 or more) and are left out of AUC and TPR, in or out alike."
@@ -194,27 +189,30 @@ def left_out(found: Sequence[Family]) -> list[str]:
 
 
 def findings(
-    blind: Sequence[Mapping[str, Any]],
-    nulls: Sequence[Mapping[str, Any]],
+    blind: Sequence[Summary],
+    nulls: Sequence[Summary],
     attacked: Sequence[Family],
     controls: Sequence[Family],
 ) -> list[str]:
     """Whether the rows apart read as they must; where they do not, what must not be believed."""
     said = []
-    blind = [b for b in blind if b["candidates"] >= FEWEST]
+    blind = [b for b in blind if b.candidates >= FEWEST]
     if blind:
-        odd = [b for b in blind if abs(b["auc"] - 0.5) > WIDER * (b["auc_high"] - b["auc_low"]) / 2]
+        odd = [b for b in blind if abs(b.auc.value - 0.5) > WIDER * (b.auc.high - b.auc.low) / 2]
         said.append(
             f"Blind: far from 0.5 in {len(odd)} of {len(blind)} families (AUC "
-            f"{range_of([b['auc'] for b in odd])}): the split may leak; distrust the rows above."
+            f"{range_of([b.auc.value for b in odd])}): the split may leak; distrust the rows above."
             if odd
             else f"Blind: at chance in all {len(blind)} families; the split does not leak."
         )
     if nulls:
-        inside = sum(n["auc_low"] <= 0.5 <= n["auc_high"] for n in nulls)
+        inside = sum(n.auc.low <= 0.5 <= n.auc.high for n in nulls)
         said.append(f"Null: the interval holds 0.5 in {inside} of {len(nulls)} rows.")
-    known = [k for k in told(attacked, "known") if k["epsilon_lower"] is not None]
-    above = [k for k in known if k["epsilon_lower"] > k["truth"]["epsilon"]]
+    above = [
+        k
+        for k in summaries(attacked, "known")
+        if k.audit and k.truth and k.audit.one_run.epsilon > k.truth.epsilon
+    ]
     if above:
         said.append(
             f"Known mechanism: in {len(above)} families its bound lies above its true ε. At 95% "
@@ -225,56 +223,10 @@ def findings(
         if summary is not None:
             verdict = (
                 "leaks, as it must"
-                if summary["auc"] >= 0.9
+                if summary.auc.value >= 0.9
                 else ("does NOT leak as it must (0.9 or more): distrust the rows above")
             )
-            said.append(f"Positive control: AUC {summary['auc']:.2f}, {verdict}.")
+            said.append(f"Positive control: AUC {summary.auc.value:.2f}, {verdict}.")
     if not any(f.result for f in controls):
         said.append("No positive control was run: a low AUC may be the attack's weakness.")
     return said
-
-
-def _flat(stratum: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of leakage.csv, as similarity_0.5_0.8_auc."""
-    end = 1.0 if stratum["similarity_below"] is None else stratum["similarity_below"]
-    head = f"similarity_{stratum['similarity_from']:g}_{end:g}"
-    return {
-        f"{head}_{name}": stratum[name] for name in ("candidates", "auc", "auc_low", "auc_high")
-    }
-
-
-def _canary(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of leakage.csv, as canary_secret_auc."""
-    names = ("candidates", "auc", "auc_low", "auc_high", "epsilon_lower", "ceiling")
-    return {f"canary_{line['kind']}_{name}": line[name] for name in names}
-
-
-def _records(family: Family, dataset: str) -> list[dict[str, Any]]:
-    e = family.entries[0]
-    head = {
-        "dataset": dataset,
-        "method": e.method,
-        "label": e.label,
-        "encoder": e.encoder,
-        "epsilon": e.epsilon,
-    }
-    cells = " ".join(x.cell_id for x in family.entries)
-    if family.result is None:
-        return [{**head, "role": e.role, "status": family.reason, "cells": cells}]
-    lines = []
-    for role, s in sorted(family.result.summary.items()):
-        rates = {f"tpr_at_fpr_{r}": v["value"] for r, v in sorted(s["tpr_at_fpr"].items())}
-        nested = ("tpr_at_fpr", "strata", "canaries", "roc", "truth")
-        plain = {k: v for k, v in sorted(s.items()) if k not in nested}
-        rates |= {f"true_{k}": v for k, v in s.get("truth", {}).items()}
-        rates |= {k: v for line in s["canaries"] for k, v in _canary(line).items()}
-        rates |= {k: v for stratum in s["strata"] for k, v in _flat(stratum).items()}
-        attack = {
-            "attack": family.result.attack,
-            "attack_version": family.result.version,
-            "attack_id": family.result.attack_id,
-        }
-        lines.append(
-            {**head, "role": role, "status": "done", **attack, **plain, **rates, "cells": cells}
-        )
-    return lines

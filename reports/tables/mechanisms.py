@@ -64,11 +64,9 @@ def mechanisms_table(of: DatasetResults) -> Table | None:
 
 def _mechanisms(row: Row) -> list[MechanismRecord]:
     return [
-        MechanismRecord(
-            row.name, row.epsilon, r["cell"]["seed"], g["rate"], g["steps"], g["noise_multiplier"]
-        )
+        MechanismRecord(row.name, row.epsilon, r.seed, g.rate, g.steps, g.noise_multiplier)
         for r in row.records
-        for g in r["ledger"]["groups"]
+        for g in r.ledger.groups
     ]
 
 

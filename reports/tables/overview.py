@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from radpriv.benchmark.store.attack_schema import AttackResult, Role, Summary
+from radpriv.benchmark.store.audit_schema import Audit
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Cell, Table
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import BLIND, Family, attack_names, attacks_on, families, told
-from radpriv.reports.results.load import AttackResult, Results
+from radpriv.reports.results.families import (
+    BLIND,
+    Family,
+    attack_names,
+    attacks_on,
+    families,
+    summaries,
+)
+from radpriv.reports.results.load import Results
 from radpriv.reports.sections import EVERYWHERE, Place, Section, table
 from radpriv.reports.tables.format_bounds import (
     HOW,
-    bound_cells,
+    audit_cells,
     corrected_for,
-    guessed,
     range_cells,
     range_of,
 )
 from radpriv.reports.tables.leakage import FEWEST, auc_cell, findings, left_out, range_auc
+from radpriv.reports.tables.leakage_records import head_of
 
 AUC = ", AUC"
 NOTES = (
@@ -40,13 +48,13 @@ def _limits(names: Sequence[str], whole: Sequence[Family], rivals: int | None) -
             f"{len(names)} attacks were made: the ε lower bounds are corrected for a choice among "
             f"{rivals}, so the largest of them is no bound."
         )
-    summaries = [s for f in whole if f.result for s in f.result.summary.values()]
-    if summaries and not all(s["references"] for s in summaries) and len(names) > 1:
+    every = [s for f in whole if f.result for s in f.result.summary.values()]
+    if every and not all(s.references for s in every) and len(names) > 1:
         said.append(
             "No other seed to compare with in some families: there reference, LiRA and RMIA rank "
             "by the target alone, about as the loss does."
         )
-    if summaries and min(s["candidates"] for s in summaries) < FEWEST:
+    if every and min(s.candidates for s in every) < FEWEST:
         said.append(f"Fewer than {FEWEST} candidates in some families: nothing can be told there.")
     return said
 
@@ -78,8 +86,8 @@ def overview_table(of: DatasetResults) -> Table:
     rows = [_row(results, f, by_attack, "attack") for f in attacked]
     apart = _apart(results, dataset, by_attack)
     apart += [_row(results, f, by_attack, "control") for f in controls]
-    blind = told(families(results, dataset, BLIND), "attack")
-    nulls = [s for found in by_attack.values() for s in told(found, "null")]
+    blind = summaries(families(results, dataset, BLIND), "attack")
+    nulls = [s for found in by_attack.values() for s in summaries(found, "null")]
     known = [f for found in by_attack.values() for f in found]
     return Table(
         "leakage",
@@ -101,18 +109,12 @@ def overview_table(of: DatasetResults) -> Table:
             *findings(blind, nulls, known, controls),
         ),
         len(apart),
-        tuple(_record(f, dataset) for f in whole),
+        tuple(head_of(f.entries[0], dataset) for f in whole),
     )
 
 
-def _record(family: Family, dataset: str) -> dict[str, Any]:
-    e = family.entries[0]
-    names = ("method", "label", "encoder", "epsilon")
-    return {"dataset": dataset, **{name: getattr(e, name) for name in names}}
-
-
 def _row(
-    results: Results, family: Family, by_attack: Mapping[str, Sequence[Family]], role: str
+    results: Results, family: Family, by_attack: Mapping[str, Sequence[Family]], role: Role
 ) -> tuple[Cell, ...]:
     name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
     head = (Cell(name, "name"), Cell(epsilon_name(family.entries[0].epsilon), "label"))
@@ -125,67 +127,55 @@ def _row(
     return (
         *head,
         *(_auc(found, own, role) for found in by_attack.values()),
-        *_bound(best_bound(attacks_on(results, "records"), own, role)),
-        Cell(str(summary["k"]), "number"),
-        Cell(str(summary["references"]), "number"),
+        *audit_cells(best_bound(attacks_on(results, "records"), own, role)),
+        Cell(str(summary.k), "number"),
+        Cell(str(summary.references), "number"),
     )
 
 
-def _auc(found: Sequence[Family], family: str, role: str) -> Cell:
+def _auc(found: Sequence[Family], family: str, role: Role) -> Cell:
     for f in found:
         if f.result and f.result.family == family and role in f.result.summary:
             return auc_cell(f.result.summary[role])
     return Cell(NOT_ASKED, "absent", "not attacked, or nothing to attack")
 
 
-def audited(found: Sequence[Family], role: str) -> list[Mapping[str, Any]]:
+def audited(found: Sequence[Family], role: Role) -> list[Audit]:
     """The audits of one role."""
-    given = [f.result.audit.get(role) for f in found if f.result]
-    return [a for a in given if a]
+    return [a for f in found if f.result and (a := f.result.audit(role))]
 
 
-def best_bound(attacks: Sequence[AttackResult], family: str, role: str) -> Mapping[str, Any] | None:
+def best_bound(attacks: Sequence[AttackResult], family: str, role: Role) -> Audit | None:
     """The audit whose one-run bound is the largest; each is corrected for the choice."""
-    own = [
-        a.audit[role]
-        for a in attacks
-        if a.family == family and a.attack != BLIND and a.audit.get(role)
-    ]
-    return max(own, key=lambda x: x["one_run"]["epsilon"]) if own else None
+    own = [a for a in attacks if a.family == family and a.attack != BLIND]
+    audits = [audit for a in own if (audit := a.audit(role))]
+    return max(audits, key=lambda audit: audit.one_run.epsilon, default=None)
 
 
-def _bound(found: Mapping[str, Any] | None) -> tuple[Cell, Cell]:
-    if found is None:
-        return bound_cells(None, None)
-    best = found["one_run"]
-    how = guessed(best["chosen"]["v"], best["chosen"]["r"])
-    return bound_cells(best["epsilon"], best["ceiling"], how)
-
-
-def _audits(by_attack: Mapping[str, Sequence[Family]]) -> list[Mapping[str, Any]]:
+def _audits(by_attack: Mapping[str, Sequence[Family]]) -> list[Audit]:
     """Every audit from which a family's best is taken."""
     results = [f.result for found in by_attack.values() for f in found if f.result]
-    return [a for r in results for a in r.audit.values() if a]
+    return [s.audit for r in results for s in r.summary.values() if s.audit]
 
 
 def _apart(
     results: Results, dataset: str, by_attack: Mapping[str, Sequence[Family]]
 ) -> list[tuple[Cell, ...]]:
     """One row each: a range over families for every attack."""
-    rows: list[tuple[str, list[Cell], list[Mapping[str, Any]], list[Mapping[str, Any]]]] = []
+    rows: list[tuple[str, list[Cell], list[Summary], list[Audit]]] = []
     seen = families(results, dataset, BLIND)
-    if blind := told(seen, "attack"):
+    if blind := summaries(seen, "attack"):
         same = [range_auc(blind)] + [Cell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
         rows.append(("blind: sees no model", same, blind, audited(seen, "attack")))
-    nulls = {name: told(found, "null") for name, found in by_attack.items()}
+    nulls = {name: summaries(found, "null") for name, found in by_attack.items()}
     if any(nulls.values()):
         cells = [range_auc(s) if s else Cell(NOT_ASKED, "absent") for s in nulls.values()]
         audits = [a for found in by_attack.values() for a in audited(found, "null")]
         every = [s for n in nulls.values() for s in n]
         rows.append(("null: coins permuted", cells, every, audits))
-    known = [s for found in by_attack.values() for s in told(found, "known")]
-    for epsilon in sorted({s["truth"]["epsilon"] for s in known}):
-        own = [s for s in known if s["truth"]["epsilon"] == epsilon]
+    known = [s for found in by_attack.values() for s in summaries(found, "known")]
+    for epsilon in sorted({s.truth.epsilon for s in known if s.truth}):
+        own = [s for s in known if s.truth and s.truth.epsilon == epsilon]
         cells = [range_auc(own)] + [Cell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
         same_budget = [
             [f for f in found if f.entries[0].epsilon == epsilon] for found in by_attack.values()
@@ -197,9 +187,9 @@ def _apart(
             Cell(name, "name"),
             Cell(NOT_ASKED),
             *cells,
-            *range_cells((a["one_run"]["epsilon"], a["one_run"]["ceiling"]) for a in audits),
-            Cell(range_of([s["k"] for s in summaries], "{}"), "number"),
+            *range_cells(audits),
+            Cell(range_of([s.k for s in own], "{}"), "number"),
             Cell(NOT_ASKED, "absent"),
         )
-        for name, cells, summaries, audits in rows
+        for name, cells, own, audits in rows
     ]

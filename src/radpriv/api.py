@@ -3,6 +3,7 @@
     from radpriv.api import HashedWords, Method, clipped_sum, methods          # a method
     from radpriv.api import Attack, View, attacks                             # an attack
     from radpriv.api import Card, Loader, datasets                            # a dataset
+    from radpriv.api import predict                                           # a finished cell
 
 It re-exports and does nothing else. A name is loaded from its own module when it is first asked
 for, and a plug-in depends on the modules of the names that it imports, not on all of these
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
         StoreError,
         SuiteError,
     )
+    from radpriv.workflow.predict import Predictions, predict
 else:
     __getattr__ = facade(__name__, __file__)
 
@@ -136,6 +138,7 @@ __all__ = [
     "PluginError",
     "Pooled",
     "Population",
+    "Predictions",
     "PrivacyError",
     "PrivateFeatures",
     "PrivateRecords",
@@ -177,6 +180,7 @@ __all__ = [
     "methods",
     "normalise",
     "phi",
+    "predict",
     "public_permutation",
     "public_words",
     "read_spec",

@@ -4,7 +4,7 @@
         try:
             work()
         except KeyboardInterrupt:
-            told(console, "finished cells are kept, run again to go on")
+            print_interrupted(console, "finished cells are kept, run again to go on")
             sys.exit(130)
 
 A second one comes while the first is being obeyed, when Python would print a traceback: a worker
@@ -27,15 +27,15 @@ from rich.console import Console
 
 STATUS = 130
 SHOW_CURSOR = "\x1b[?25h"
-_said = False
+_announced = False
 _exit = os._exit
 
 
 @contextmanager
 def ctrl_c() -> Iterator[None]:
     """Obeys interrupts as above, unless the process was started to ignore them."""
-    global _said
-    _said = False
+    global _announced
+    _announced = False
     before = signal.getsignal(signal.SIGINT)
     ours = threading.current_thread() is threading.main_thread() and before != signal.SIG_IGN
     if ours:
@@ -49,11 +49,11 @@ def ctrl_c() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-def told(console: Console, kept: str) -> None:
+def print_interrupted(console: Console, kept: str) -> None:
     """The one line of the first interrupt. kept: what is not lost, and how to go on."""
-    global _said
-    if not _said:
-        _said = True
+    global _announced
+    if not _announced:
+        _announced = True
         console.print(f"[yellow]interrupted[/]; {kept}")
 
 
@@ -71,6 +71,6 @@ def _last() -> None:
 def _second(number: int, frame: FrameType | None) -> None:
     if sys.stderr.isatty():  # a progress bar hides it
         os.write(2, SHOW_CURSOR.encode())
-    if not _said:
+    if not _announced:
         os.write(2, b"interrupted; what had finished is kept, run again to go on\n")
     _exit(STATUS)

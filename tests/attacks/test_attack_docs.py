@@ -39,5 +39,5 @@ def test_the_example_loads_from_a_file_and_attacks_a_family(
     assert attacks.load_file(str(file)) == ["mine"]
     cells = [CellFiles.open(write_cell(s, *seed)) for s, seed in enumerate(untrained)]
     result, _ = attack_family("mine", {"power": 2.0}, cells, "f")
-    assert result["params"] == {"power": 2.0}
-    assert 0.4 < result["summary"]["attack"]["auc"] < 0.6
+    assert result.params == {"power": 2.0}
+    assert 0.4 < result.summary["attack"].auc.value < 0.6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from radpriv.attacks.metrics import Floats
 from radpriv.attacks.run_family import attack_family, attack_id, write_result
 from radpriv.attacks.view import View
 from radpriv.benchmark.cell import AuditPolicy, Budget
+from radpriv.benchmark.store.attack_schema import SeedRow, read_result
 from radpriv.errors import AttackError
 
 WriteCell = Callable[..., Path]
@@ -72,46 +72,44 @@ def extra() -> Iterator[list[View]]:
         del attacks._items[name]
 
 
-def half_width_99(row: dict) -> float:
+def half_width_99(row: SeedRow) -> float:
     """Of the AUC on null data: Mann–Whitney's exact null variance."""
-    n1, n0 = row["members"], row["candidates"] - row["members"]
+    n1, n0 = row.members, row.candidates - row.members
     return NormalDist().inv_cdf(0.995) * ((n1 + n0 + 1) / (12 * n1 * n0)) ** 0.5
 
 
 def test_a_model_that_never_saw_the_coins_shows_no_leakage(family: list[CellFiles]) -> None:
     result, _ = attack_family("loss", {}, family, "f")
-    assert [(r["seed"], r["role"]) for r in result["rows"]] == [
+    assert [(r.seed, r.role) for r in result.rows] == [
         (s, role) for s in range(3) for role in ("attack", "null", "known")
     ]
-    truth = result["summary"]["known"]["truth"]
-    assert truth["epsilon"] == 1.0 and 0.55 < truth["auc"] < 0.6
-    for row in result["rows"]:
-        expected = truth["auc"] if row["role"] == "known" else 0.5
-        assert abs(row["auc"] - expected) < half_width_99(row)
-        assert row["guesses"] == 60 and row["candidates"] == 600 and row["references"] == 2
-        assert row["epsilon_lower"] < 0.5 < row["ceiling"]
-        assert row["epsilon_lower"] <= 1.0  # the truth of the known mechanism
-    assert set(result["summary"]) == {"attack", "null", "known"}
-    for what, summary in result["summary"].items():
-        best = result["audit"][what]["one_run"]
-        told = summary["epsilon_lower"], summary["ceiling"], summary["guesses"], summary["correct"]
-        chosen = best["chosen"]
-        assert told == (best["epsilon"], best["ceiling"], chosen["r"], chosen["v"])
-        assert result["audit"][what]["attacks"] == RIVALS
-        expected = truth["auc"] if what == "known" else 0.5
-        assert summary["auc_low"] < expected < summary["auc_high"] and summary["k"] == 3
+    truth = result.summary["known"].truth
+    assert truth is not None and truth.epsilon == 1.0 and 0.55 < truth.auc < 0.6
+    for row in result.rows:
+        expected = truth.auc if row.role == "known" else 0.5
+        assert abs(row.auc.value - expected) < half_width_99(row)
+        assert row.bound.guesses == 60 and row.candidates == 600 and row.references == 2
+        assert row.bound.epsilon < 0.5 < row.bound.ceiling
+        assert row.bound.epsilon <= 1.0  # the truth of the known mechanism
+    assert set(result.summary) == {"attack", "null", "known"}
+    for role, summary in result.summary.items():
+        audit = result.audit(role)
+        assert audit is not None and audit.attacks == RIVALS and audit.seeds == 3
+        assert audit.one_run.epsilon < 1.0 < audit.one_run.ceiling
+        assert (summary.truth is None) == (role != "known")
+        expected = truth.auc if role == "known" else 0.5
+        assert summary.auc.low < expected < summary.auc.high and summary.k == 3
 
 
 def test_the_positive_control_leaks_and_its_null_row_does_not(control: list[CellFiles]) -> None:
     result, _ = attack_family("loss", {}, control, "f")
-    assert result["role"] == "control" and set(result["summary"]) == {"control", "null"}
-    for row in result["rows"]:
-        if row["role"] == "control":
-            assert row["auc"] >= 0.9 and row["epsilon_lower"] > 1.0
-            assert row["epsilon_lower"] <= row["ceiling"]
+    assert result.role == "control" and set(result.summary) == {"control", "null"}
+    for row in result.rows:
+        if row.role == "control":
+            assert row.auc.value >= 0.9 and 1.0 < row.bound.epsilon <= row.bound.ceiling
         else:
-            assert abs(row["auc"] - 0.5) < half_width_99(row) and row["epsilon_lower"] < 0.5
-    assert result["summary"]["control"]["auc_low"] > 0.9
+            assert abs(row.auc.value - 0.5) < half_width_99(row) and row.bound.epsilon < 0.5
+    assert result.summary["control"].auc.low > 0.9
 
 
 def test_a_flipped_sign_is_found_on_the_control(
@@ -119,36 +117,35 @@ def test_a_flipped_sign_is_found_on_the_control(
 ) -> None:
     right, _ = attack_family("loss", {}, control, "f")
     wrong, _ = attack_family("flipped", {}, control, "f")
-    assert wrong["summary"]["control"]["auc_high"] < 0.5
-    assert wrong["summary"]["control"]["auc"] == pytest.approx(
-        1 - right["summary"]["control"]["auc"]
-    )
-    assert wrong["summary"]["control"]["epsilon_lower"] == 0.0
+    wrong_auc = wrong.summary["control"].auc
+    assert wrong_auc.high < 0.5
+    assert wrong_auc.value == pytest.approx(1 - right.summary["control"].auc.value)
+    audit = wrong.audit("control")
+    assert audit is not None and audit.one_run.epsilon == 0.0
 
 
 def test_an_attack_that_reads_one_column_misses_what_the_control_must_show(
     control: list[CellFiles], extra: list[View]
 ) -> None:
     wrong, _ = attack_family("first-column", {}, control, "f")
-    assert wrong["summary"]["control"]["auc"] < 0.721  # what the correctness gap alone gives
+    assert wrong.summary["control"].auc.value < 0.721  # what the correctness gap alone gives
 
 
 def test_null_rows_are_the_same_scores_against_permuted_coins(family: list[CellFiles]) -> None:
     first, _ = attack_family("loss", {}, family, "f")
     again, _ = attack_family("loss", {}, family[::-1], "f")
     assert first == again
-    nulls = [r for r in first["rows"] if r["role"] == "null"]
-    reals = [r for r in first["rows"] if r["role"] == "attack"]
-    assert [r["members"] for r in nulls] == [r["members"] for r in reals]
-    assert all(a["auc"] != b["auc"] for a, b in zip(nulls, reals))
+    nulls = [r for r in first.rows if r.role == "null"]
+    reals = [r for r in first.rows if r.role == "attack"]
+    assert [r.members for r in nulls] == [r.members for r in reals]
+    assert all(a.auc != b.auc for a, b in zip(nulls, reals))
 
 
 def test_tpr_is_left_out_where_non_members_are_too_few(family: list[CellFiles]) -> None:
     result, _ = attack_family("loss", {}, family, "f")
-    for row in result["rows"]:
-        assert row["tpr_at_fpr"]["0.01"] == {"value": None, "resolvable": False}
-        assert row["tpr_at_fpr"]["0.05"]["resolvable"]
-        assert 0 <= row["tpr_at_fpr"]["0.05"]["value"] <= 1
+    for row in result.rows:
+        rate = row.tpr_at_fpr["0.05"]
+        assert row.tpr_at_fpr["0.01"] is None and rate is not None and 0 <= rate <= 1
 
 
 def test_a_private_cell_is_audited_at_the_delta_of_its_budget(
@@ -158,12 +155,12 @@ def test_a_private_cell_is_audited_at_the_delta_of_its_budget(
     asked = replace(cell.record.cell, budget=Budget(1.0, 1e-6))
     changed = CellFiles(cell.folder, replace(cell.record, cell=asked))
     result, _ = attack_family("loss", {}, [changed], "f")
-    assert {(r["delta"], r["delta_source"]) for r in result["rows"]} == {(1e-6, "budget")}
+    assert {(r.delta, r.delta_source) for r in result.rows} == {(1e-6, "budget")}
 
 
 def test_a_non_private_cell_gets_the_default_delta_and_says_so(control: list[CellFiles]) -> None:
     result, _ = attack_family("loss", {}, control, "f")
-    assert {(r["delta"], r["delta_source"]) for r in result["rows"]} == {
+    assert {(r.delta, r.delta_source) for r in result.rows} == {
         (1e-5, "default_delta(n_public)")  # n_public = 3,000: 1/30,000, rounded down
     }
 
@@ -215,8 +212,9 @@ def test_what_is_written_is_deterministic_and_keeps_scores_in_private(
         ]
         texts.append([p.read_bytes() for p in files])
     assert texts[0] == texts[1]
-    result = json.loads(texts[0][1])
-    assert result["cells"] == sorted(c.cell_id for c in family) and texts[0][1].endswith(b"}\n")
+    found = read_result(tmp_path / "one")
+    assert found == attack_family("loss", {}, family, "f")[0] and texts[0][1].endswith(b"}\n")
+    assert found.cells == tuple(sorted(c.cell_id for c in family)) and found.kind == "membership"
     rows = pq.read_table(tmp_path / "one" / "private" / "rows.parquet")
     assert rows.schema.names == ["slot", "seed", "score"] and rows.num_rows == 1800
     assert [str(t) for t in rows.schema.types] == ["int64", "int64", "double"]
@@ -224,7 +222,7 @@ def test_what_is_written_is_deterministic_and_keeps_scores_in_private(
     ours = rows.filter(pa.compute.equal(rows["seed"], 1))
     assert ours["slot"].equals(flags["slot"])
     area = metrics.auc(ours["score"].to_numpy(), flags["member"].to_numpy())
-    assert area == next(r["auc"] for r in result["rows"] if r["seed"] == 1)
+    assert area == next(r.auc.value for r in found.rows if r.seed == 1)
 
 
 def test_a_run_whose_logits_are_not_finite_is_refused_with_the_count(
@@ -264,11 +262,14 @@ def test_coins_per_patient_make_patients_the_candidates(write_cell: WriteCell) -
     coins = [np.repeat(rng.random(120) < 0.5, 5) for _ in range(2)]
     cells = [per_patient(write_cell, s, coin, shift=0.5) for s, coin in enumerate(coins)]
     result, rows = attack_family("loss", {}, cells, "f")
-    assert result["unit"] == "patient" and len(rows) == 2 * 600
-    summary = result["summary"]["attack"]
-    assert summary["candidates"] == 120
+    assert result.unit == "patient" and len(rows) == 2 * 600
+    summary = result.summary["attack"]
+    assert summary.candidates == 120
+    assert result.subgroups is not None and result.subgroups.groups == ()
+    assert result.subgroups.patients is None and len(result.subgroups.labels) == 4
     one_report, _ = attack_family("loss", {}, [CellFiles.open(cell.folder) for cell in cells], "f")
-    assert summary["auc"] > one_report["summary"]["attack"]["auc"] + 0.05  # five reports say more
+    alone = one_report.summary["attack"].auc
+    assert summary.auc.value > alone.value + 0.05  # five reports say more
 
 
 def test_a_patient_who_is_a_member_in_part_is_refused(write_cell: WriteCell) -> None:

@@ -41,18 +41,23 @@ class Cells:
         return record
 
 
-def run_cells(write_suite: Callable[..., Path], root: Path, albert: Encoder) -> Cells:
+def run_cells(write_suite: Callable[..., Path], root: Path, albert: Encoder) -> None:
+    """Train them into root/store."""
     every = Path(shutil.copy(write_suite(attacks="[]"), root / "every.toml"))
     every.write_text(every.read_text() + '[[methods]]\nname = "keyword"\n')
     tuned = write_suite("lora", encoders=f'["{albert.folder}"]', control="false", attacks="[]")
     for suite in (every, Path(shutil.copy(tuned, root / "tuned.toml"))):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("RADPRIV_CACHE", str(root / "cache"))
-            patch.setattr(sys, "argv", ["radpriv", "run", str(suite), "--store", str(root / "s")])
+            asked = ["radpriv", "run", str(suite), "--store", str(root / "store")]
+            patch.setattr(sys, "argv", asked)
             with pytest.raises(SystemExit) as end:
                 main.main()
             assert not end.value.code
-    store, ids = Store(root / "s"), dict[str, str]()
+
+
+def read_cells(root: Path) -> Cells:
+    store, ids = Store(root / "store"), dict[str, str]()
     for folder in store.cells():
         record = store.open(folder).record
         cell, tunes = record["cell"], record["cell"]["method"] in ("dp_lora", "lora")

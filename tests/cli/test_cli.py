@@ -26,9 +26,10 @@ def report_files(store: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted((store / "reports").rglob("*")) if p.is_file()}
 
 
-def test_a_limited_run_goes_all_the_way(
+def test_limited_run_goes_all_the_way(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
+    """From data to page, and the page says that it is limited."""
     suite = write_suite("dp_lora", "dp_bow", "tfidf", "prior", seeds="2")
     done = radpriv("run", suite, "--limit", "60")
     assert done.code == 0, done.err
@@ -44,17 +45,18 @@ def test_a_limited_run_goes_all_the_way(
     assert {c["axes"]["seed"] for c in plan["cells"]} == {0}
 
 
-def test_json_is_on_stdout_alone_and_stages_are_redone_without_the_data(
+def test_json_is_alone_on_stdout_and_stages_repeat(
     radpriv: Radpriv,
     write_suite: WriteSuite,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Attack and report are done again from the store, without the data."""
     suite = write_suite("dp_bow", "tfidf", "prior", seeds="2")
     first = radpriv("run", suite, "--json")
     assert first.code == 0, first.err
-    told = json.loads(first.out)
-    assert told["failed"] == {} and told["datasets"][0]["dataset"] == "synthetic-plain"
+    summary = json.loads(first.out)
+    assert summary["failed"] == {} and summary["datasets"][0]["dataset"] == "synthetic-plain"
     before = report_files(tmp_path / "store")
     assert before
 
@@ -66,11 +68,11 @@ def test_json_is_on_stdout_alone_and_stages_are_redone_without_the_data(
     for verb in ("attack", "report"):
         again = radpriv(verb, suite, "--json")
         assert again.code == 0, again.err
-        assert json.loads(again.out) == told
+        assert json.loads(again.out) == summary
         assert report_files(tmp_path / "store") == before
     monkeypatch.delenv("RADPRIV_DATA")
     hit = radpriv("run", suite, "--json")  # every cell is served: nothing reads the data
-    assert hit.code == 0 and json.loads(hit.out) == told
+    assert hit.code == 0 and json.loads(hit.out) == summary
     assert report_files(tmp_path / "store") == before
 
 
@@ -99,9 +101,10 @@ def write_plugin(path: Path, name: str, body: str = "pass") -> Path:
     return path
 
 
-def test_a_plugin_runs_and_why_follows_what_was_edited(
+def test_why_follows_what_was_edited_in_a_plugin(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
+    """A docstring changes nothing; code does."""
     suite = write_suite("prior")
     plugin = write_plugin(tmp_path / "mine.py", "constant_of_mine")
     done = radpriv("run", suite, "--method", plugin)
@@ -116,18 +119,19 @@ def test_a_plugin_runs_and_why_follows_what_was_edited(
     plugin.write_text(plugin.read_text().replace("A docstring.", "Another docstring."))
     assert radpriv("why", cell).out.startswith("hit: ")
     write_plugin(plugin, "constant_of_mine", "self.level + 1")
-    told = radpriv("why", cell)
-    assert told.out.startswith("miss: ") and "module" in told.out and "mine" in told.out
+    reason = radpriv("why", cell)
+    assert reason.out.startswith("miss: ") and "module" in reason.out and "mine" in reason.out
 
 
-def test_why_names_the_axis_that_was_changed(
+def test_why_names_the_changed_parameter(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
+    """With its value before and after."""
     suite = write_suite("dp_bow", control="false")
     assert radpriv("run", suite).code == 0
     suite.write_text(suite.read_text().replace("size = 128", "size = 256"))
-    told = radpriv("why", "synthetic-plain.dp_bow").out
-    assert "params.size: 128 → 256" in told and "miss" in told
+    reason = radpriv("why", "synthetic-plain.dp_bow").out
+    assert "params.size: 128 → 256" in reason and "miss" in reason
 
 
 SCORING = """
@@ -138,7 +142,7 @@ CELL_FAILED = "__import__('radpriv.errors').errors.CellFailed"
 
 
 @pytest.mark.parametrize(
-    ("raising", "told"),
+    ("raising", "expected"),
     [
         ("raise ValueError(text)", "ValueError at quotes.py"),
         (f"raise {CELL_FAILED}(text)", "CellFailed raised by the plug-in"),
@@ -147,14 +151,15 @@ CELL_FAILED = "__import__('radpriv.errors').errors.CellFailed"
     ],
     ids=["foreign", "ours", "foreign, scoring", "ours, scoring"],
 )
-def test_a_method_that_raises_is_named_without_its_words_and_the_rest_goes_on(
+def test_failing_method_is_named_without_its_words(
     radpriv: Radpriv,
     write_suite: WriteSuite,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     raising: str,
-    told: str,
+    expected: str,
 ) -> None:
+    """They may quote a report; the other cells are run."""
     loaded = job_module._load
 
     def marked(*args: Any) -> Any:
@@ -166,26 +171,27 @@ def test_a_method_that_raises_is_named_without_its_words_and_the_rest_goes_on(
     plugin = write_plugin(tmp_path / "quotes.py", "quotes_a_report", body)
     done = radpriv("run", write_suite("prior"), "--method", plugin, "--method", "prior")
     assert done.code == 1, done.err
-    assert told in done.err and "1 cells did not finish" in done.err
+    assert expected in done.err and "1 cells did not finish" in done.err
     source = plugin.read_bytes()
     assert MARKER not in done.out + done.err
     for path in (tmp_path / "store").rglob("*"):
         if path.is_file() and path.read_bytes() != source:
             assert MARKER.encode() not in path.read_bytes(), path
     reason = radpriv("why", "synthetic-plain.quotes_a_report")
-    assert told in reason.out and MARKER not in reason.out
+    assert expected in reason.out and MARKER not in reason.out
 
 
-def test_a_run_in_which_nothing_finishes_is_one_sentence(
+def test_run_without_a_finished_cell_is_one_sentence(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
+    """With the first reason."""
     plugin = write_plugin(tmp_path / "bad.py", "never_finishes", "raise KeyError('x')")
     suite = write_suite("prior", control="false")
     sentence = radpriv("run", suite, "--method", plugin).sentence
     assert "no cell finished" in sentence and "KeyError at bad.py" in sentence
 
 
-def test_a_wrong_attribute_names_the_doors(
+def test_wrong_attribute_names_the_doors(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
     """The sentence reaches the terminal whole, and never with the name that was asked for."""
@@ -202,25 +208,27 @@ def test_a_wrong_attribute_names_the_doors(
 
 
 def test_list_knows_every_kind(radpriv: Radpriv) -> None:
-    told = json.loads(radpriv("list", "--json").out)
-    assert set(told) == {"suites", "datasets", "encoders", "methods", "attacks"}
-    assert "quickstart" in told["suites"] and "minilm" in told["encoders"]
-    assert {"openi", "synthetic-plain"} <= set(told["datasets"]) and "loss" in told["attacks"]
-    assert {"dp_lora", "lora", "prior", "tfidf"} <= set(told["methods"])
-    assert all(line for entries in told.values() for line in entries.values())
+    """All of them, or one, as text and as JSON."""
+    names = json.loads(radpriv("list", "--json").out)
+    assert set(names) == {"suites", "datasets", "encoders", "methods", "attacks"}
+    assert "quickstart" in names["suites"] and "minilm" in names["encoders"]
+    assert {"openi", "synthetic-plain"} <= set(names["datasets"]) and "loss" in names["attacks"]
+    assert {"dp_lora", "lora", "prior", "tfidf"} <= set(names["methods"])
+    assert all(line for entries in names.values() for line in entries.values())
     plain = radpriv("list").out
-    assert all(name in plain for entries in told.values() for name in entries)
-    for kind in told:
+    assert all(name in plain for entries in names.values() for name in entries)
+    for kind in names:
         assert set(json.loads(radpriv("list", kind, "--json").out)) == {kind}
 
 
-def test_list_wraps_whole_sentences_on_a_terminal_and_cuts_none(
+def test_list_wraps_sentences_on_a_terminal(
     radpriv: Radpriv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = json.loads(radpriv("list", "--json").out)
+    """It cuts none."""
+    names = json.loads(radpriv("list", "--json").out)
     assert (
-        told["attacks"]["lira"].startswith("Likelihood-ratio")
-        and "did not?" in (told["attacks"]["lira"])
+        names["attacks"]["lira"].startswith("Likelihood-ratio")
+        and "did not?" in (names["attacks"]["lira"])
     )
     assert not radpriv("list").out.count("\x1b")
     screen = io.StringIO()
@@ -229,19 +237,22 @@ def test_list_wraps_whole_sentences_on_a_terminal_and_cuts_none(
     lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
     assert max(map(len, lines)) <= 60
     seen = " ".join(" ".join(lines).split())
-    for entries in told.values():
+    for entries in names.values():
         for name, line in entries.items():
             assert f"{name} {line}" in seen
 
 
 def test_debug_shows_the_traceback(radpriv: Radpriv, write_suite: WriteSuite) -> None:
+    """In place of the sentence."""
     with pytest.raises(SuiteError, match="limit 3"):
         radpriv("run", write_suite("prior"), "--limit", "3", "--debug")
 
 
-def test_an_interrupt_ends_with_its_own_status(
+def test_interrupt_ends_with_its_own_status(
     radpriv: Radpriv, write_suite: WriteSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """130, after one line."""
+
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -250,9 +261,10 @@ def test_an_interrupt_ends_with_its_own_status(
     assert result.code == 130 and "finished cells are kept" in result.err
 
 
-def test_a_suite_that_was_edited_is_not_reported_from_its_old_plan(
+def test_edited_suite_is_not_reported_from_its_old_plan(
     radpriv: Radpriv, write_suite: WriteSuite
 ) -> None:
+    """It asks for other cells now."""
     suite = write_suite("prior")
     assert radpriv("run", suite).code == 0
     assert radpriv("report", suite).code == 0

@@ -42,8 +42,8 @@ class Leaks(DPBagOfWords):
 @pytest.mark.parametrize("verbose", [False, True])
 def test_check_folds_what_holds(radpriv: Radpriv, verbose: bool) -> None:
     """A row for each unit and ε; `--verbose` gives each check its own."""
-    asked = ["dp_bow", "--unit", "report", "--epsilon", "8", "--set", "size=32"]
-    done = radpriv("check", *asked, *(["--verbose"] if verbose else []))
+    arguments = ["dp_bow", "--unit", "report", "--epsilon", "8", "--set", "size=32"]
+    done = radpriv("check", *arguments, *(["--verbose"] if verbose else []))
     assert done.code == 0, done.err
     assert done.out.count(" ok ") == (7 if verbose else 1) and "fails" not in done.out
     assert ("7 checks" in done.out) is not verbose
@@ -80,9 +80,8 @@ def test_check_shows_failures_and_oddities_whole() -> None:
     assert len(shown(True, verdict(WAIST), spent, bad)) == 3
 
 
-def test_a_leaking_plugin_ends_with_status_1_and_says_what_was_seen(
-    radpriv: Radpriv, tmp_path: Path
-) -> None:
+def test_leaking_plugin_ends_with_status_1(radpriv: Radpriv, tmp_path: Path) -> None:
+    """It says what was seen, and what the claim may still be called."""
     plugin = tmp_path / "leaks.py"
     plugin.write_text(LEAKS)
     done = radpriv("check", plugin, "--unit", "patient", "--epsilon", "8", "--json")
@@ -91,8 +90,8 @@ def test_a_leaking_plugin_ends_with_status_1_and_says_what_was_seen(
     failed = [v for v in report["verdicts"] if not v["passed"]]
     assert [v["check"] for v in failed] == ["nothing else"]
     assert "head.safetensors differs" in failed[0]["detail"] and report["standing"] == "none"
-    told = radpriv("check", plugin, "--unit", "patient", "--epsilon", "8")
-    assert "nothing else failed. Standing of its claim: none." in told.out
+    printed = radpriv("check", plugin, "--unit", "patient", "--epsilon", "8")
+    assert "nothing else failed. Standing of its claim: none." in printed.out
 
 
 @pytest.mark.parametrize(
@@ -110,7 +109,8 @@ def test_a_leaking_plugin_ends_with_status_1_and_says_what_was_seen(
         (["nowhere.py"], "nowhere.py: cannot be read"),
     ],
 )
-def test_what_cannot_be_checked_is_one_sentence(
+def test_uncheckable_method_is_one_sentence(
     radpriv: Radpriv, arguments: list[str], words: str
 ) -> None:
+    """So are wrong parameters, units and budgets."""
     assert words in radpriv("check", *arguments).sentence

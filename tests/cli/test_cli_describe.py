@@ -61,11 +61,10 @@ def plugin(path: Path, release: str = "open", body: str = "pass") -> Path:
     return path
 
 
-def test_tables_end_with_the_page_and_the_files_lie_in_the_store(
-    radpriv: Radpriv, tmp_path: Path
-) -> None:
-    asked = ("data", "describe", "synthetic-plain", "--option", "reports=60")
-    done = radpriv(*asked)
+def test_tables_end_with_the_path_of_the_page(radpriv: Radpriv, tmp_path: Path) -> None:
+    """The files lie in the store, or where `--out` says."""
+    arguments = ("data", "describe", "synthetic-plain", "--option", "reports=60")
+    done = radpriv(*arguments)
     assert done.code == 0, done.err
     (folder,) = (tmp_path / "store" / "datasets").iterdir()
     assert folder.name.startswith("synthetic-plain-")
@@ -74,15 +73,14 @@ def test_tables_end_with_the_page_and_the_files_lie_in_the_store(
     assert lines[-2].startswith("release policy open: ")
     assert lines[-1] == f"page: {folder / 'index.html'}"
     assert "Cardiomegaly" in done.out and "words per report" in done.out
-    told = json.loads(radpriv(*asked, "--out", tmp_path / "other", "--json").out)
-    assert told["values"]["reports"] == 60 and told["page"].endswith("other/index.html")
+    summary = json.loads(radpriv(*arguments, "--out", tmp_path / "other", "--json").out)
+    assert summary["values"]["reports"] == 60 and summary["page"].endswith("other/index.html")
     kept = json.loads((tmp_path / "other" / "description.json").read_text())
-    assert {k: v for k, v in told.items() if k not in ("page", "files")} == kept
+    assert {k: v for k, v in summary.items() if k not in ("page", "files")} == kept
 
 
-def test_a_plugin_file_of_a_private_dataset_is_described_and_closed_to_others(
-    radpriv: Radpriv, tmp_path: Path
-) -> None:
+def test_private_dataset_is_described_for_its_owner_alone(radpriv: Radpriv, tmp_path: Path) -> None:
+    """From a plug-in file; folder and files are closed to others."""
     mine = plugin(tmp_path / "mine.py", "nothing")
     done = radpriv("data", "describe", mine, "--option", "size=20")
     assert done.code == 0, done.err
@@ -93,7 +91,7 @@ def test_a_plugin_file_of_a_private_dataset_is_described_and_closed_to_others(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (("synthetic-plane",), "did you mean 'synthetic-plain'"),
         (("synthetic-plain", "--option", "report=5"), "has no option 'report' (known: reports, "),
@@ -106,21 +104,22 @@ def test_a_plugin_file_of_a_private_dataset_is_described_and_closed_to_others(
         (("nothing_of_mine.py",), "cannot be read"),
     ],
 )
-def test_what_the_user_can_mend_is_one_line(
-    radpriv: Radpriv, arguments: tuple[str, ...], said: str
+def test_mendable_error_is_one_line(
+    radpriv: Radpriv, arguments: tuple[str, ...], expected: str
 ) -> None:
-    assert said in radpriv("data", "describe", *arguments).only_line
+    """It names what is wrong and what to do."""
+    assert expected in radpriv("data", "describe", *arguments).only_line
 
 
-def test_a_folder_that_cannot_be_used_is_one_line(radpriv: Radpriv, tmp_path: Path) -> None:
+def test_unusable_folder_is_one_line(radpriv: Radpriv, tmp_path: Path) -> None:
+    """A file lies in its place."""
     (tmp_path / "taken").write_text("")
-    asked = ("synthetic-plain", "--option", "reports=20", "--out", tmp_path / "taken")
-    assert "taken: cannot be written" in radpriv("data", "describe", *asked).only_line
+    arguments = ("synthetic-plain", "--option", "reports=20", "--out", tmp_path / "taken")
+    assert "taken: cannot be written" in radpriv("data", "describe", *arguments).only_line
 
 
-def test_a_loader_that_breaks_is_told_by_kind_and_place_and_never_by_its_words(
-    radpriv: Radpriv, tmp_path: Path
-) -> None:
+def test_broken_loader_is_named_by_kind_and_place(radpriv: Radpriv, tmp_path: Path) -> None:
+    """Its words may quote a report, and are never shown."""
     breaks = plugin(tmp_path / "breaks.py", body="if i == 3: raise ValueError(text)")
     done = radpriv("data", "describe", breaks)
     assert "'mine': its loader ended with ValueError at breaks.py:" in done.sentence
@@ -131,7 +130,8 @@ def test_a_loader_that_breaks_is_told_by_kind_and_place_and_never_by_its_words(
     assert "zyzzyvaquux" not in done.err + done.out
 
 
-def test_cards_are_markdown_and_json_of_the_same_datasets(radpriv: Radpriv) -> None:
+def test_cards_are_markdown_and_json(radpriv: Radpriv) -> None:
+    """Of the same datasets."""
     page, data = radpriv("data", "cards"), json.loads(radpriv("data", "cards", "--json").out)
     names = [card["name"] for card in data]
     assert {"openi", "synthetic-plain"} <= set(names) and page.code == 0

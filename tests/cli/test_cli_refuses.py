@@ -30,9 +30,10 @@ MARKER = "zyzzyvaquux"
         ("n_public = 90", "n_public = 0", "n_public"),
     ],
 )
-def test_a_bad_suite_is_one_line(
+def test_bad_suite_is_one_line(
     radpriv: Radpriv, write_suite: WriteSuite, old: str, new: str, expected: str
 ) -> None:
+    """It names the key or the value at fault."""
     path = write_suite("prior")
     text = path.read_text()
     assert old in text
@@ -40,9 +41,8 @@ def test_a_bad_suite_is_one_line(
     assert expected in radpriv("run", path).only_line
 
 
-def test_an_unknown_suite_method_kind_or_encoder_is_one_line(
-    radpriv: Radpriv, write_suite: WriteSuite
-) -> None:
+def test_unknown_name_is_one_line(radpriv: Radpriv, write_suite: WriteSuite) -> None:
+    """Of a suite, method, kind or encoder; the nearest is suggested."""
     suite = write_suite("prior")
     assert "did you mean 'quickstart'" in radpriv("run", "quickstrat").only_line
     assert "did you mean 'dp_lora'" in radpriv("run", suite, "--method", "dp_lorra").only_line
@@ -52,7 +52,7 @@ def test_an_unknown_suite_method_kind_or_encoder_is_one_line(
     assert "cannot be read" in radpriv("run", suite, "--method", "nowhere.py").only_line
 
 
-def test_a_mistyped_suite_is_told_what_is_meant(
+def test_mistyped_suite_is_one_line_with_what_is_meant(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A path is compared with files beside it and with shipped names; a plan leads to its suite."""
@@ -74,9 +74,10 @@ def test_a_mistyped_suite_is_told_what_is_meant(
     assert "did you mean 'tiny.toml'?" in radpriv("run", "tiny", "--store", "other").only_line
 
 
-def test_a_small_limit_a_missing_folder_and_a_missing_device_are_one_line(
+def test_wrong_limit_folder_or_device_is_one_line(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
+    """Nothing is written before."""
     suite = write_suite("prior")
     assert "--limit 3" in radpriv("run", suite, "--limit", "3").only_line
     assert "no such folder" in radpriv("run", suite, "--data", tmp_path / "none").only_line
@@ -84,9 +85,8 @@ def test_a_small_limit_a_missing_folder_and_a_missing_device_are_one_line(
     assert not (tmp_path / "store").exists()
 
 
-def test_a_stage_or_a_cell_that_was_never_run_is_one_line(
-    radpriv: Radpriv, write_suite: WriteSuite
-) -> None:
+def test_stage_or_cell_never_run_is_one_line(radpriv: Radpriv, write_suite: WriteSuite) -> None:
+    """It says what to run first."""
     suite = write_suite("prior")
     for verb in ("attack", "report"):
         assert "`radpriv run tiny` first" in radpriv(verb, suite).only_line
@@ -104,9 +104,10 @@ def test_a_stage_or_a_cell_that_was_never_run_is_one_line(
         ("from . import sibling", "one file"),
     ],
 )
-def test_a_broken_plugin_is_one_line(
+def test_broken_plugin_is_one_line(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path, source: str, expected: str
 ) -> None:
+    """It names the file and what is wrong with it."""
     plugin = tmp_path / "plugins" / "mine.py"
     plugin.parent.mkdir()
     (plugin.parent / "sibling.py").write_text("y = 2\n")
@@ -143,28 +144,31 @@ def archive(folder: Path, data: bytes | None = None) -> Path:
     return path
 
 
-def test_a_truncated_archive_is_one_line(
+def test_truncated_archive_is_one_line(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
+    """It names the file and quotes no report."""
     path = archive(tmp_path / "data")
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    complete = path.read_bytes()
+    path.write_bytes(complete[: len(complete) // 2])
     result = radpriv("run", openi_suite(write_suite), "--data", tmp_path / "data")
     assert "NLMCXR_reports.tgz" in result.sentence
     assert MARKER not in result.err
 
 
-def test_data_that_is_absent_is_one_line_that_says_how_to_get_it(
+def test_absent_data_is_one_line_on_how_to_get_it(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
+    """It names the file that is looked for."""
     (tmp_path / "empty").mkdir()
     result = radpriv("run", openi_suite(write_suite), "--data", tmp_path / "empty")
     assert "NLMCXR_reports.tgz" in result.only_line
 
 
-def test_an_unknown_label_in_the_mapping_is_one_line(
+def test_unknown_label_in_the_mapping_is_one_line(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It names the label."""
     from radpriv.benchmark.datasets.openi import openi_loader, openi_mapping
 
     archive(tmp_path / "data")
@@ -180,13 +184,15 @@ def test_an_unknown_label_in_the_mapping_is_one_line(
 
 
 @pytest.mark.parametrize("fails_at", ["os.fsync", "os.replace"])
-def test_a_full_disk_is_one_line_and_nothing_half_written_is_left(
+def test_full_disk_is_one_line_and_leaves_no_half_file(
     radpriv: Radpriv,
     write_suite: WriteSuite,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fails_at: str,
 ) -> None:
+    """The next run goes through."""
+
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

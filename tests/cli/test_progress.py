@@ -34,9 +34,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_each_cell_says_how_many_are_done_how_fast_and_how_long_the_rest_takes(
+def test_cell_line_gives_count_rate_and_time_left(
     clock: list[float],
 ) -> None:
+    """How many are done, how fast, and how long the rest takes."""
     out = io.StringIO()
     cells = [planned("a", 0), planned("b", 6000), planned("c", 6000)]
     with Watch(cells, Console(file=out, width=200)) as watch:
@@ -54,7 +55,8 @@ def test_each_cell_says_how_many_are_done_how_fast_and_how_long_the_rest_takes(
     assert re.search(r"2/3 b 60\.0 s .*100 records/s .*about 1 min left", lines[1])
 
 
-def test_a_cheap_cell_does_not_spoil_the_estimate(clock: list[float]) -> None:
+def test_cheap_cell_does_not_spoil_the_estimate(clock: list[float]) -> None:
+    """Its rate is not that of a training."""
     cells = [planned("cheap", 0), planned("dear", 60_000)]
     watch = Watch(cells, Console(file=io.StringIO()))
     watch.before(cells[0])
@@ -65,7 +67,8 @@ def test_a_cheap_cell_does_not_spoil_the_estimate(clock: list[float]) -> None:
     assert watch._time_left() == " · about 10 min left"
 
 
-def test_a_failure_is_said_in_full_and_its_brackets_are_no_markup(clock: list[float]) -> None:
+def test_failure_is_shown_in_full(clock: list[float]) -> None:
+    """Brackets in its reason are no markup."""
     out = io.StringIO()
     cell = planned("a", 0, "failed", "tensor [red]x[/] is missing")
     watch = Watch([cell], Console(file=out, width=200))
@@ -75,7 +78,8 @@ def test_a_failure_is_said_in_full_and_its_brackets_are_no_markup(clock: list[fl
     assert "tensor [red]x[/] is missing" in out.getvalue()
 
 
-def test_a_dataset_with_a_label_is_called_by_it_and_its_brackets_are_no_markup() -> None:
+def test_labelled_dataset_is_called_by_its_label() -> None:
+    """Brackets in it are no markup."""
     out = io.StringIO()
     cell = planned("transfer.tfidf.s0", 0, dataset="twin [red]to[/] Open-i")
     Watch([cell], Console(file=out, width=200)).after(cell)
@@ -94,7 +98,8 @@ def test_swept_cells_are_called_by_their_labels() -> None:
     assert "2/2 made-up.dp_bow.s0 (many) " in lines[1]
 
 
-def test_attacks_are_counted_with_their_rate_and_the_time_left(clock: list[float]) -> None:
+def test_attack_lines_give_count_rate_and_time_left(clock: list[float]) -> None:
+    """One every half minute, where nobody looks on."""
     out = io.StringIO()
     with Tally(10, Console(file=out, width=200)) as tally:
         for _ in range(4):
@@ -108,7 +113,8 @@ def test_attacks_are_counted_with_their_rate_and_the_time_left(clock: list[float
     assert lines[2] == "left out: [b]no canaries[/]"
 
 
-def test_the_bar_of_attacks_takes_brackets_for_text(clock: list[float]) -> None:
+def test_attack_bar_takes_brackets_for_text(clock: list[float]) -> None:
+    """On a terminal too."""
     out = io.StringIO()
     with Tally(2, Console(file=out, width=200, force_terminal=True)) as tally:
         clock[0] += 1

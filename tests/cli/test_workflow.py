@@ -21,18 +21,20 @@ def request(suite: Path, **changes: object) -> Request:
     return Request(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def test_a_request_without_words_is_the_suite_as_it_stands(
+def test_request_without_options_is_the_suite(
     write_suite: Callable[..., Path],
 ) -> None:
+    """As it stands."""
     path = write_suite("prior", seeds="3")
     suite, overrides, plugins = request(path).load()
     assert suite == read_suite(str(path)) and not overrides.any and plugins == []
     assert overrides.asked["suite"] == str(path)
 
 
-def test_words_of_the_command_line_replace_their_axis_and_no_other(
+def test_options_replace_their_axis_and_no_other(
     write_suite: Callable[..., Path], tiny_albert: object
 ) -> None:
+    """Methods, encoder and size; datasets and budgets stay."""
     path = write_suite("prior", seeds="3")
     plain: Suite = request(path).load()[0]
     changed, overrides, _ = request(
@@ -44,9 +46,10 @@ def test_words_of_the_command_line_replace_their_axis_and_no_other(
     assert changed.datasets == plain.datasets and changed.epsilons == plain.epsilons
 
 
-def test_a_plugin_file_becomes_the_names_that_it_registers(
+def test_plugin_file_becomes_the_names_it_registers(
     write_suite: Callable[..., Path], tmp_path: Path
 ) -> None:
+    """The file itself is kept beside them."""
     plugin = tmp_path / "two.py"
     plugin.write_text(
         "from dataclasses import dataclass\n"
@@ -61,14 +64,16 @@ def test_a_plugin_file_becomes_the_names_that_it_registers(
     assert plugins == [plugin] and overrides.asked["methods"] == [str(plugin)]
 
 
-def test_names_has_a_line_for_everything() -> None:
+def test_catalogue_has_a_line_for_everything() -> None:
+    """For each name of each kind."""
     for kind, entries in catalogue().items():
         assert entries, kind
         for name, line in entries.items():
             assert "\n" not in line and name, kind
 
 
-def test_a_device_is_chosen_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_is_chosen_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card that is not there is an error, not the CPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto").type == "cpu" == choose_device("cpu").type
     with pytest.raises(SuiteError, match="no CUDA device"):
@@ -80,9 +85,8 @@ def test_a_device_is_chosen_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_device("cpu").type == "cpu"
 
 
-def test_the_cache_lies_where_the_user_says_or_in_the_users_cache_folder(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_cache_lies_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else in the user's cache folder."""
     monkeypatch.setenv("RADPRIV_CACHE", str(tmp_path / "mine"))
     assert caches.cache_folder() == tmp_path / "mine"
     monkeypatch.delenv("RADPRIV_CACHE")
@@ -90,18 +94,20 @@ def test_the_cache_lies_where_the_user_says_or_in_the_users_cache_folder(
     assert caches.cache_folder() == tmp_path / "radpriv"
 
 
-def test_an_unknown_method_is_refused_before_anything_is_written(
+def test_unknown_method_is_refused_before_writing(
     write_suite: Callable[..., Path], tmp_path: Path
 ) -> None:
+    """The nearest name is suggested."""
     from rich.console import Console
 
-    asked = request(write_suite("prior"), store=tmp_path / "store", methods=["pryor"])
+    mistyped = request(write_suite("prior"), store=tmp_path / "store", methods=["pryor"])
     with pytest.raises(UnknownNameError, match="did you mean 'prior'"):
-        run(asked, Console(stderr=True))
+        run(mistyped, Console(stderr=True))
     assert not (tmp_path / "store").exists()
 
 
-def test_a_stand_in_dataset_is_announced_with_the_way_to_the_real_one(tmp_path: Path) -> None:
+def test_stand_in_dataset_is_announced(tmp_path: Path) -> None:
+    """With the way to the real one."""
     suite = read_suite("quickstart")
     lines = _instead(suite, ["synthetic-plain"], tmp_path)
     assert len(lines) == 1 and "\n" not in lines[0]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from radpriv.reports.write import Report, write_report
 
+from . import fake_attacks
 from .fake_store import FakeStore
 
 
@@ -16,6 +18,12 @@ from .fake_store import FakeStore
 def fake(tmp_path: Path) -> FakeStore:
     """A store that is not written yet."""
     return FakeStore(tmp_path / "store")
+
+
+@pytest.fixture
+def edits() -> ModuleType:
+    """`rewrite`, `with_role` and `with_bound`: attack results of a written store are changed."""
+    return fake_attacks
 
 
 @pytest.fixture(scope="session")

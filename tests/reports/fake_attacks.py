@@ -4,11 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from radpriv.reports.results.load import COUNTING
+from radpriv.benchmark.store.attack_schema import (
+    AttackResult,
+    CanaryKind,
+    Interval,
+    Patients,
+    Roc,
+    Role,
+    SeedRow,
+    SimilarityRange,
+    Subgroup,
+    Subgroups,
+    Summary,
+    Truth,
+    read_result,
+)
+from radpriv.benchmark.store.audit_schema import (
+    Audit,
+    BestBound,
+    Chosen,
+    GuessedBound,
+    Ideal,
+    LowerBound,
+    Runs,
+)
+from radpriv.benchmark.store.schema import write
 
 LABELS = (
     "No Finding",
@@ -29,205 +55,188 @@ def attack(
     epsilon: float,
     cells: list[tuple[str, int]],
     name: str = "loss",
-) -> dict[str, Any]:
-    rows = []
+) -> AttackResult:
     base = {"control": 0.95}.get(role, 0.70 if method == "tfidf" else 0.51) + BY_ATTACK[name]
     base = 0.5 if name == "blind" else min(base, 0.98)
-    known = [("known", 0.55)] if math.isfinite(epsilon) else []
+    own: Role = "control" if role == "control" else "attack"
+    known: list[tuple[Role, float]] = [("known", 0.55)] if math.isfinite(epsilon) else []
+    rows: list[SeedRow] = []
     for cell_id, seed in cells:
         wobble = (int(digest(cell_id), 16) % 1000 / 1000 - 0.5) * 0.02
-        for kind, auc in (
-            ("control" if role == "control" else "attack", base + wobble),
-            ("null", 0.5 + wobble),
-            *known,
-        ):
-            low = max(0.0, (auc - 0.6) * 4)
-            rows.append(
-                {
-                    "cell_id": cell_id,
-                    "seed": seed,
-                    "role": kind,
-                    "candidates": 450,
-                    "left_out": 29,
-                    "audited": 479,
-                    "auc": auc,
-                    "references": len(cells) - 1,
-                    "tpr_at_fpr": {
-                        "0.05": rate((auc - 0.45) / 1.2),
-                        "0.01": rate(None),
-                        "0.001": rate(None),
-                    },
-                    "epsilon_lower": low,
-                    "confidence": 0.95,
-                    "guesses": 48,
-                    "correct": 30,
-                    "ceiling": 2.7,
-                    "delta": 1e-5,
-                }
-            )
-    summaries = {kind: summary(rows, kind) for kind in sorted({r["role"] for r in rows})}
-    if known:
-        summaries["known"]["truth"] = {"epsilon": epsilon, "auc": 0.55}
-    return {
-        "schema": 2,
-        "counting": COUNTING,
-        "kind": "membership",
-        "on": "records",
-        "attack_id": f"{name}-{family}",
-        "attack": name,
-        "attack_version": 2,
-        "params": {},
-        "fingerprint": digest("attack code"),
-        "family": family,
-        "cells": sorted(c for c, _ in cells),
-        "references": [],
-        "rows": rows,
-        "summary": summaries,
-        "audit": {kind: audit(found, epsilon, kind) for kind, found in summaries.items()},
-        "subsets": {} if role == "control" or name == "blind" else subsets(base),
-        "diagnostics": [],
-    }
+        rows += [
+            row(cell_id, seed, kind, auc, len(cells) - 1)
+            for kind, auc in ((own, base + wobble), ("null", 0.5 + wobble), *known)
+        ]
+    return AttackResult(
+        attack_id=f"{name}-{family}",
+        attack=name,
+        version=2,
+        params={},
+        fingerprint=digest("attack code"),
+        family=family,
+        role="control" if role == "control" else "attack",
+        unit="report",
+        on="records",
+        cell_fingerprints={cell_id: digest("code") for cell_id, _ in cells},
+        references=(),
+        rows=tuple(rows),
+        summary={kind: summary(rows, kind, epsilon) for kind in sorted({r.role for r in rows})},
+        subgroups=None if role == "control" or name == "blind" else subgroups(base),
+        extracted=None,
+        diagnostics=tuple({} for _ in cells),
+    )
 
 
-def audit(found: dict[str, Any], epsilon: float, kind: str) -> dict[str, Any]:
-    private = math.isfinite(epsilon) and kind == "attack"
-    ideal = {"epsilon": 0.6 * epsilon, "error": 0.01, "ceiling": 4.4, "auc": 0.8}
-    best = {
-        "epsilon": found["epsilon_lower"],
-        "ceiling": found["ceiling"],
-        "chosen": {"attack": "", "r": 48, "v": 40},
-        "comparisons": 15,
-        "confidence": 0.95,
-        "each": 0.9967,
-        "price": 0.2,
-    }
-    return {
-        "m": 479,
-        "seeds": found["k"],
-        "attacks": 8,
-        "delta": 1e-5,
-        "confidence": 0.95,
-        "one_run": best,
-        "one_run_seed": 0,
-        "fdp": {**best, "epsilon": 1.2 * found["epsilon_lower"]},
-        "fdp_seed": 0,
-        "fdp_kind": "estimate",
-        "gdp": 1.3 * found["epsilon_lower"],
-        "runs": {"epsilon": None, "ceiling": 0.0, "runs": found["k"], "needed": 12},
-        "ideal": ideal if private else None,
-        "ideal_fdp": ideal if private else None,
-        "share_of_ideal": 0.5 if private else None,
-    }
+def rewrite(store: Path, edit: Callable[[AttackResult], AttackResult], pattern: str = "*") -> None:
+    """Change the results whose id fits a pattern; one with a new id is put beside the old one."""
+    for path in sorted((store / "attacks").glob(f"{pattern}/result.json")):
+        result = edit(read_result(path.parent))
+        write(store / "attacks" / result.attack_id / "result.json", result)
 
 
-def subsets(base: float) -> dict[str, Any]:
-    def one(key: str, name: str, auc: float | None) -> dict[str, Any]:
-        ends = {"auc_low": None, "auc_high": None}
-        if auc is not None:
-            ends = {"auc_low": auc - 0.05, "auc_high": auc + 0.05}
-        return {key: name, "candidates": 120, "resolvable": auc is not None, "auc": auc, **ends}
-
-    labels = [one("label", n, base + 0.02 - 0.01 * i) for i, n in enumerate(LABELS[:-1])]
-    return {
-        "groups": [
-            one("group", "a rare label", base + 0.05),
-            one("group", "other labels only", base),
-            one("group", "no label", None),
-        ],
-        "labels": [*labels, one("label", LABELS[-1], None)],
-        "patients": {
-            "patients": 80,
-            "reports": 2.4,
-            "resolvable": True,
-            "auc": base + 0.03,
-            "auc_low": base - 0.04,
-            "auc_high": base + 0.1,
-        },
-    }
+def with_role(result: AttackResult, role: Role, **changes: object) -> AttackResult:
+    """Fields of the summary of one role, if the result has it, changed."""
+    if role not in result.summary:
+        return result
+    changed = replace(result.summary[role], **changes)  # type: ignore[arg-type]
+    return replace(result, summary={**result.summary, role: changed})
 
 
-def rate(value: float | None) -> dict[str, Any]:
-    ends = (None, None) if value is None else (max(0.0, value - 0.03), value + 0.03)
-    return {"value": value, "low": ends[0], "high": ends[1], "resolvable": value is not None}
+def with_bound(result: AttackResult, role: Role, **changes: object) -> AttackResult:
+    """Fields of the one-run bound of one role, if the result has it, changed."""
+    found = result.audit(role)
+    if found is None:
+        return result
+    one_run = replace(found.one_run, **changes)  # type: ignore[arg-type]
+    return with_role(result, role, audit=replace(found, one_run=one_run))
 
 
-def summary(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    chosen = [r for r in rows if r["role"] == kind]
-    mean = float(np.mean([r["auc"] for r in chosen]))
-    return {
-        "k": len(chosen),
-        "references": len(chosen) - 1,
-        "candidates": 450,
-        "left_out": 29,
-        "audited": 479,
-        "auc": mean,
-        "auc_low": mean - 0.03,
-        "auc_high": min(1.0, mean + 0.03),
-        "confidence": 0.95,
-        "interval": "t * sqrt(s^2/k + v)",
-        "degrees_of_freedom": 2.5 if len(chosen) > 1 else None,
-        "tpr_at_fpr": chosen[0]["tpr_at_fpr"],
-        "roc": curve(mean),
-        "advantage": max(0.05, 2 * (mean - 0.5)),
-        "advantage_low": max(0.0, 2 * (mean - 0.5) - 0.05),
-        "advantage_high": min(1.0, 2 * (mean - 0.5) + 0.1),
-        "epsilon_lower": max(r["epsilon_lower"] for r in chosen),
-        "ceiling": 2.3,
-        "guesses": 48,
-        "correct": 40,
-        "delta": 1e-5,
-        "canaries": []  # nothing is planted in a control
-        if kind == "control"
-        else [
+def around(value: float, below: float, above: float) -> Interval:
+    return Interval(value, max(0.0, value - below), min(1.0, value + above), 0.95)
+
+
+def row(cell_id: str, seed: int, role: Role, auc: float, references: int) -> SeedRow:
+    rate = (auc - 0.45) / 1.2
+    return SeedRow(
+        cell_id=cell_id,
+        seed=seed,
+        role=role,
+        references=references,
+        candidates=450,
+        left_out=29,
+        audited=479,
+        members=230,
+        auc=around(auc, 0.05, 0.05),
+        tpr_at_fpr={"0.05": rate, "0.01": None, "0.001": None},
+        bound=GuessedBound(max(0.0, (auc - 0.6) * 4), 2.7, 48, 30, 0.95),
+        delta=1e-5,
+        delta_source="budget",
+    )
+
+
+def audit(k: int, epsilon: float, ideal: Ideal | None) -> Audit:
+    """One whose one-run bound is ε."""
+    best = BestBound(epsilon, 2.3, Chosen("", 48, 40), 15, 0.95, 0.9967, 0.2)
+    return Audit(
+        m=479,
+        seeds=k,
+        attacks=8,
+        delta=1e-5,
+        confidence=0.95,
+        one_run=best,
+        one_run_seed=0,
+        fdp=replace(best, epsilon=1.2 * epsilon),
+        fdp_seed=0,
+        fdp_kind="estimate",
+        gdp=1.3 * epsilon,
+        runs=Runs(None, 0.0, k, 12),
+        ideal=ideal,
+        ideal_fdp=ideal,
+    )
+
+
+def subgroups(base: float) -> Subgroups:
+    def one(name: str, auc: float | None) -> Subgroup:
+        return Subgroup(name, 120, None if auc is None else around(auc, 0.05, 0.05))
+
+    labels = [one(n, base + 0.02 - 0.01 * i) for i, n in enumerate(LABELS[:-1])]
+    return Subgroups(
+        groups=(
+            one("a rare label", base + 0.05),
+            one("other labels only", base),
+            one("no label", None),
+        ),
+        labels=(*labels, one(LABELS[-1], None)),
+        patients=Patients(80, 2.4, Interval(base + 0.03, base - 0.04, base + 0.1, 0.95)),
+    )
+
+
+def summary(rows: Sequence[SeedRow], role: Role, epsilon: float) -> Summary:
+    """epsilon: of the family."""
+    chosen = [r for r in rows if r.role == role]
+    k, mean = len(chosen), float(np.mean([r.auc.value for r in chosen]))
+    private = math.isfinite(epsilon) and role == "attack"
+    gain = max(0.05, 2 * (mean - 0.5))
+    rate = chosen[0].tpr_at_fpr["0.05"]
+    assert rate is not None
+    return Summary(
+        k=k,
+        references=k - 1,
+        candidates=450,
+        left_out=29,
+        audited=479,
+        auc=Interval(mean, mean - 0.03, min(1.0, mean + 0.03), 0.95),
+        interval_method="t * sqrt(s^2/k + v)",
+        replicates="seeds, and records over all seeds",
+        degrees_of_freedom=2.5 if k > 1 else None,
+        tpr_at_fpr={"0.05": around(rate, 0.03, 0.03), "0.01": None, "0.001": None},
+        roc=curve(mean),
+        advantage=Interval(
+            gain, max(0.0, 2 * (mean - 0.5) - 0.05), min(1.0, 2 * (mean - 0.5) + 0.1), 0.95
+        ),
+        delta=1e-5,
+        by_similarity=(
+            similar(0.0, 0.5, 400, mean),
+            similar(0.5, 0.8, 50, mean - 0.05),
+            similar(0.8, None, 29, None),
+        ),
+        canaries=()  # nothing is planted in a control
+        if role == "control"
+        else (
             canary("rare-token", mean, 0.1),
             canary("secret*16", 0.9, None),
             canary("secret", None, 0.0),
-        ],
-        "strata": [
-            stratum(0.0, 0.5, 400, mean),
-            stratum(0.5, 0.8, 50, mean - 0.05),
-            stratum(0.8, None, 29, None),
-        ],
-    }
+        ),
+        audit=audit(
+            k,
+            max(r.bound.epsilon for r in chosen),
+            Ideal(0.6 * epsilon, 0.01, 4.4, 0.8) if private else None,
+        ),
+        truth=Truth(epsilon, 0.55) if role == "known" else None,
+    )
 
 
-def curve(auc: float) -> dict[str, Any]:
+def curve(auc: float) -> Roc:
     """TPR = FPR^p, of which the area is `auc`."""
     fpr = np.geomspace(1e-3, 1.0, 25)
     tpr = fpr ** (1 / min(auc, 0.98) - 1)
     low, high = np.maximum(0.0, tpr - 0.03), np.minimum(1.0, tpr + 0.03)
-    return {
-        "fpr": fpr.tolist(),
-        "tpr": tpr.tolist(),
-        "low": low.tolist(),
-        "high": high.tolist(),
-        "resolvable": (fpr > 0.04).tolist(),
-    }
+    can = tuple((fpr > 0.04).tolist())
+    return Roc(*(tuple(v.tolist()) for v in (fpr, tpr, low, high)), resolvable=can)
 
 
-def canary(kind: str, auc: float | None, bound: float | None) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "candidates": 40,
-        "resolvable": auc is not None,
-        "auc": auc,
-        "auc_low": None if auc is None else auc - 0.1,
-        "auc_high": None if auc is None else min(1.0, auc + 0.1),
-        "epsilon_lower": bound,
-        "ceiling": None if bound is None else 1.2,
-    }
+def canary(kind: str, auc: float | None, bound: float | None) -> CanaryKind:
+    return CanaryKind(
+        kind,
+        40,
+        None if auc is None else Interval(auc, auc - 0.1, min(1.0, auc + 0.1), 0.95),
+        None if bound is None else LowerBound(bound, 1.2),
+    )
 
 
-def stratum(start: float, end: float | None, count: int, auc: float | None) -> dict[str, Any]:
-    return {
-        "similarity_from": start,
-        "similarity_below": end,
-        "candidates": count,
-        "resolvable": auc is not None,
-        "auc": auc,
-        "auc_low": None if auc is None else auc - 0.1,
-        "auc_high": None if auc is None else min(1.0, auc + 0.1),
-    }
+def similar(start: float, end: float | None, count: int, auc: float | None) -> SimilarityRange:
+    interval = None if auc is None else Interval(auc, auc - 0.1, min(1.0, auc + 0.1), 0.95)
+    return SimilarityRange(start, end, count, interval)
 
 
 def digest(text: str) -> str:

@@ -129,10 +129,8 @@ class FakeStore:
         )
         for family, (role, method, epsilon, cells) in families.items():
             for name in self.attacks:
-                dump(
-                    self.root / "attacks" / f"{name}-{family}" / "result.json",
-                    attack(family, role, method, epsilon, cells, name),
-                )
+                result = attack(family, role, method, epsilon, cells, name)
+                write(self.root / "attacks" / result.attack_id / "result.json", result)
         return self.root
 
     def record(self, entry: PlannedCell) -> CellRecord:

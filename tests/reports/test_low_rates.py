@@ -22,6 +22,7 @@ from radpriv.attacks import metrics
 from radpriv.attacks.inputs.cell_outputs import CellFiles
 from radpriv.attacks.run_family import attack_family, write_result
 from radpriv.benchmark.store.atomic import make_folder
+from radpriv.benchmark.store.attack_schema import read_result
 from radpriv.reports.figures.figure_data import roc_lines
 from radpriv.reports.figures.roc_figure import FLOOR, roc_figure
 from radpriv.reports.results.load import load
@@ -86,7 +87,7 @@ def attacked(warnings_are_errors: None, tmp_path_factory: pytest.TempPathFactory
         if cell.record["role"] == "cell":
             plant(cell, cell.record["cell"]["method"])
             result, rows = attack_family("loss", {}, [cell], "f")
-            write_result(make_folder(root / "attacks" / result["attack_id"]), result, rows)
+            write_result(make_folder(root / "attacks" / result.attack_id), result, rows)
     return root
 
 
@@ -109,13 +110,16 @@ def test_a_result_holds_no_nan_and_says_which_rates_cannot_be_resolved(attacked:
     paths = sorted(attacked.glob("attacks/*/result.json"))
     assert len(paths) == 2
     for path in paths:
-        result = json.loads(path.read_text(), parse_constant=refused)
-        for line in (result["rows"][0], result["summary"]["attack"]):
-            rates = line["tpr_at_fpr"]
-            assert {r: rates[r]["resolvable"] for r in rates} == {
+        json.loads(path.read_text(), parse_constant=refused)
+        result = read_result(path.parent)
+        of_seed, of_family = result.rows[0].tpr_at_fpr, result.summary["attack"].tpr_at_fpr
+        for rates in (of_seed, of_family):
+            assert {r: rates[r] is not None for r in rates} == {
                 "0.05": True, "0.01": False, "0.001": False,
             }  # fmt: skip
-            assert rates["0.01"]["value"] is None and 0 < rates["0.05"]["value"] <= 1
+        seen = of_family["0.05"]
+        assert seen is not None and 0 < seen.low <= seen.value <= seen.high <= 1
+        assert of_seed["0.05"] == seen.value  # one model
 
 
 def test_every_form_of_the_table_prints_not_resolvable_at_1_and_at_a_tenth_of_a_percent(

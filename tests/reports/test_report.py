@@ -119,7 +119,8 @@ def test_a_hostile_label_or_method_name_stays_text_everywhere(fake) -> None:
     assert "<script" not in (report.folder / "f1.svg").read_text()
 
 
-def test_a_missing_cell_is_shown_with_its_reason_and_never_averaged_around(fake) -> None:
+def test_missing_cell_is_shown_with_its_reason(fake) -> None:
+    """It is never averaged around."""
     fake.status = {"openi.dp_bow.eps1.cell.s1": "over_budget"}
     made = tables(fake)
     line = next(r for r in made["weighted"].rows if r[0].text == "dp_bow")
@@ -139,7 +140,8 @@ def test_the_table_says_where_a_linear_model_beats_dp_lora(written) -> None:
     assert any(s.startswith("At ε = 1, dp_linear_probe (minilm) beats dp_lora") for s in said)
 
 
-def test_nothing_is_said_where_dp_lora_is_ahead(fake) -> None:
+def test_findings_are_silent_where_dp_lora_is_ahead(fake) -> None:
+    """The table has no finding then."""
     fake.private = {"dp_lora": (1.6, 1.6), "dp_bow": (0.5, 0.5)}
     assert tables(fake)["weighted"].findings == ()
 
@@ -176,7 +178,8 @@ def test_a_rare_label_shows_the_share_of_undefined_resamples(fake) -> None:
     assert all("nan" not in c.text for t in made.values() for row in t.rows for c in row)
 
 
-def test_no_heading_of_the_markdown_stands_over_an_empty_section(fake, written) -> None:
+def test_headings_of_markdown_stand_over_something(fake, written) -> None:
+    """No heading of the Markdown stands over an empty section."""
     fake.private, fake.non_private = {}, {"lora": 1.95}  # nothing to compare, nothing guaranteed
     report = write_report(fake.write(), "demo")
     assert not report.datasets[0].tables["differences"].rows
@@ -190,7 +193,8 @@ def test_no_heading_of_the_markdown_stands_over_an_empty_section(fake, written) 
     assert "### Paired differences in weighted F1\n\n| difference |" in whole
 
 
-def test_no_interval_of_an_f1_leaves_0_to_1_with_two_seeds(fake) -> None:
+def test_interval_of_an_f1_stays_within_0_and_1(fake) -> None:
+    """With two seeds, where the formula reaches beyond."""
     fake.seeds, fake.records = (0, 1), 60
     fake.private, fake.non_private = {}, {"lora": 1.95, "prior": 0.0}
     report = write_report(fake.write(), "demo")
@@ -209,7 +213,8 @@ def test_no_interval_of_an_f1_leaves_0_to_1_with_two_seeds(fake) -> None:
     )
 
 
-def test_short_and_limited_recipes_are_marked_in_table_figure_and_page(fake) -> None:
+def test_short_and_limited_recipes_are_marked_everywhere(fake) -> None:
+    """In table, figure and page."""
     fake.short_recipe, fake.limited = True, 50
     root = fake.write()
     report = write_report(root, "demo")

@@ -11,9 +11,9 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TypedDict
 
 from radpriv.benchmark.datasets.base import Loader, datasets
 
@@ -22,6 +22,7 @@ RELEASE = {
     "aggregates": "aggregates may be shared; anything about one report or patient may not",
     "nothing": "nothing leaves the machine",
 }
+BY_OPTION = "by its options"
 HEAD = """# Datasets
 
 Made from the cards of the loaders by `radpriv data cards`: edit the cards, not this page. A card
@@ -30,19 +31,51 @@ what can be counted of a dataset that is on your machine: labels, lengths, vocab
 """
 
 
-def all_cards() -> list[dict[str, Any]]:
+class OptionEntry(TypedDict):
+    """An option of a loader, as declared."""
+
+    name: str
+    default: object
+    meaning: str
+
+
+class DatasetEntry(TypedDict):
+    """What the page says of a dataset: the fields of its Card, its labels and options."""
+
+    name: str
+    title: str
+    licence: str
+    access: str
+    release: str
+    labels_from: str
+    unit_note: str
+    known_errors: tuple[str, ...]
+    calibrated_on: tuple[str, ...]
+    labels: list[str]
+    options: list[OptionEntry]
+
+
+def all_cards() -> list[DatasetEntry]:
     """Card, labels and options of each loader in radpriv itself, in order of name."""
     kinds = {name: datasets.get(name) for name in datasets.names()}
     return [card(name, k) for name, k in kinds.items() if k.__module__.startswith("radpriv.")]
 
 
-def card(name: str, kind: type[Loader]) -> dict[str, Any]:
-    """One card as data. options: name, default and meaning, as declared."""
+def card(name: str, kind: type[Loader]) -> DatasetEntry:
+    """One card as data."""
     known = [f.name for f in fields(kind)]
     said = meanings(kind, known)
+    shown = kind.card
     return {
         "name": name,
-        **asdict(kind.card),
+        "title": shown.title,
+        "licence": shown.licence,
+        "access": shown.access,
+        "release": BY_OPTION if "release" in known else shown.release,
+        "labels_from": shown.labels_from,
+        "unit_note": shown.unit_note,
+        "known_errors": shown.known_errors,
+        "calibrated_on": shown.calibrated_on,
         "labels": list(kind.labels),
         "options": [
             {"name": f.name, "default": f.default, "meaning": said.get(f.name, "")}
@@ -51,7 +84,7 @@ def card(name: str, kind: type[Loader]) -> dict[str, Any]:
     }
 
 
-def meanings(kind: type[Any], known: Sequence[str]) -> dict[str, str]:
+def meanings(kind: type[object], known: Sequence[str]) -> dict[str, str]:
     """What docstrings say of the options, a subclass before what it inherits.
 
     "size: how many.  low, high: its bounds." gives a text to each of size, low and high: an option
@@ -69,7 +102,7 @@ def meanings(kind: type[Any], known: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def markdown(cards: Sequence[Mapping[str, Any]]) -> str:
+def markdown(cards: Sequence[DatasetEntry]) -> str:
     lines = [HEAD]
     lines += ["| name | what | access | release |", "| --- | --- | --- | --- |"]
     for c in cards:
@@ -80,8 +113,8 @@ def markdown(cards: Sequence[Mapping[str, Any]]) -> str:
         facts = (
             ("Source and access", c["access"]),
             ("Licence", c["licence"]),
-            ("Release policy", RELEASE[c["release"]]),
-            (f"Labels ({len(c['labels']) or '…'})", ", ".join(c["labels"]) or "by its options"),
+            ("Release policy", RELEASE.get(c["release"], c["release"])),
+            (f"Labels ({len(c['labels']) or '…'})", ", ".join(c["labels"]) or BY_OPTION),
             ("Labels from", c["labels_from"]),
             ("Unit", c["unit_note"] or "as in the source"),
             ("Calibrated on", ", ".join(c["calibrated_on"]) or "nothing"),

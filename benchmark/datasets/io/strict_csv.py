@@ -101,6 +101,17 @@ class Table:
         if not number:
             raise DataError(f"{self.path}: holds no row below its header; {self.advice}")
 
+    def names(self) -> list[str]:
+        """The names in the first line; what is no header is a name here too, so show none as is.
+
+        Raises:
+            DataError: the file is empty, or cannot be read.
+        """
+        header = next(self._records(), None)
+        if header is None:
+            raise DataError(f"{self.path}: is empty; {self.advice}")
+        return [name.strip() for name in header[1]]
+
     def fault(self, number: int, column: str, what: str) -> DataError:
         """The error for a cell (column "": for the row). `what` must not quote a report."""
         where = f", column {column}" if column else ""
@@ -131,8 +142,8 @@ class Table:
             if wrong:
                 raise self.fault(
                     1,
-                    ", ".join(map(_shown, wrong)),
-                    f"{what} (present: {', '.join(map(_shown, names))}); {self.advice}",
+                    ", ".join(map(shown, wrong)),
+                    f"{what} (present: {', '.join(map(shown, names))}); {self.advice}",
                 )
         return names
 
@@ -191,7 +202,7 @@ def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "rb") if zipped else path.open("rb"))
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A column's name for an error; a field that is too long to be one is only counted."""
     if len(name) > _LONGEST_NAME or not name.isprintable():
         return f"(a field of {len(name)} characters)"

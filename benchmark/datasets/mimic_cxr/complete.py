@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from radpriv.benchmark.datasets.io.sources import Found
 from radpriv.benchmark.datasets.mimic_cxr.label_tables import Place
-from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_sources import GET, Sources
+from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_sources import GET
 from radpriv.benchmark.datasets.mimic_cxr.report_files import relative_path
 from radpriv.errors import DataError
 
 
-def check_whole(
-    sources: Sources,
+def check_complete(
+    sources: Found,
     places: Mapping[int, Place],
     labels: Mapping[int, object],
     reports: Mapping[int, int],
@@ -26,7 +27,8 @@ def check_whole(
     places: study -> what the split says.  labels: by study.  reports: study -> patient, by path.
     """
     _check_reports(sources, places, reports)
-    for path, known, what in ((sources.split, places, "split"), (sources.labels, labels, "labels")):
+    for what, known in (("split", places), ("labels", labels)):
+        path = sources[what]
         without = len(reports.keys() - known.keys())
         if _many(without, len(reports)):
             raise DataError(
@@ -36,8 +38,8 @@ def check_whole(
     for study, patient in reports.items():
         if study in places and places[study].patient != patient:
             raise DataError(
-                f"{sources.reports}: {relative_path(patient, study)} lies under another patient "
-                f"than {sources.split.name} says; get both again"
+                f"{sources['reports']}: {relative_path(patient, study)} lies under another patient "
+                f"than {sources['split'].name} says; get both again"
             )
 
 
@@ -56,9 +58,7 @@ def orphans(
     }
 
 
-def _check_reports(
-    sources: Sources, places: Mapping[int, Place], reports: Mapping[int, int]
-) -> None:
+def _check_reports(sources: Found, places: Mapping[int, Place], reports: Mapping[int, int]) -> None:
     """A group of patients is one folder, so a whole group that lacks is a folder that lacks."""
     listed = Counter(_group(place.patient) for place in places.values())
     lacking = Counter(_group(places[study].patient) for study in places.keys() - reports.keys())
@@ -66,8 +66,8 @@ def _check_reports(
     if gone or _many(lacking.total(), len(places)):
         shares = ", ".join(f"{g}: {n:,} of {listed[g]:,}" for g, n in sorted(lacking.items()))
         raise DataError(
-            f"{sources.reports}: {lacking.total():,} of the {len(places):,} reports that "
-            f"{sources.split.name} lists are missing ({shares}); finish the download: {GET}"
+            f"{sources['reports']}: {lacking.total():,} of the {len(places):,} reports that "
+            f"{sources['split'].name} lists are missing ({shares}); finish the download: {GET}"
         )
 
 

@@ -22,8 +22,9 @@ from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.datasets.chexpert import CHEXPERT
+from radpriv.benchmark.datasets.io.sources import Found
 from radpriv.benchmark.datasets.io.streamed import Row, StreamedLoader
-from radpriv.benchmark.datasets.mimic_cxr.complete import check_whole, orphans
+from radpriv.benchmark.datasets.mimic_cxr.complete import check_complete, orphans
 from radpriv.benchmark.datasets.mimic_cxr.label_policy import BLANK, Policy, canonical_uncertain
 from radpriv.benchmark.datasets.mimic_cxr.label_tables import (
     Place,
@@ -34,7 +35,7 @@ from radpriv.benchmark.datasets.mimic_cxr.label_tables import (
 )
 from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_card import CARD, card
 from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_reference import published
-from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_sources import LABELLERS, Sources, find_sources
+from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_sources import LABELLERS, find_sources
 from radpriv.benchmark.datasets.mimic_cxr.report_files import Reports, open_reports
 from radpriv.benchmark.datasets.mimic_cxr.sections import TEXTS, chosen_text, has_text
 from radpriv.benchmark.datasets.reference_figures import Published
@@ -97,18 +98,19 @@ class MimicCXR(StreamedLoader):
         self, source: Path | None, counts: Counter[str], progress: Callable[[int], None]
     ) -> Iterator[Row]:
         sources = self._sources(source)
-        places = read_split(sources.split)
-        labels = read_labels(sources.labels, places)
-        gold = read_radiologist(sources.radiologist) if sources.radiologist else None
-        with open_reports(sources.reports) as reports:
-            check_whole(sources, places, labels, reports.patients)
+        places = read_split(sources["split"])
+        labels = read_labels(sources["labels"], places)
+        radiologist = sources.paths.get("test_labels")
+        gold = read_radiologist(radiologist) if radiologist else None
+        with open_reports(sources["reports"]) as reports:
+            check_complete(sources, places, labels, reports.patients)
             counts.update(orphans(places, labels, reports.patients))
             counts["misnamed_file"] = reports.misnamed
             policy = Policy.of(self.uncertain, self.blank, CHEXPERT)
             yield from self._rows(reports, places, labels, gold, policy, counts, progress)
 
     def told(self, source: Path | None) -> str:
-        return f" ({', '.join(p.name for p in self._sources(source).paths())})"
+        return f" ({', '.join(p.name for p in self._sources(source).paths.values())})"
 
     def _rows(
         self,
@@ -146,5 +148,5 @@ class MimicCXR(StreamedLoader):
                 y=policy.apply(states),
             )
 
-    def _sources(self, data: Path | None) -> Sources:
+    def _sources(self, data: Path | None) -> Found:
         return find_sources(data, self.labeller, self.test_labels == "radiologist")

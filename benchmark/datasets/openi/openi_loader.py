@@ -25,13 +25,13 @@ from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
 from radpriv.benchmark.datasets.chexpert import CHEXPERT, NO_FINDING
+from radpriv.benchmark.datasets.io.sources import file_sha256
 from radpriv.benchmark.datasets.io.streamed import tell_counts
 from radpriv.benchmark.datasets.openi.openi_mapping import MAPPING, Mapping, read_mapping
 from radpriv.benchmark.datasets.openi.openi_reference import published_labels, published_texts
 from radpriv.benchmark.datasets.openi.openi_sources import (
     CSV,
     companion_sha256,
-    file_sha256,
     find_source,
     read_companion,
     read_source,

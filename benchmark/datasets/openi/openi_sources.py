@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from radpriv.benchmark.datasets.io.sources import Form, Near, Part, Sources, file_sha256
 from radpriv.benchmark.datasets.openi.openi_csv import (
     PROJECTIONS,
     count_images,
@@ -22,39 +23,45 @@ from radpriv.benchmark.datasets.openi.openi_xml import (
     read_folder,
     report_files,
 )
-from radpriv.benchmark.store import digests
-from radpriv.errors import DataError
 
 ARCHIVE = "NLMCXR_reports.tgz"
 FOLDER = "ecgen-radiology"
 CSV = "indiana_reports.csv"
 
 
+def folder_sha256(folder: Path) -> str:
+    """SHA-256 of the list of (name, SHA-256) of the folder's reports."""
+    lines = [f"{file.name} {file_sha256(file)}\n" for file in report_files(folder)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+SOURCES = Sources(
+    "Open-i",
+    places=("openi", "."),
+    parts=(
+        Part(
+            "reports",
+            Form(ARCHIVE),
+            Form(FOLDER, folder=lambda path: bool(report_files(path)), sha256=folder_sha256),
+            Form(CSV),
+        ),
+    ),
+    absent=f"{{data}} holds neither openi/{ARCHIVE} nor {FOLDER}/ nor {CSV}; {{get}}",
+    near=(
+        Near(
+            "reports",
+            Form(PROJECTIONS),
+            f"{{near}} lists images; the reports are missing. Put {CSV} beside it, or {{get}}",
+        ),
+    ),
+    get=f"get {ARCHIVE} from NLM (openi.nlm.nih.gov, Indiana University chest X-rays, reports), "
+    "put it under openi/ there as it is",
+)
+
+
 def find_source(data: Path | None) -> Path:
     """The archive, folder or CSV; DataError that says what is missing and how to get it."""
-    get = (
-        f"get {ARCHIVE} from NLM (openi.nlm.nih.gov, Indiana University chest X-rays, reports), "
-        f"put it under openi/ there as it is"
-    )
-    if data is None:
-        raise DataError(
-            f"Open-i: no data folder given; {get}, and name the folder by --data or RADPRIV_DATA"
-        )
-    if not data.is_dir():
-        raise DataError(f"Open-i: the data folder {data} does not exist; make it, then {get}")
-    for name in (ARCHIVE, FOLDER, CSV):
-        for place in (data / "openi" / name, data / name):
-            if (name == FOLDER and place.is_dir() and report_files(place)) or (
-                name != FOLDER and place.is_file()
-            ):
-                return place
-    for place in (data / "openi" / PROJECTIONS, data / PROJECTIONS):
-        if place.is_file():
-            raise DataError(
-                f"Open-i: {place} lists images; the reports are missing. Put {CSV} beside it, or "
-                f"{get}"
-            )
-    raise DataError(f"Open-i: {data} holds neither openi/{ARCHIVE} nor {FOLDER}/ nor {CSV}; {get}")
+    return SOURCES.find(data)["reports"]
 
 
 def read_source(source: Path) -> list[Report]:
@@ -82,15 +89,4 @@ def _companion(source: Path) -> Path | None:
 
 def source_sha256(source: Path) -> str:
     """SHA-256 of the file, or of the list of (name, SHA-256) of the folder's reports."""
-    if not source.is_dir():
-        return file_sha256(source)
-    lines = [f"{file.name} {file_sha256(file)}\n" for file in report_files(source)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """`hashes.file_sha256`, with a DataError for a file that cannot be read."""
-    try:
-        return digests.file_sha256(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    return folder_sha256(source) if source.is_dir() else file_sha256(source)

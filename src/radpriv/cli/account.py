@@ -54,13 +54,13 @@ def account(
             out.print(line, highlight=False, soft_wrap=True, markup=False)
         return
     with err.status("calibrating"):
-        made = list(tables.rows())
+        rows = list(tables.rows())
     if as_json:
-        print_json([asdict(r) for r in made])
+        print_json([asdict(r) for r in rows])
     elif markdown:
-        print(tables.markdown(made), end="")
+        print(tables.markdown(rows), end="")
     else:
         shown = Table(*tables.HEADER, title=f"δ = {tables.DELTA:g}")
-        for r in made:
+        for r in rows:
             shown.add_row(*r.cells())
         out.print(shown)

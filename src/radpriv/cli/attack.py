@@ -19,7 +19,7 @@ from radpriv.cli.options import (
     err,
     show,
 )
-from radpriv.interrupt import STATUS, told
+from radpriv.interrupt import STATUS, print_interrupted
 
 
 def attack(
@@ -51,7 +51,7 @@ def attack(
     try:
         outcome = workflow.attack(request, name or None, err)
     except KeyboardInterrupt:
-        told(err, "finished attacks are kept, run again to go on")
+        print_interrupted(err, "finished attacks are kept, run again to go on")
         raise typer.Exit(STATUS) from None
     show(outcome, as_json)
     if outcome.not_attacked:

@@ -50,17 +50,17 @@ def check(
 
 def table(report: Report, verbose: bool) -> Table:
     """The verdicts; without `verbose` those that plainly hold share a row for each unit and ε."""
-    made = Table("unit", "ε", "check", "", "what was seen", title=report.method)
+    shown = Table("unit", "ε", "check", "", "what was seen", title=report.method)
     before = 1
     for (unit, epsilon), group in groupby(report.verdicts, lambda v: (v.unit, v.epsilon)):
         rows = list(_rows(list(group), verbose))
-        if made.rows and max(before, len(rows)) > 1:
-            made.add_section()
+        if shown.rows and max(before, len(rows)) > 1:
+            shown.add_section()
         before = len(rows)
         for check, passed, detail in rows:
             mark = "[green]ok[/]" if passed else "[red]fails[/]"
-            made.add_row(unit, f"{epsilon:g}", check, mark, escape(detail))
-    return made
+            shown.add_row(unit, f"{epsilon:g}", check, mark, escape(detail))
+    return shown
 
 
 def _rows(verdicts: Sequence[Verdict], verbose: bool) -> Iterator[tuple[str, bool, str]]:

@@ -47,8 +47,8 @@ def cards(as_json: JsonOption = False, debug: DebugOption = False) -> None:
     """The card of every dataset that radpriv ships, as Markdown."""
     from radpriv.benchmark.datasets.description.dataset_cards import all_cards, markdown
 
-    made = all_cards()
+    every = all_cards()
     if as_json:
-        print_json(made)
+        print_json(every)
     else:
-        print(markdown(made), end="")
+        print(markdown(every), end="")

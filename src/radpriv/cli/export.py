@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-out = Console(soft_wrap=False)
-err = Console(stderr=True)
+from radpriv.cli.options import (
+    DEFAULT_STORE,
+    DebugOption,
+    JsonOption,
+    StoreOption,
+    err,
+    out,
+    print_json,
+)
 
 
 def export(
@@ -23,31 +28,24 @@ def export(
     with_encoder: Annotated[
         bool, typer.Option("--with-encoder", help="copy its weights also where the hub has them")
     ] = False,
-    store: Annotated[
-        Path, typer.Option("--store", envvar="RADPRIV_STORE", help="folder for results")
-    ] = Path("radpriv-store"),
-    as_json: Annotated[
-        bool, typer.Option("--json", help="print the result as JSON on stdout")
-    ] = False,
-    debug: Annotated[
-        bool,
-        typer.Option("--debug", help="show the traceback of an error, which may quote a report"),
-    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
 ) -> None:
     """Write a cell's model for transformers and PEFT, with a README. Of open data alone."""
-    from radpriv.interrupt import STATUS, told
+    from radpriv.interrupt import STATUS, print_interrupted
     from radpriv.workflow.export import export as write
 
     try:
         with err.status(f"exporting {escape(cell)}"):
             made = write(store, cell, folder, encoder, with_encoder)
     except KeyboardInterrupt:
-        told(err, "nothing was exported")
+        print_interrupted(err, "nothing was exported")
         raise typer.Exit(STATUS) from None
     if as_json:
         shown = {"cell_id": made.cell_id, "folder": str(made.folder), "files": list(made.files)}
         more = {"encoder": made.base or None, "notes": list(made.notes)}
-        print(json.dumps({**shown, **more}, indent=1, ensure_ascii=False))
+        print_json({**shown, **more})
         return
     where = {"": "", "encoder": ", its encoder copied into encoder/"}
     lines = [f"{made.cell_id}: {made.folder}{where.get(made.base, f', encoder {made.base}')}"]

@@ -8,7 +8,7 @@ import sys
 from radpriv.cli.app import app
 from radpriv.cli.options import err
 from radpriv.errors import RadprivError
-from radpriv.interrupt import STATUS, ctrl_c, told
+from radpriv.interrupt import STATUS, ctrl_c, print_interrupted
 
 ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -33,5 +33,5 @@ def main() -> None:
             err.print(str(error), markup=False, highlight=False, soft_wrap=True)
             sys.exit(2)
         except KeyboardInterrupt:
-            told(err, "finished cells are kept, run again to go on")
+            print_interrupted(err, "finished cells are kept, run again to go on")
             sys.exit(STATUS)

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from radpriv.cli.options import DEFAULT_STORE, DebugOption, StoreOption, err, out
 
 if TYPE_CHECKING:
     from radpriv.workflow.predict import Predictions
     from radpriv.workflow.read_reports import Reports
-
-out = Console(soft_wrap=False)
-err = Console(stderr=True)
 
 
 def predict(
@@ -36,19 +34,14 @@ def predict(
     encoder: Annotated[
         str, typer.Option("--encoder", help="the cell's, where it is not found by its name")
     ] = "",
-    store: Annotated[
-        Path, typer.Option("--store", envvar="RADPRIV_STORE", help="folder for results")
-    ] = Path("radpriv-store"),
+    store: StoreOption = DEFAULT_STORE,
     as_json: Annotated[
         bool, typer.Option("--json", help="one JSON object a report, on stdout")
     ] = False,
-    debug: Annotated[
-        bool,
-        typer.Option("--debug", help="show the traceback of an error, which may quote a report"),
-    ] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Label reports with a finished cell's model. Their text goes nowhere."""
-    from radpriv.interrupt import STATUS, told
+    from radpriv.interrupt import STATUS, print_interrupted
     from radpriv.workflow.read_reports import read_lines, read_reports
 
     try:
@@ -60,14 +53,15 @@ def predict(
             reports = read_lines(sys.stdin.buffer)
         found = _predicted(store, cell, reports, encoder)
     except KeyboardInterrupt:
-        told(err, "nothing was labelled")
+        print_interrupted(err, "nothing was labelled")
         raise typer.Exit(STATUS) from None
     for note in found.notes:
         err.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
     if as_json:
-        for line, _ in enumerate(reports.lines):
-            print(json.dumps(_as_dict(found, reports, line, every), ensure_ascii=False))
+        for i in range(len(found)):
+            print(json.dumps(_as_dict(found, reports, i, every), ensure_ascii=False))
     else:
+        out.print(found.cell_id, highlight=False, soft_wrap=True)
         out.print(_table(found, reports, every))
 
 
@@ -99,7 +93,7 @@ def _as_dict(found: Predictions, reports: Reports, i: int, every: bool) -> dict[
 
 def _table(found: Predictions, reports: Reports, every: bool) -> Table:
     """A row for each label that is shown, the line of the report before its first."""
-    shown = Table("line", "label", "probability", title=found.cell_id, title_justify="left")
+    shown = Table("line", "label", "probability")
     shown.columns[0].justify = shown.columns[2].justify = "right"
     if every:
         shown.add_column("positive")

@@ -20,7 +20,7 @@ from radpriv.cli.options import (
     err,
     show,
 )
-from radpriv.interrupt import STATUS, told
+from radpriv.interrupt import STATUS, print_interrupted
 
 
 def run(
@@ -43,7 +43,7 @@ def run(
     try:
         outcome = workflow.run(request, err, debug)
     except KeyboardInterrupt:  # here, since click would end the program without a word
-        told(err, "finished cells are kept, run again to go on")
+        print_interrupted(err, "finished cells are kept, run again to go on")
         raise typer.Exit(STATUS) from None
     show(outcome, as_json)
     if outcome.failed:

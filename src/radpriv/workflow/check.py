@@ -27,13 +27,13 @@ def check(
     values = dict(parse_parameter(text, "--set") for text in parameters)
     reports = []
     for name in names:
-        made = build(methods.get(name), values, f"method '{name}'", "parameter")
+        instance = build(methods.get(name), values, f"method '{name}'", "parameter")
         with console.status(f"replaying {name}") as status:
 
-            def told(v: Any, name: str = name, status: Any = status) -> None:
+            def show(v: Any, name: str = name, status: Any = status) -> None:
                 status.update(f"replaying {name}: {v.unit}, ε = {v.epsilon:g}, {v.check} done")
 
             reports.append(
-                check_method(name, made, tuple(units), tuple(epsilons), encoder, told, debug)
+                check_method(name, instance, tuple(units), tuple(epsilons), encoder, show, debug)
             )
     return reports

@@ -33,12 +33,12 @@ def describe(
         if len(names) > 1:
             raise SuiteError(f"{name}: it registers {', '.join(names)}; describe takes one dataset")
         (name,) = names
-    given = dict(parse_parameter(text, "--option") for text in options)
-    loader = make_loader(name, given)
+    chosen = dict(parse_parameter(text, "--option") for text in options)
+    loader = make_loader(name, chosen)
     with console.status(f"reading {name}") as status:
         read = 0
 
-        def told(count: int) -> None:
+        def show(count: int) -> None:
             nonlocal read
             read += count
             if read % 1000 == 0:
@@ -46,7 +46,7 @@ def describe(
 
         try:
             dataset = loader.load(data)
-            found = described(dataset, loader.published(), loader.options(), told).as_dict()
+            found = described(dataset, loader.published(), loader.options(), show)
         except RadprivError:
             raise
         except Exception as error:  # its words may quote a report
@@ -56,5 +56,5 @@ def describe(
                 f"dataset '{name}': its loader ended with {kind_and_place(error)}; --debug shows "
                 "the traceback, which may quote a report"
             ) from None
-    place = name if not given else f"{name}-{digest(loader.options())[:8]}"
-    return found, write_description(found, out or store / "datasets" / place)
+    place = name if not chosen else f"{name}-{digest(loader.options())[:8]}"
+    return found.as_dict(), write_description(found, out or store / "datasets" / place)

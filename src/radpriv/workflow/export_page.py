@@ -59,8 +59,8 @@ def about(
     }
 
 
-def readme(title: str, told: Sequence[str], code: Sequence[str], packages: str) -> str:
-    lines = [f"# {title}", "", " ".join(told), ""]
+def readme(title: str, sentences: Sequence[str], code: Sequence[str], packages: str) -> str:
+    lines = [f"# {title}", "", " ".join(sentences), ""]
     lines += [f"To classify one report, in this folder, after `pip install {packages}`:", ""]
     lines += ["```python", *code, "```", ""]
     lines += [f"`{ABOUT}` holds labels, thresholds (in logits), encoder, claim and certificate."]

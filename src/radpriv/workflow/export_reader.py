@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,9 +35,10 @@ def _pooled(
 
     from radpriv.benchmark.encoders.encoders import _quiet
 
-    with _quiet():
+    with _quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of one library to the other
         model = AutoModel.from_pretrained(base, dtype=torch.float32, local_files_only=True)
-    model = PeftModel.from_pretrained(model, str(folder)) if adapted else model
+        model = PeftModel.from_pretrained(model, str(folder)) if adapted else model
     tokenizer, rows = AutoTokenizer.from_pretrained(folder, local_files_only=True), []
     with torch.inference_mode():
         for text in texts:

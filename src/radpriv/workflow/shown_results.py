@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from radpriv.benchmark.store.attack_schema import Superseded, read_result
 from radpriv.benchmark.store.cell_schema import Provenance
 from radpriv.benchmark.store.plan_schema import REFERENCE, Plan, PlannedCell
 from radpriv.benchmark.store.results import PROVENANCE
@@ -67,20 +68,20 @@ def results_of(store: Store, plan: Plan) -> list[Found]:
     found = []
     for attack_id in store.attack_ids():
         name = attack_id.partition(".")[0]
+        folder = store.attack_folder(attack_id)
         try:
-            result = store.lookup_attack(attack_id)
+            result = read_result(folder)
+        except Superseded:
+            continue
         except StoreError as error:
             if any(attack_id.startswith(f"{name}.{head}.k") for head in heads):
                 found.append(Found(attack_id, name, fault=str(error)))
             continue
-        if result is None:
-            continue
-        family, record = result.record["family"], result.record
-        ours = targets.get(family, {}) == record["cell_fingerprints"]
-        if ours and sorted(references.get(family, [])) == record["references"]:
-            key = (family, record["attack"], str(sorted(record["params"].items())))
-            finished = _finished(result.folder / PROVENANCE)
-            found.append(Found(attack_id, record["attack"], key, record["fingerprint"], finished))
+        ours = targets.get(result.family, {}) == result.cell_fingerprints
+        if ours and sorted(references.get(result.family, [])) == list(result.references):
+            key = (result.family, result.attack, str(sorted(result.params.items())))
+            finished = _finished(folder / PROVENANCE)
+            found.append(Found(attack_id, result.attack, key, result.fingerprint, finished))
     return _newest(found)
 
 

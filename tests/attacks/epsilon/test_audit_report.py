@@ -12,6 +12,8 @@ from radpriv.attacks.epsilon import clopper_pearson, gdp, reference_mechanism, s
 from radpriv.attacks.epsilon.audit_report import audit, gdp_estimate, over_runs
 from radpriv.attacks.epsilon.clopper_pearson import Counts
 from radpriv.attacks.epsilon.ideal import Step
+from radpriv.benchmark.store.audit_schema import Audit
+from radpriv.benchmark.store.schema import dump, parse
 from radpriv.errors import AttackError
 
 DELTA = 1e-5
@@ -40,7 +42,8 @@ def test_one_row_holds_every_figure_and_is_json() -> None:
     assert found.fdp.epsilon < found.fdp.ceiling == found.ideal_fdp.ceiling
     assert 0.7 < found.share < 1.3
     assert found.fdp_kind == "bound"
-    assert json.loads(json.dumps(found.as_dict()))["one_run"]["chosen"]["r"] > 0
+    assert found.one_run.chosen.r > 0
+    assert parse(Audit, json.dumps(dump(found)), "audit") == found
 
 
 def test_a_sampled_or_unknown_mechanism_makes_the_f_dp_figure_an_estimate() -> None:

@@ -15,13 +15,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from radpriv.attacks.epsilon.audit_report import Audit, audit
+from radpriv.attacks.epsilon.audit_report import audit
 from radpriv.attacks.epsilon.ideal import steps_of
 from radpriv.attacks.epsilon.white_box import log_odds
 from radpriv.attacks.view import Projections
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.privacy.accounting.ledger import groups, read
 from radpriv.benchmark.runs.runner import Context, run_cell
+from radpriv.benchmark.store.audit_schema import Audit
 from radpriv.benchmark.store.fingerprint import Fingerprint
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.expansion import expand

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from radpriv.attacks.evaluation.candidates import parts_of
 from radpriv.attacks.inputs.cell_outputs import CellFiles, load
 from radpriv.attacks.run_family import attack_family
+from radpriv.benchmark.store.attack_schema import CanaryKind, Interval, Role, Summary
 
 WriteCell = Callable[..., Path]
 OWN, RARE, COPIED, COPIES, GRADIENT = 400, 60, 30, 4, 20
@@ -46,12 +46,17 @@ def cell(write_cell: WriteCell, seed: int, leak: Sequence[str] = ("rare-token",)
     return CellFiles.open(folder)
 
 
-def attacked(cells: Sequence[CellFiles]) -> dict[str, Any]:
-    return attack_family("loss", {}, cells, "f")[0]["summary"]
+def attacked(cells: Sequence[CellFiles]) -> Mapping[Role, Summary]:
+    return attack_family("loss", {}, cells, "f")[0].summary
 
 
-def by_kind(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {line["kind"]: line for line in summary["canaries"]}
+def by_kind(summary: Summary) -> dict[str, CanaryKind]:
+    return {line.kind: line for line in summary.canaries}
+
+
+def auc(line: CanaryKind) -> Interval:
+    assert line.auc is not None
+    return line.auc
 
 
 def test_copies_of_a_canary_are_one_candidate_and_gradient_canaries_none(
@@ -75,18 +80,20 @@ def test_canaries_that_leak_show_it_in_their_own_row_and_not_in_the_headline(
     summary = attacked(cells)
     rows = by_kind(summary["attack"])
     assert set(rows) == {"rare-token", "secret*4"}
-    assert rows["rare-token"]["candidates"] == RARE and rows["secret*4"]["candidates"] == COPIED
-    assert rows["rare-token"]["auc"] > 0.95 and rows["secret*4"]["auc"] > 0.95
-    assert summary["attack"]["candidates"] == summary["attack"]["audited"] == OWN
-    assert summary["attack"]["auc_low"] < 0.5 < summary["attack"]["auc_high"]
+    assert rows["rare-token"].candidates == RARE and rows["secret*4"].candidates == COPIED
+    assert auc(rows["rare-token"]).value > 0.95 and auc(rows["secret*4"]).value > 0.95
+    headline = summary["attack"]
+    assert headline.candidates == headline.audited == OWN
+    assert headline.auc.low < 0.5 < headline.auc.high
     for line in by_kind(summary["null"]).values():
-        assert line["auc_low"] < 0.5 < line["auc_high"]
+        assert auc(line).low < 0.5 < auc(line).high
 
 
 def test_copies_bound_no_epsilon(write_cell: WriteCell) -> None:
     rows = by_kind(attacked([cell(write_cell, s, KINDS) for s in range(2)])["attack"])
-    assert rows["secret*4"]["epsilon_lower"] is None and rows["secret*4"]["ceiling"] is None
-    assert 0 < rows["rare-token"]["epsilon_lower"] <= rows["rare-token"]["ceiling"]
+    bound = rows["rare-token"].bound
+    assert rows["secret*4"].bound is None
+    assert bound is not None and 0 < bound.epsilon <= bound.ceiling
 
 
 def test_the_headline_is_what_it_is_without_canaries(write_cell: WriteCell, tmp_path: Path) -> None:
@@ -98,8 +105,10 @@ def test_the_headline_is_what_it_is_without_canaries(write_cell: WriteCell, tmp_
             path = found.folder / "private" / f"{name}.parquet"
             pq.write_table(pq.read_table(path).slice(0, OWN), path)
     alone = attacked(cells)
-    for role in ("attack", "null"):
-        assert {**whole[role], "canaries": []} == alone[role]
+    assert set(whole) == set(alone) == {"attack", "null", "known"}
+    for role, summary in whole.items():
+        if role != "known":
+            assert summary.canaries and replace(summary, canaries=()) == alone[role]
 
 
 def test_few_canaries_have_no_auc(write_cell: WriteCell) -> None:
@@ -108,5 +117,5 @@ def test_few_canaries_have_no_auc(write_cell: WriteCell) -> None:
         path = found.folder / "private" / f"{name}.parquet"
         pq.write_table(pq.read_table(path).slice(0, OWN + 12), path)
     row = by_kind(attacked([found])["attack"])["rare-token"]
-    assert not row["resolvable"] and row["auc"] is None and row["candidates"] == 12
-    assert row["epsilon_lower"] == pytest.approx(0)
+    assert row.auc is None and row.candidates == 12
+    assert row.bound is not None and row.bound.epsilon == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from radpriv.attacks.evaluation.extraction_summary import (
     mean_difference,
 )
 from radpriv.attacks.evaluation.near_copies import FEWEST
+from radpriv.benchmark.store.attack_schema import Amounts, ExtractedKind
+from radpriv.benchmark.store.schema import dump, parse
 from radpriv.errors import AttackError
 
 Seed = tuple[np.ndarray, np.ndarray]
@@ -27,18 +30,23 @@ def seed_of(rng: np.random.Generator, m: int, gap: float, record: np.ndarray | f
     return rng.exponential(1.44, m) + record + gap * member, member
 
 
+def amounts(row: ExtractedKind) -> Amounts:
+    assert row.amounts is not None
+    return row.amounts
+
+
 def test_one_model_gives_welchs_interval() -> None:
     """Oracle: SciPy's test of two samples with unequal variances."""
     values, member = seed_of(np.random.default_rng(0), 60, 2.0)
     values[member] *= 3
     row = extraction_row([(values, member)])
+    found = amounts(row)
     known = stats.ttest_ind(values[member], values[~member], equal_var=False)
     low, high = known.confidence_interval(0.95)
-    assert row["difference_low"] == pytest.approx(low)
-    assert row["difference_high"] == pytest.approx(high)
-    assert row["member_mean"] - row["non_member_mean"] == pytest.approx(row["difference"])
-    assert row["member_mean"] == pytest.approx(values[member].mean())
-    assert row["replicates"] == "candidates within a model" and row["interval"] == "Welch t"
+    assert (found.difference.low, found.difference.high) == pytest.approx((low, high))
+    assert found.member_mean - found.non_member_mean == pytest.approx(found.difference.value)
+    assert found.member_mean == pytest.approx(values[member].mean())
+    assert row.replicates == "candidates within a model" and row.interval_method == "Welch t"
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
@@ -67,7 +75,8 @@ def test_a_candidate_that_behaves_alike_in_every_seed_counts_once() -> None:
 def test_members_above_others_count_upwards() -> None:
     member = np.arange(40) % 2 == 0
     row = extraction_row([(np.where(member, 5.0, 1.0) + np.arange(40) / 100, member)])
-    assert row["difference"] > 3.9 and row["difference_low"] > 3.5 and row["auc"] == 1.0
+    found = amounts(row)
+    assert found.difference.value > 3.9 and found.difference.low > 3.5 and found.auc == 1.0
 
 
 def test_fewer_than_the_fewest_on_either_side_show_nothing_but_their_number() -> None:
@@ -75,10 +84,10 @@ def test_fewer_than_the_fewest_on_either_side_show_nothing_but_their_number() ->
     member = np.arange(40) < FEWEST - 1
     for flags in (member, ~member):
         row = extraction_row([(values, flags), (values, np.arange(40) < 20)])
-        assert not row["resolvable"] and row["difference"] is None and row["auc"] is None
-        assert min(row["members"], row["non_members"]) == FEWEST - 1
+        assert row.amounts is None
+        assert min(row.members, row.non_members) == FEWEST - 1
     enough = extraction_row([(values, np.arange(40) < FEWEST)])
-    assert enough["resolvable"] and enough["members"] == FEWEST
+    assert enough.amounts and enough.members == FEWEST
 
 
 def test_candidates_that_were_not_asked_are_left_out_and_counted() -> None:
@@ -87,8 +96,13 @@ def test_candidates_that_were_not_asked_are_left_out_and_counted() -> None:
     some[::3] = np.nan
     kept = np.arange(60) % 3 != 0
     row, alone = extraction_row([(some, member)]), extraction_row([(values[kept], member[kept])])
-    assert (row["asked"], row["left_out"]) == (40, 20)
-    assert {**row, "left_out": 0} == pytest.approx(alone)
+    assert (row.asked, row.left_out) == (40, 20)
+    assert replace(row, left_out=0, amounts=None) == replace(alone, amounts=None)
+    one, other = amounts(row), amounts(alone)
+    assert astuple(one.difference) == pytest.approx(astuple(other.difference))
+    assert one.member_mean == pytest.approx(other.member_mean)
+    assert one.non_member_mean == pytest.approx(other.non_member_mean)
+    assert one.auc == pytest.approx(other.auc)
     several = mean_difference([(some, member), (some, ~member)])
     assert np.isfinite([several.low, several.high]).all()
 
@@ -106,8 +120,8 @@ def test_rows_are_by_kind_and_survive_json() -> None:
     rng = np.random.default_rng(6)
     kinds = {name: [seed_of(rng, 50, 1.0)] for name in ("secret*4", "secret")}
     rows = extraction_rows(kinds)
-    assert [r["kind"] for r in rows] == ["secret", "secret*4"]
-    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+    assert [r.kind for r in rows] == ["secret", "secret*4"]
+    assert [parse(ExtractedKind, json.dumps(dump(r)), "row") for r in rows] == [*rows]
 
 
 def test_answers_that_do_not_fit_are_refused() -> None:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from radpriv.attacks.evaluation.candidates import merged
 from radpriv.attacks.evaluation.near_copies import FEWEST, STRATA, clean
-from radpriv.attacks.evaluation.summary import Scored, family_row, row
+from radpriv.attacks.evaluation.summary import Scored, family_row
+from radpriv.attacks.evaluation.summary import row as seed_row
 from radpriv.attacks.inputs.cell_outputs import CellFiles, load
 from radpriv.attacks.run_family import attack_family
 from radpriv.benchmark.datasets.audit_set.similarity import COPY
+from radpriv.benchmark.store.attack_schema import Interval
 from radpriv.errors import AttackError
 
 WriteCell = Callable[..., Path]
@@ -35,6 +37,11 @@ def twinned(pairs: int, singles: int) -> tuple[NDArray[np.int64], NDArray[np.flo
 def kept_by_realised_membership(member: Mask, twin: NDArray[np.int64]) -> Mask:
     """The biased rule: a non-member is dropped if its near-copy is a member."""
     return member | ~(member[twin] & (twin != np.arange(len(twin))))
+
+
+def auc(seed: Scored) -> Interval:
+    """Of one model."""
+    return seed_row(seed, "cell", 0, "attack", 0, "budget").auc
 
 
 def test_a_lone_twin_of_the_biased_rule_is_a_member_for_certain() -> None:
@@ -63,15 +70,16 @@ def test_the_biased_rule_leaks_on_null_scores_and_ours_does_not() -> None:
         ours.append(Scored(scores, member, 1e-5, similarity))
         copies.append(ours[-1].only(similarity >= COPY))
     # Two thirds of the kept twins are members and half of the singles: AUC ½ + (½ − ⅓)/2.
-    assert np.mean([row(seed)["auc"] for seed in biased]) == pytest.approx(0.583, abs=0.02)
-    assert sum(row(seed)["auc_low"] > 0.5 for seed in biased) > 9
-    assert sum(row(seed)["auc_low"] > 0.5 for seed in ours) < 3
+    assert np.mean([auc(seed).value for seed in biased]) == pytest.approx(0.583, abs=0.02)
+    assert sum(auc(seed).low > 0.5 for seed in biased) > 9
+    assert sum(auc(seed).low > 0.5 for seed in ours) < 3
     found = family_row(ours)
-    assert (found["candidates"], found["left_out"], found["audited"]) == (600, 600, 1200)
-    assert found["auc_low"] < 0.5 < found["auc_high"]
-    for stratum in found["strata"]:
-        assert not stratum["resolvable"] or stratum["auc_low"] < 0.5 < stratum["auc_high"]
-    assert [s["candidates"] for s in found["strata"]] == [600, 0, 600]
+    assert (found.candidates, found.left_out, found.audited) == (600, 600, 1200)
+    assert found.auc.low < 0.5 < found.auc.high
+    for part in found.by_similarity:
+        assert part.auc is None or part.auc.low < 0.5 < part.auc.high
+    assert [s.candidates for s in found.by_similarity] == [600, 0, 600]
+    assert [s.auc is None for s in found.by_similarity] == [False, True, False]
 
 
 def test_leakage_is_not_diluted_by_non_members_whose_twin_was_trained_on() -> None:
@@ -84,11 +92,12 @@ def test_leakage_is_not_diluted_by_non_members_whose_twin_was_trained_on() -> No
         seeds.append(Scored(seen + rng.standard_normal(1200), member, 1e-5, similarity))
     everything = [Scored(s.scores, s.member, 1e-5, np.zeros(1200, np.float32)) for s in seeds]
     found, diluted = family_row(seeds), family_row(everything)
-    assert found["auc"] > diluted["auc"] + 0.03
-    copies = found["strata"][2]
-    assert copies["auc"] < found["strata"][0]["auc"] - 0.05
-    assert found["strata"][0]["auc"] == found["auc"]
-    assert found["audited"] == diluted["audited"] == 1200
+    assert found.auc.value > diluted.auc.value + 0.03
+    alone, copies = found.by_similarity[0].auc, found.by_similarity[2].auc
+    assert alone is not None and copies is not None
+    assert copies.value < alone.value - 0.05
+    assert alone == found.auc
+    assert found.audited == diluted.audited == 1200
 
 
 def test_strata_share_out_all_similarities() -> None:
@@ -106,10 +115,9 @@ def test_a_stratum_with_few_members_is_not_resolvable() -> None:
     scores, member = rng.standard_normal(400), np.arange(400) % 2 == 0
     for few, resolvable in ((2 * FEWEST, True), (2 * FEWEST - 1, False)):
         similarity = np.where(np.arange(400) < few, 0.6, 0.1).astype(np.float32)
-        found = family_row([Scored(scores, member, 1e-5, similarity)])["strata"][1]
-        assert (found["candidates"], found["resolvable"]) == (few, resolvable)
-        assert (found["auc"] is not None) == resolvable
-    assert found["similarity_from"] == 0.5 and found["similarity_below"] == COPY
+        found = family_row([Scored(scores, member, 1e-5, similarity)]).by_similarity[1]
+        assert (found.candidates, found.auc is not None) == (few, resolvable)
+    assert found.similarity_from == 0.5 and found.similarity_below == COPY
 
 
 def test_a_result_says_how_many_it_left_out(write_cell: WriteCell, untrained: Seeds) -> None:
@@ -119,15 +127,15 @@ def test_a_result_says_how_many_it_left_out(write_cell: WriteCell, untrained: Se
         for s, seed in enumerate(untrained)
     ]
     result, rows = attack_family("loss", {}, cells, "f")
-    assert result["attack_version"] == 3 and result["counting"] == 5
-    assert all(summary["canaries"] == [] for summary in result["summary"].values())
+    assert result.version == 3 and result.counting == 6
+    assert all(summary.canaries == () for summary in result.summary.values())
     assert len(rows) == 3 * 600
-    for found in (*result["rows"], *result["summary"].values()):
-        assert (found["candidates"], found["left_out"], found["audited"]) == (450, 150, 600)
-    for found in result["rows"]:
-        assert found["guesses"] == 60  # of all 600
-    for summary in result["summary"].values():
-        assert [s["candidates"] for s in summary["strata"]] == [450, 0, 150]
+    for found in (*result.rows, *result.summary.values()):
+        assert (found.candidates, found.left_out, found.audited) == (450, 150, 600)
+    for row in result.rows:
+        assert row.bound.guesses == 60  # of all 600
+    for summary in result.summary.values():
+        assert [s.candidates for s in summary.by_similarity] == [450, 0, 150]
 
 
 def test_the_positive_control_leaks_without_its_near_copies(
@@ -138,9 +146,9 @@ def test_the_positive_control_leaks_without_its_near_copies(
         CellFiles.open(write_cell(s, *seed, similarity=similarity, role="control"))
         for s, seed in enumerate(overfitted)
     ]
-    summary = attack_family("loss", {}, cells, "f")[0]["summary"]
-    assert summary["control"]["auc"] >= 0.9 and summary["control"]["left_out"] == 80
-    assert abs(summary["null"]["auc"] - 0.5) < 0.1
+    summary = attack_family("loss", {}, cells, "f")[0].summary
+    assert summary["control"].auc.value >= 0.9 and summary["control"].left_out == 80
+    assert abs(summary["null"].auc.value - 0.5) < 0.1
 
 
 def test_an_audit_set_of_near_copies_alone_says_why_it_is_not_attacked(

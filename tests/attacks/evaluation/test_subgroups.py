@@ -8,13 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from radpriv.attacks import metrics
 from radpriv.attacks.evaluation.near_copies import FEWEST
 from radpriv.attacks.evaluation.subgroups import patient_row
 from radpriv.attacks.inputs.cell_outputs import CellFiles
 from radpriv.attacks.run_family import attack_family
+from radpriv.benchmark.store.attack_schema import Interval, Patients, Subgroup
 
 WriteCell = Callable[..., Path]
 M, L = 800, 4
+
+
+def auc(row: Subgroup | Patients | None) -> Interval:
+    assert row is not None and row.auc is not None
+    return row.auc
 
 
 def leaking(
@@ -35,27 +42,29 @@ def test_the_label_that_leaks_is_named_first_and_others_are_at_chance(
     third = np.arange(L) == 2
     cells = [leaking(write_cell, s, lambda y: third & (y >= 0)) for s in range(3)]
     result, _ = attack_family("loss", {}, cells, "f")
-    labels = result["subsets"]["labels"]
-    assert labels[0]["label"] == "label 2" and labels[0]["auc_low"] > 0.6
-    for row in labels[1:]:
-        assert row["auc_low"] <= 0.5 <= row["auc_high"]
+    assert result.subgroups is not None
+    first, *others = result.subgroups.labels
+    assert first.name == "label 2" and auc(first).low > 0.6
+    for row in others:
+        assert auc(row).low <= 0.5 <= auc(row).high
 
 
 def test_a_group_that_leaks_is_told_from_one_that_does_not(write_cell: WriteCell) -> None:
     cells = [leaking(write_cell, s, lambda y: (y[:, 3:] > 0) & (y >= 0)) for s in range(4)]
     result, _ = attack_family("loss", {}, cells, "f")
-    groups = {g["group"]: g for g in result["subsets"]["groups"]}
+    assert result.subgroups is not None
+    groups = {g.name: g for g in result.subgroups.groups}
     rare, others = groups["a rare label"], groups["other labels only"]
-    if rare["resolvable"]:
-        assert rare["auc_low"] > 0.5
-    assert others["auc_low"] <= 0.5 <= others["auc_high"]
-    assert sum(groups[n]["candidates"] for n in ("a rare label", "other labels only", "no label"))
+    assert rare.auc is None or rare.auc.low > 0.5
+    assert auc(others).low <= 0.5 <= auc(others).high
+    parts = ("a rare label", "other labels only", "no label")
+    assert sum(groups[n].candidates for n in parts) == M
 
 
 def test_a_control_has_no_subsets(write_cell: WriteCell) -> None:
     cell = leaking(write_cell, 0, lambda y: y >= 0)
     control = CellFiles(cell.folder, {**cell.record, "role": "control"})
-    assert attack_family("loss", {}, [control], "f")[0]["subsets"] == {}
+    assert attack_family("loss", {}, [control], "f")[0].subgroups is None
 
 
 def patients_and_coins(rng: np.random.Generator) -> tuple[list[str], np.ndarray]:
@@ -70,7 +79,7 @@ def test_patients_attacked_as_one_are_at_chance_on_a_model_that_saw_nothing() ->
     for _ in range(60):
         patients, member = patients_and_coins(rng)
         row = patient_row(patients, [(rng.standard_normal(len(patients)), member)])
-        outside += not row["auc_low"] <= 0.5 <= row["auc_high"]
+        outside += not auc(row).low <= 0.5 <= auc(row).high
     assert outside <= 8  # binomial(60, 0.05): more than 8 with probability 0.001
 
 
@@ -81,11 +90,9 @@ def test_the_number_of_reports_alone_tells_nothing_but_would_if_any_member_count
     number = np.unique(patients, return_inverse=True)[1]
     size = np.bincount(number)[number].astype(float) + 1e-9 * rng.random(len(patients))
     row = patient_row(patients, [(size, member)])
-    assert row["auc_low"] <= 0.5 <= row["auc_high"]
-    from radpriv.attacks.metrics import auc
-
+    assert auc(row).low <= 0.5 <= auc(row).high
     any_in = np.bincount(number, weights=member) > 0
-    assert auc(np.bincount(number).astype(float), any_in) > 0.6
+    assert metrics.auc(np.bincount(number).astype(float), any_in) > 0.6
 
 
 def test_reports_of_one_patient_together_say_more_than_each_alone() -> None:
@@ -94,16 +101,15 @@ def test_reports_of_one_patient_together_say_more_than_each_alone() -> None:
     member = np.repeat(rng.random(600) < 0.5, 4)
     scores = rng.standard_normal(2400) + 0.5 * member
     row = patient_row(patients, [(scores, member)])
-    assert row["patients"] == 600 and row["reports"] == 4
-    assert row["auc"] > 0.7  # one report: Φ(0.5/√2) = 0.64; four: Φ(1/√2) = 0.76
+    assert row is not None and row.patients == 600 and row.reports == 4
+    assert auc(row).value > 0.7  # one report: Φ(0.5/√2) = 0.64; four: Φ(1/√2) = 0.76
 
 
 def test_single_reports_and_few_patients_give_no_figure() -> None:
     scores, member = np.arange(20.0), np.arange(20) % 2 == 0
     assert patient_row([f"p{i}" for i in range(20)], [(scores, member)]) is None
     few = patient_row([f"p{i // 2}" for i in range(20)], [(scores, np.repeat(member[:10], 2))])
-    assert few is not None and few["patients"] == 10 < 2 * FEWEST
-    assert (few["resolvable"], few["auc"]) == (False, None)
+    assert few is not None and few.patients == 10 < 2 * FEWEST and few.auc is None
 
 
 @pytest.mark.parametrize("seeds", [2, 3])
@@ -117,5 +123,5 @@ def test_patients_interval_covers_over_seeds(seeds: int) -> None:
             member = rng.random(400) < 0.5
             runs.append((rng.standard_normal(400) + member, member))
         row = patient_row(patients, runs)
-        inside += row["auc_low"] <= 0.841 <= row["auc_high"]  # Φ(2 / √2 / √2)
+        inside += auc(row).low <= 0.841 <= auc(row).high  # Φ(2 / √2 / √2)
     assert inside >= 34

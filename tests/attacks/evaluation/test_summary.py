@@ -31,12 +31,8 @@ def test_one_seed_gets_delongs_interval_and_says_that_records_are_its_replicates
     (one,) = seeds(1, 0.5, np.random.default_rng(0))
     summary = family_row([one])
     alone = metrics.auc_interval(one.scores, one.member)
-    assert (summary["auc"], summary["auc_low"], summary["auc_high"]) == (
-        alone.value,
-        alone.low,
-        alone.high,
-    )
-    assert summary["replicates"] == "records within a model" and summary["references"] == 0
+    assert summary.auc == alone
+    assert summary.replicates == "records within a model" and summary.references == 0
 
 
 def test_the_mean_is_over_seeds_and_few_seeds_that_differ_widen_it() -> None:
@@ -80,9 +76,8 @@ def test_a_rate_that_one_seed_cannot_resolve_has_no_mean() -> None:
     scores = rng.standard_normal(400)
     few, enough = np.arange(400) >= 199, np.arange(400) >= 200
     summary = family_row([scored(scores, few), scored(scores, enough)])
-    nothing = dict.fromkeys(("value", "low", "high"))
-    assert summary["tpr_at_fpr"]["0.05"] == {**nothing, "resolvable": False}
+    assert summary.tpr_at_fpr["0.05"] is None
     both = family_row([scored(scores, enough)] * 2)
-    assert both["tpr_at_fpr"]["0.05"]["resolvable"]
-    assert both["tpr_at_fpr"]["0.05"]["value"] == metrics.tpr_at_fpr(scores, enough, 0.05)
-    assert both["tpr_at_fpr"]["0.01"] == {**nothing, "resolvable": False}
+    rate = both.tpr_at_fpr["0.05"]
+    assert rate is not None and rate.value == metrics.tpr_at_fpr(scores, enough, 0.05)
+    assert both.tpr_at_fpr["0.01"] is None

@@ -14,6 +14,7 @@ from radpriv.attacks.attack import attacks, make_attack
 from radpriv.attacks.evaluation.extraction_summary import extraction_row
 from radpriv.attacks.extraction.attribute import Attribute, log_score, others
 from radpriv.attacks.extraction.logistic import RIDGE, fit, probability
+from radpriv.benchmark.store.attack_schema import Amounts
 from radpriv.errors import AttackError
 
 LABELS = 4
@@ -71,34 +72,41 @@ def test_it_is_registered_and_needs_stored_scores_alone() -> None:
         make_attack("attribute", {"word": "oracle"})
 
 
+def amounts(values: np.ndarray, member: np.ndarray) -> Amounts:
+    """Of candidates of one model, of whom there are enough."""
+    found = extraction_row([(values, member)]).amounts
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize("word", ["model", "population"])
 @pytest.mark.parametrize("wrong", [False, True])
 def test_members_of_an_over_fitted_model_lose_a_label_and_others_do_not(
     word: str, wrong: bool
 ) -> None:
     view, member = world(0, trained=True, wrong=wrong)
-    row = extraction_row([(Attribute(word).score(view), member)])
-    assert row["difference_low"] > 0.15 and row["auc"] > 0.9
-    assert row["member_mean"] > 0.15 and row["non_member_mean"] < 0.15
+    found = amounts(Attribute(word).score(view), member)
+    assert found.difference.low > 0.15 and found.auc > 0.9
+    assert found.member_mean > 0.15 and found.non_member_mean < 0.15
 
 
 @pytest.mark.parametrize("word", ["model", "population"])
 def test_where_no_candidate_was_trained_on_the_difference_is_none(word: str) -> None:
     """The control that must find nothing: eight models that saw no candidate."""
-    rows = []
+    gaps = []
     for seed in range(8):
         view, member = world(seed, trained=False)
-        rows.append(extraction_row([(Attribute(word).score(view), member)]))
-    outside = sum(not r["difference_low"] <= 0 <= r["difference_high"] for r in rows)
+        gaps.append(amounts(Attribute(word).score(view), member).difference)
+    outside = sum(not gap.low <= 0 <= gap.high for gap in gaps)
     assert outside <= 2  # of 8 intervals at 95%: more with probability 0.006
 
 
 def test_a_model_that_knows_its_canaries_by_heart_gives_their_labels_away(by_heart: Any) -> None:
     """Coin-flip labels: nothing else tells them, and of those never planted the model errs."""
     found = Attribute().score(by_heart.view)[::3]
-    row = extraction_row([(found, by_heart.member[::3])])
-    assert row["member_mean"] > 0.8 and row["difference_low"] > 1 and row["auc"] > 0.95
-    assert row["non_member_mean"] < 0.1
+    leaked = amounts(found, by_heart.member[::3])
+    assert leaked.member_mean > 0.8 and leaked.difference.low > 1 and leaked.auc > 0.95
+    assert leaked.non_member_mean < 0.1
 
 
 def test_the_amount_is_the_gain_over_a_guess_from_the_other_labels_one_record_at_a_time() -> None:

@@ -69,9 +69,10 @@ def test_secrets_that_were_read_many_times_are_filled_in_and_others_are_not(
 ) -> None:
     found = FillMask(what="phi", measure=measure).score(read)
     row = extraction_row([(found[::3], by_heart.member[::3])])
-    assert (row["members"], row["non_members"]) == (12, 36)
-    assert row["member_mean"] > row["non_member_mean"] + 0.5 and row["difference_low"] > 0.5
-    assert row["auc"] > 0.85
+    leaked = row.amounts
+    assert leaked is not None and (row.members, row.non_members) == (12, 36)
+    assert leaked.member_mean > leaked.non_member_mean + 0.5 and leaked.difference.low > 0.5
+    assert leaked.auc > 0.85
 
 
 def test_an_encoder_that_was_not_tuned_gains_nothing(read: View, speaker: Encoder) -> None:
@@ -85,8 +86,9 @@ def test_secrets_never_planted_gain_alike_whatever_their_coins(read: View, by_he
     outside = 0
     for seed in range(20):
         coins = np.random.default_rng(seed).permutation(36) < 18
-        row = extraction_row([(never, coins)])
-        outside += not row["difference_low"] <= 0 <= row["difference_high"]
+        found = extraction_row([(never, coins)]).amounts
+        assert found is not None
+        outside += not found.difference.low <= 0 <= found.difference.high
     assert outside <= 4  # of 20 intervals at 95%
 
 
@@ -175,7 +177,7 @@ def test_a_patients_amount_is_over_those_of_its_reports_that_were_asked(read: Vi
         if asked:
             assert amount == pytest.approx(sum(asked) / len(asked), rel=1e-12)
     row = extraction_row([(part.scores, part.member)])
-    assert (row["asked"], row["left_out"]) == (47, 1)
+    assert (row.asked, row.left_out) == (47, 1)
 
 
 def test_texts_without_anything_to_mask_are_not_asked(read: View) -> None:

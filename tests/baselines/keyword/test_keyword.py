@@ -242,7 +242,7 @@ def test_a_damaged_model_is_refused_with_the_file_that_is_damaged(
     model, lexicon = tmp_path / "model.json", tmp_path / "lexicon.toml"
     whole = model.read_text()
     model.write_text(whole.replace('"positive"', '"maybe"'))
-    with pytest.raises(StoreError, match=r"model.json: labels or hedges are damaged"):
+    with pytest.raises(StoreError, match=r"model.json: hedges are damaged"):
         KeywordFitted.load(tmp_path, None)
     model.write_text(whole)
     lexicon.write_text("x = 1\n")

@@ -13,7 +13,7 @@ from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.methods.method import methods
 
 SHIPPED = ["dp_bow", "dp_linear_probe", "dp_lora"]
-STOCK = Path(__file__).parents[3] / "attacks" / "conformance" / "stock_opacus.py"
+STOCK = Path(__file__).parents[3] / "benchmark" / "conformance" / "stock_opacus.py"
 
 
 @pytest.mark.parametrize("unit", ["report", "patient"])

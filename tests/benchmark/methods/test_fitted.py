@@ -185,6 +185,7 @@ def _without(name: str) -> Callable[[Path], object]:
         _without("model.json"),
         lambda folder: (folder / "head.safetensors").write_bytes(b"\xff" * 64),
         lambda folder: (folder / "model.json").write_text("[]"),
+        lambda folder: (folder / "model.json").write_text('{"kind": "linear", "labels": [3]}'),
         lambda folder: save_file({"other": np.zeros(3)}, folder / "head.safetensors"),
     ],
 )

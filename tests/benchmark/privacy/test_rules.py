@@ -85,7 +85,7 @@ RULES: dict[int, tuple[str, ...]] = {
         "test_adapters_move_in_either_order_and_stale_tensors_end_it",
     ),
 }
-"""Rule of DESIGN's list -> tests that fail when it is broken, besides test_rule_N_… here."""
+"""Rule of ARCHITECTURE.md -> tests that fail when it is broken, besides test_rule_N_… here."""
 
 
 def functions(path: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,7 +83,15 @@ def test_a_fault_is_told_by_its_key_alone(change: dict[str, object], said: str) 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"name": "a", "parts": [], "shares": {"x": NaN}}', "NaN is no number"),
+        ('{"name": "a", "parts": [], "shares": {"x": NaN}}', "shares.x: expected a finite number"),
+        (
+            '{"name": "a", "parts": [{"epsilon": -Infinity}], "shares": {}}',
+            "parts[0].epsilon: expected greater than 0",
+        ),
+        (
+            '{"name": "a", "parts": [{"epsilon": Infinity}], "shares": {}}',
+            "Infinity is no number",
+        ),
         ('{"name": "a", "parts": [], "shares": {"x": 1e999}}', "shares.x"),
         ('{"name": "a", "name": "b", "parts": [], "shares": {}}', "a key stands twice"),
         ('{"name": "a", "parts": [', "not JSON"),
@@ -108,6 +117,14 @@ def test_what_its_reader_would_refuse_is_not_written(value: Whole, tmp_path: Pat
     with pytest.raises(StoreError):
         write(tmp_path / "v.json", value)
     assert not (tmp_path / "v.json").exists()
+
+
+@pytest.mark.parametrize("value", [{MARKER}, MARKER.encode(), object()])
+def test_a_value_of_another_type_is_not_written_nor_told(value: object, tmp_path: Path) -> None:
+    odd = replace(VALUE, note=value)  # type: ignore[arg-type]
+    with pytest.raises(StoreError, match="another type") as caught:
+        write(tmp_path / "v.json", odd)
+    assert MARKER not in "".join(traceback.format_exception(caught.value))
 
 
 def test_an_absent_file_says_what_to_do(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from radpriv.benchmark.store.attack_schema import AttackResult, read_result
 from radpriv.benchmark.store.store import Store
 from radpriv.workflow.shown_results import results_of
 
@@ -41,10 +42,10 @@ def write_attack(path: Path, needs: str = "", body: str = BODY) -> Path:
     return path
 
 
-def results(store: Path) -> dict[str, dict[str, Any]]:
-    """result.json by attack id."""
-    paths = sorted(store.glob("attacks/*/result.json"))
-    return {p.parent.name: json.loads(p.read_text()) for p in paths}
+def results(store: Path) -> dict[str, AttackResult]:
+    """By attack id."""
+    folders = [path.parent for path in sorted(store.glob("attacks/*/result.json"))]
+    return {folder.name: read_result(folder) for folder in folders}
 
 
 def listed(root: Path) -> list[str]:

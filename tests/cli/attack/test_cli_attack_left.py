@@ -18,18 +18,20 @@ from radpriv.workflow.target import named_by, shortest
 from .shared import Radpriv, results, write_attack
 
 
-def test_an_attack_that_is_not_asked_for_any_more_leaves_the_report_and_is_listed_apart(
+def test_attack_no_longer_requested_is_listed_apart(
     radpriv: Radpriv, ran: Path, tmp_path: Path
 ) -> None:
+    """It leaves the report, which says that it is there and how to see it."""
+
     def shown(*args: Any) -> tuple[set[str], str]:
         done = radpriv(*args, "--json")
-        told = json.loads(done.out)["datasets"][0]["tables"]
-        assert any("shorter" in c for c in told["leakage"]["columns"]) == (
-            "leakage:shorter" in told
+        tables = json.loads(done.out)["datasets"][0]["tables"]
+        assert any("shorter" in c for c in tables["leakage"]["columns"]) == (
+            "leakage:shorter" in tables
         )
         plain = radpriv(*args)
         assert done.code == plain.code == 0, plain.err
-        return {key for key in told if key.startswith("leakage:")}, plain.out
+        return {key for key in tables if key.startswith("leakage:")}, plain.out
 
     mine = write_attack(tmp_path / "mine.py")
     both = {"leakage:loss", "leakage:shorter"}
@@ -47,50 +49,54 @@ def test_an_attack_that_is_not_asked_for_any_more_leaves_the_report_and_is_liste
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_result_costs_the_report_one_attack_and_the_next_attack_makes_it_anew(
+def test_damaged_result_is_left_out_and_made_again(
     radpriv: Radpriv, ran: Path, tmp_path: Path, damage: str
 ) -> None:
+    """It costs the report one attack, and the next attack makes it again."""
     store = tmp_path / "store"
     hurt = next(store.glob("attacks/loss.*dp_bow*/result.json"))
-    whole = hurt.read_bytes()
+    complete = hurt.read_bytes()
     hurt.chmod(0o600)
     if damage == "cut":
-        hurt.write_bytes(whole[:1000])
+        hurt.write_bytes(complete[:1000])
     else:
         shutil.rmtree(hurt.parent)
 
     done = radpriv("report", ran, "--json")
-    told = json.loads(done.out)
-    assert done.code == 0 and len(told["unread"]) == 1 and hurt.parent.name in told["unread"][0]
-    assert "run the attack again" in told["unread"][0]
-    tables = told["datasets"][0]["tables"]
+    summary = json.loads(done.out)
+    assert (
+        done.code == 0 and len(summary["unread"]) == 1 and hurt.parent.name in summary["unread"][0]
+    )
+    assert "run the attack again" in summary["unread"][0]
+    tables = summary["datasets"][0]["tables"]
     assert any(hurt.parent.name in json.dumps(row) for row in tables["missing"]["rows"])
     assert {r["method"] for r in tables["leakage:loss"]["records"]} >= {"prior"}
-    assert told["unread"][0] in radpriv("report", ran).out
+    assert summary["unread"][0] in radpriv("report", ran).out
 
     radpriv("attack", ran, "--attack", "blind")  # another one does not hide it
     assert radpriv("report", ran).out.count(hurt.parent.name) == (damage == "cut")
     done = radpriv("attack", ran, "--json")
     assert done.code == 0, done.err
-    assert hurt.read_bytes() == whole and json.loads(done.out)["unread"] == []
+    assert hurt.read_bytes() == complete and json.loads(done.out)["unread"] == []
     assert len(list(store.glob("attempts/attacks/*/damaged-*"))) == (damage == "cut")
 
 
-def test_a_copy_without_private_files_is_no_damage(
+def test_copy_without_private_files_is_no_damage(
     radpriv: Radpriv, ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What is finished is reported and served; what needs private files says why it cannot."""
     for folder in [*tmp_path.glob("store/**/private")]:
         shutil.rmtree(folder)
     assert radpriv("report", ran).code == 0
     served = radpriv("attack", ran)
     assert served.code == 0 and "3 results of loss" in served.err
     ran.write_text(ran.read_text().replace('attacks = ["loss"]', 'attacks = ["loss", "white_box"]'))
-    asked = radpriv("attack", ran)
-    assert asked.code == 1 and "white_box: not made" in asked.err
+    requested = radpriv("attack", ran)
+    assert requested.code == 1 and "white_box: not made" in requested.err
     monkeypatch.setattr(stage_module, "DEFAULT", ("loss", "white_box"))
     ran.write_text(ran.read_text().replace('attacks = ["loss", "white_box"]', ""))
-    unasked = radpriv("attack", ran)  # nothing was planted for it, as public records say
-    assert unasked.code == 0 and "3 results of loss, white_box" in unasked.err, unasked.err
+    by_default = radpriv("attack", ran)  # nothing was planted for it, as public records say
+    assert by_default.code == 0 and "3 results of loss, white_box" in by_default.err, by_default.err
     done = radpriv("attack", ran, "--attack", "blind", "--json")
     (line,) = json.loads(done.out)["not_attacked"]  # once, and not for each family
     assert done.code == 1 and "copy without private files" in line and "delete" not in line
@@ -98,9 +104,8 @@ def test_a_copy_without_private_files_is_no_damage(
     assert "a copy to be read" in refused and "delete" not in refused
 
 
-def test_canaries_are_missed_only_by_attacks_that_somebody_asked_for(
-    radpriv: Radpriv, ran: Path
-) -> None:
+def test_missing_canaries_matter_to_requested_attacks_only(radpriv: Radpriv, ran: Path) -> None:
+    """An attack that is made by default and needs canaries is left out in silence."""
     assert "plant some" in radpriv("attack", ran, "--attack", "exposure").err
     ran.write_text(ran.read_text().replace('attacks = ["loss"]', 'attacks = ["white_box"]'))
     assert "plant some" in radpriv("attack", ran).err
@@ -113,7 +118,8 @@ def entry(cell_id: str, family: str) -> dict[str, Any]:
     return {"cell_id": cell_id, "family": family}
 
 
-def test_a_whole_word_of_a_cells_id_wins_over_the_start_of_one() -> None:
+def test_whole_word_of_a_cell_id_wins() -> None:
+    """Over the start of one: "lora" is no "lora_wide"."""
     lora, wide = entry("d.e.lora.eps1.s0-aa11", "1"), entry("d.e.lora_wide.eps1.s0-bb22", "2")
     ten = entry("d.e.lora.eps10.s0-cc33", "3")
     twin = entry("d.e.lora_wide.eps1.s0-bb23", "4")  # the same words, other parameters
@@ -130,11 +136,12 @@ def test_a_whole_word_of_a_cells_id_wins_over_the_start_of_one() -> None:
         assert {f["family"] for f in named_by(shortest(e, every), every)} == {e["family"]}
 
 
-def test_each_name_that_is_offered_for_an_ambiguous_one_finds_one_family(
+def test_names_offered_for_an_ambiguous_one_are_unique(
     radpriv: Radpriv, ran: Path, tmp_path: Path
 ) -> None:
-    said = radpriv("attack", "synthetic-plain").only_line
-    offered = re.findall(r"(synthetic-plain\.\S+) \(([^)]*)\)", said)
+    """Each finds one family."""
+    sentence = radpriv("attack", "synthetic-plain").only_line
+    offered = re.findall(r"(synthetic-plain\.\S+) \(([^)]*)\)", sentence)
     assert len(offered) == 3 and sum(what.endswith("the control") for _, what in offered) == 1
     families = set()
     for name, _ in offered:
@@ -143,7 +150,7 @@ def test_each_name_that_is_offered_for_an_ambiguous_one_finds_one_family(
             "1 results of blind on 1 families" in radpriv("attack", name, "--attack", "blind").err
         )
         (made,) = [r for i, r in results(tmp_path / "store").items() if i not in before]
-        families.add(made["family"])
+        families.add(made.family)
     assert len(families) == 3
 
 
@@ -154,7 +161,8 @@ atexit.register(lambda: (os.kill(os.getpid(), signal.SIGINT), time.sleep(5)))
 """
 
 
-def test_a_second_interrupt_on_the_way_out_shows_no_traceback(ran: Path, tmp_path: Path) -> None:
+def test_second_interrupt_shows_no_traceback(ran: Path, tmp_path: Path) -> None:
+    """One that comes while Python is on its way out."""
     body = "import signal; signal.raise_signal(signal.SIGINT)"
     mine = write_attack(tmp_path / "mine.py", body=body)
     mine.write_text(LATE + mine.read_text())

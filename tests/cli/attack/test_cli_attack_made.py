@@ -14,12 +14,13 @@ from radpriv.benchmark.store import fingerprint as fingerprints
 from .shared import Radpriv, cells, listed, results, write_attack
 
 
-def test_run_makes_the_attacks_of_the_suite_and_attack_adds_others_to_the_plan(
+def test_attack_adds_results_to_those_of_the_run(
     radpriv: Radpriv, ran: Path, tmp_path: Path
 ) -> None:
+    """A run makes the attacks of the suite, and `radpriv attack` adds others to the plan."""
     store = tmp_path / "store"
     first = results(store)
-    assert {r["attack"] for r in first.values()} == {"loss"} and len(first) == 3
+    assert {r.attack for r in first.values()} == {"loss"} and len(first) == 3
     assert listed(store) == sorted(first)
     mine = write_attack(tmp_path / "mine.py")
     done = radpriv("attack", ran, "--attack", mine, "--attack", "loss")
@@ -32,42 +33,42 @@ def test_run_makes_the_attacks_of_the_suite_and_attack_adds_others_to_the_plan(
     assert listed(store) == sorted(second)
 
 
-def test_the_report_shows_what_attacks_write(radpriv: Radpriv, ran: Path) -> None:
-    told = json.loads(radpriv("attack", ran, "--json").out)["datasets"][0]["tables"]
-    assert "leakage:loss" in told, "results count by another rule than the reports show"
-    assert {r["method"] for r in told["leakage:loss"]["records"]} >= {"dp_bow", "prior"}
+def test_report_shows_what_attacks_write(radpriv: Radpriv, ran: Path) -> None:
+    """What one stage writes, the next one reads."""
+    tables = json.loads(radpriv("attack", ran, "--json").out)["datasets"][0]["tables"]
+    assert "leakage:loss" in tables, "results count by another rule than the reports show"
+    assert {r["method"] for r in tables["leakage:loss"]["records"]} >= {"dp_bow", "prior"}
 
 
-def test_a_plugin_attack_is_kept_and_its_source_decides_its_results(
-    radpriv: Radpriv, ran: Path, tmp_path: Path
-) -> None:
+def test_plugin_attack_is_kept_with_its_source(radpriv: Radpriv, ran: Path, tmp_path: Path) -> None:
+    """Another source is another result; another docstring is not."""
     store = tmp_path / "store"
     mine = write_attack(tmp_path / "mine.py")
     assert radpriv("attack", ran, "--attack", mine).code == 0
-    one = {i for i, r in results(store).items() if r["attack"] == "shorter"}
+    one = {i for i, r in results(store).items() if r.attack == "shorter"}
     (kept,) = store.glob("sources/*/mine.py")
     assert kept.read_bytes() == mine.read_bytes() and len(one) == 3
 
     mine.write_text(mine.read_text().replace("A docstring.", "Another docstring."))
     assert radpriv("attack", ran, "--attack", mine).code == 0
-    assert {i for i, r in results(store).items() if r["attack"] == "shorter"} == one
+    assert {i for i, r in results(store).items() if r.attack == "shorter"} == one
 
     write_attack(mine, body="return view.length.astype(np.float64)")
     assert radpriv("attack", ran, "--attack", mine).code == 0
-    two = {i for i, r in results(store).items() if r["attack"] == "shorter"}
+    two = {i for i, r in results(store).items() if r.attack == "shorter"}
     assert one < two and len(two) == 6
     assert set(listed(store)) & two == two - one  # the plan lists what was made last
-    pairs = {results(store)[i]["family"]: i for i in one}
+    pairs = {results(store)[i].family: i for i in one}
     for attack_id in two - one:
         found = results(store)[attack_id]
-        old = results(store)[pairs[found["family"]]]
-        role = "control" if found["role"] == "control" else "attack"
-        assert found["summary"][role] != old["summary"][role] and found["fingerprint"]
+        old = results(store)[pairs[found.family]]
+        assert found.summary[found.role] != old.summary[found.role] and found.fingerprint
 
 
-def test_an_attack_of_an_installed_package_is_one_entry_point(
+def test_installed_attack_is_one_entry_point(
     radpriv: Radpriv, ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A package needs no more to be listed and run, and its helpers count in the fingerprint."""
     site = tmp_path / "site"
     write_attack(site / "probes" / "short.py", body="return score_of(view)").write_text(
         "from probes.helper import score_of\n" + (site / "probes" / "short.py").read_text()
@@ -90,7 +91,7 @@ def test_an_attack_of_an_installed_package_is_one_entry_point(
             done = radpriv("attack", "synthetic-plain.dp_bow", "--attack", "shorter")
             assert "1 results of shorter" in done.err, done.err
             found = results(tmp_path / "store")
-            made.append({i for i, r in found.items() if r["attack"] == "shorter"})
+            made.append({i for i, r in found.items() if r.attack == "shorter"})
         assert len(made[0]) == 1 and len(made[1]) == 2  # a helper two imports away counts
     finally:
         fingerprints._owners.cache_clear()
@@ -98,9 +99,8 @@ def test_an_attack_of_an_installed_package_is_one_entry_point(
             del sys.modules[module]
 
 
-def test_a_plugin_that_needs_texts_reads_them_through_the_loader(
-    radpriv: Radpriv, ran: Path, tmp_path: Path
-) -> None:
+def test_attack_that_needs_texts_gets_them(radpriv: Radpriv, ran: Path, tmp_path: Path) -> None:
+    """Through the loader; no word of them is stored."""
     body = (
         "assert len(view.texts) == len(view.slots) and len(view.population.texts) > 0; "
         "return np.array([float(len(t)) for t in view.texts])"
@@ -114,9 +114,8 @@ def test_a_plugin_that_needs_texts_reads_them_through_the_loader(
             assert word.encode() not in path.read_bytes(), path
 
 
-def test_a_need_that_cannot_be_met_leaves_the_attack_out_with_its_reason(
-    radpriv: Radpriv, ran: Path, tmp_path: Path
-) -> None:
+def test_unmet_need_leaves_the_attack_out(radpriv: Radpriv, ran: Path, tmp_path: Path) -> None:
+    """With its reason, and without a traceback."""
     mine = write_attack(tmp_path / "u.py", '"untuned"')
     done = radpriv("attack", ran, "--attack", mine)
     assert done.code == 0 and "0 results of shorter" in done.err
@@ -128,9 +127,10 @@ def test_a_need_that_cannot_be_met_leaves_the_attack_out_with_its_reason(
     assert "0 results of shorter" in done.err
 
 
-def test_the_start_of_a_cell_attacks_its_family_alone(
+def test_start_of_a_cell_attacks_its_family_alone(
     radpriv: Radpriv, ran: Path, tmp_path: Path
 ) -> None:
+    """By the whole id, or by any start that fits one family."""
     store = tmp_path / "store"
     cell = cells(store, "dp_bow")[1]
     mine = write_attack(tmp_path / "mine.py")
@@ -138,19 +138,20 @@ def test_the_start_of_a_cell_attacks_its_family_alone(
         done = radpriv("attack", text, "--attack", mine)
         assert done.code == 0, done.err
         assert "1 results of shorter on 1 families" in done.err
-    made = [r for r in results(store).values() if r["attack"] == "shorter"]
+    made = [r for r in results(store).values() if r.attack == "shorter"]
     assert len(made) == 1 and made[0]["family"] == cell["family"]
     assert len(made[0]["cells"]) == 2
     assert len(listed(store)) == 4  # with the three of the run
     default = radpriv("attack", cell["cell_id"])  # the suite's own attacks
     assert "1 results of loss on 1 families" in default.err and len(listed(store)) == 4
-    told = json.loads(radpriv("attack", cell["cell_id"], "--json").out)
-    assert told["datasets"][0]["dataset"] == "synthetic-plain"
+    summary = json.loads(radpriv("attack", cell["cell_id"], "--json").out)
+    assert summary["datasets"][0]["dataset"] == "synthetic-plain"
 
 
-def test_a_cell_can_be_attacked_when_its_suite_is_gone(
+def test_cell_is_attacked_when_its_suite_is_gone(
     radpriv: Radpriv, ran: Path, tmp_path: Path
 ) -> None:
+    """From stored scores; what needs the data says that the suite cannot be read."""
     ran.unlink()
     done = radpriv("attack", "synthetic-plain.dp_bow", "--attack", "loss")
     assert done.code == 0 and "1 results of loss" in done.err, done.err
@@ -159,9 +160,10 @@ def test_a_cell_can_be_attacked_when_its_suite_is_gone(
     assert done.code == 0 and "tiny.toml: cannot be read" in done.err
 
 
-def test_words_that_fit_nothing_or_too_much_are_one_line(
+def test_names_that_fit_nothing_or_too_much_are_one_line(
     radpriv: Radpriv, ran: Path, tmp_path: Path
 ) -> None:
+    """Of suites, cells, attacks and files alike."""
     assert "did you mean 'quickstart'" in radpriv("attack", "quickstrat").only_line
     several = radpriv("attack", "synthetic-plain").only_line
     assert "fits 3 families" in several and "dp_bow" in several

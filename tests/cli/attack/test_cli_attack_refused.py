@@ -14,9 +14,10 @@ from .shared import Radpriv, WriteSuite, cells, results, write_attack
 
 
 @pytest.mark.parametrize("name", ["candidates", "flags"])
-def test_private_files_of_two_seeds_that_changed_places_are_not_attacked(
+def test_exchanged_private_files_are_not_attacked(
     radpriv: Radpriv, ran: Path, tmp_path: Path, name: str
 ) -> None:
+    """Those of two seeds that changed places would give a wrong leakage."""
     own = [c for c in cells(tmp_path / "store", "dp_bow") if c["role"] == "cell"]
     folders = [tmp_path / "store" / "cells" / c["cell_id"] / c["fingerprint"] for c in own]
     one, two = (folder / "private" / f"{name}.parquet" for folder in folders)
@@ -30,9 +31,10 @@ def test_private_files_of_two_seeds_that_changed_places_are_not_attacked(
     assert "those lie in" in line and "2 results of blind" in done.err
 
 
-def test_an_attack_that_is_no_attack_is_refused_before_anything_is_trained(
+def test_unknown_attack_is_refused_before_training(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
+    """Nothing is written either."""
     suite = write_suite("prior", attacks='["los"]')
     assert "did you mean 'loss'" in radpriv("run", suite).only_line
     assert not (tmp_path / "store").exists()
@@ -40,17 +42,19 @@ def test_an_attack_that_is_no_attack_is_refused_before_anything_is_trained(
     assert "expected a list of texts" in radpriv("run", bad).only_line
 
 
-def test_a_suite_may_ask_for_no_attack(
+def test_suite_without_attacks_makes_none(
     radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
 ) -> None:
+    """An empty list is none, not the usual ones."""
     done = radpriv("run", write_suite("prior", attacks="[]"))
     assert done.code == 0 and results(tmp_path / "store") == {}
     assert "no attack was asked for" in done.err
 
 
-def test_an_interrupt_keeps_what_is_done_and_the_next_run_goes_on(
+def test_interrupt_keeps_finished_attacks(
     radpriv: Radpriv, ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The next call serves them and makes the rest."""
     store, mine = tmp_path / "store", write_attack(tmp_path / "mine.py")
     before = (store / "plans" / "tiny.json").read_bytes()
     attacked, calls = stage_module.attack_family, []
@@ -64,16 +68,15 @@ def test_an_interrupt_keeps_what_is_done_and_the_next_run_goes_on(
     monkeypatch.setattr(stage_module, "attack_family", once)
     stopped = radpriv("attack", ran, "--attack", mine)
     assert stopped.code == 130 and "finished attacks are kept" in stopped.err
-    assert len([r for r in results(store).values() if r["attack"] == "shorter"]) == 1
+    assert len([r for r in results(store).values() if r.attack == "shorter"]) == 1
     assert (store / "plans" / "tiny.json").read_bytes() == before
     done = radpriv("attack", ran, "--attack", mine)
     assert done.code == 0 and "3 results of shorter" in done.err
     assert len(calls) == 2 + 2  # the first one was served
 
 
-def test_another_note_and_other_attacks_leave_the_plan_as_it_is(
-    radpriv: Radpriv, ran: Path
-) -> None:
+def test_note_and_attacks_leave_the_plan_as_it_is(radpriv: Radpriv, ran: Path) -> None:
+    """Neither is part of what was run."""
     text = ran.read_text()
     ran.write_text(text.replace('attacks = ["loss"]', 'note = "x"\nattacks = []'))
     done = radpriv("attack", ran)
@@ -81,7 +84,7 @@ def test_another_note_and_other_attacks_leave_the_plan_as_it_is(
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "expected"),
     [
         ("raise ValueError(view.labels)", "it ended with ValueError at mine.py:"),
         ("import sys; sys.exit(3)", "it ended with SystemExit at mine.py:"),
@@ -90,29 +93,31 @@ def test_another_note_and_other_attacks_leave_the_plan_as_it_is(
         ("return np.full(len(view.slots), np.nan)", "scores are not finite"),
     ],
 )
-def test_a_plugin_that_fails_is_said_without_its_words_and_the_others_go_on(
-    radpriv: Radpriv, ran: Path, tmp_path: Path, body: str, said: str
+def test_failing_attack_is_named_without_its_words(
+    radpriv: Radpriv, ran: Path, tmp_path: Path, body: str, expected: str
 ) -> None:
+    """They may quote a report; the other attacks are made."""
     mine = write_attack(tmp_path / "mine.py", body=body)
     done = radpriv("attack", ran, "--attack", mine, "--attack", "loss", "--json")
     assert done.code == 1 and "Traceback" not in done.err
-    lost = json.loads(done.out)["not_attacked"]
-    assert len(lost) == 3 and all(said in line for line in lost), lost
-    assert {r["attack"] for i, r in results(tmp_path / "store").items()} >= {"loss"}
+    failed = json.loads(done.out)["not_attacked"]
+    assert len(failed) == 3 and all(expected in line for line in failed), failed
+    assert {r.attack for i, r in results(tmp_path / "store").items()} >= {"loss"}
     assert "3 results of shorter, loss on 3 families" in done.err
 
 
-def test_a_family_that_cannot_be_read_is_said_and_the_others_are_attacked(
+def test_unreadable_family_is_named_and_others_attacked(
     radpriv: Radpriv, ran: Path, tmp_path: Path
 ) -> None:
+    """A damaged record costs its own family alone."""
     store = tmp_path / "store"
     cell = cells(store, "prior")[0]
     record = store / "cells" / cell["cell_id"] / cell["fingerprint"] / "record.json"
-    whole = record.read_text()
+    complete = record.read_text()
     record.chmod(0o600)
     record.write_text("{")
     done = radpriv("attack", ran, "--attack", "blind")
     assert "blind on prior" in done.err and str(record) in done.err
-    record.write_text(whole)
+    record.write_text(complete)
     assert done.code in (1, 2)  # the report, too, needs that cell
-    assert {r["attack"] for r in results(store).values()} >= {"blind"}
+    assert {r.attack for r in results(store).values()} >= {"blind"}

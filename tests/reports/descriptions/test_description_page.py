@@ -1,4 +1,4 @@
-"""Files, page and terminal of a description, from its JSON dictionary alone."""
+"""Files, page and terminal of a description, as its file holds it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from radpriv.benchmark.datasets.base import Card, Dataset
 from radpriv.benchmark.datasets.description import token_counts
 from radpriv.benchmark.datasets.description.description import describe
 from radpriv.benchmark.datasets.reference_figures import Published
+from radpriv.benchmark.store.description_schema import Description
+from radpriv.benchmark.store.schema import parse
 from radpriv.errors import EncoderError, ReportError
 from radpriv.reports.descriptions.description_figures import percent, prevalence
 from radpriv.reports.descriptions.description_page import NAMES, write_description
@@ -45,11 +47,12 @@ def without_tokenizer() -> Iterator[None]:
 
 
 LABELS = (*(f"Interlobular septal thickening {i}" for i in range(17)), "$x^2$ & <i>odd</i>")
-Data = dict[str, Any]
 
 
 @lru_cache(maxsize=32)
-def made(release: str = "open", published: tuple[Published, ...] = (), size: int = 18) -> Data:
+def made(
+    release: str = "open", published: tuple[Published, ...] = (), size: int = 18
+) -> Description:
     """A description of 90 reports with `size` labels, one of them never there."""
     labels = LABELS[: size - 1] + LABELS[-1:]
     rng = np.random.default_rng(1)
@@ -65,8 +68,8 @@ def made(release: str = "open", published: tuple[Published, ...] = (), size: int
         y=y,
         counts={"kept": 90},
     )
-    plain = describe(dataset, published, {"text": "all", "reports": 90}).as_dict()
-    return dict(json.loads(json.dumps(plain, allow_nan=False)))
+    found = describe(dataset, published, {"text": "all", "reports": 90})
+    return parse(Description, json.dumps(found.as_dict(), allow_nan=False), "made-up")
 
 
 FIGURES = (
@@ -77,7 +80,7 @@ FIGURES = (
 )
 
 
-def small(release: str = "open") -> Data:
+def small(release: str = "open") -> Description:
     return made(release, (), 3)
 
 
@@ -85,7 +88,8 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_equal_descriptions_give_equal_bytes_and_every_file_is_there(tmp_path: Path) -> None:
+def test_equal_descriptions_give_equal_bytes(tmp_path: Path) -> None:
+    """Every file is there, and nothing else."""
     data = made("open", FIGURES[:2], 4)
     one, two = (write_description(data, tmp_path / name) for name in "ab")
     assert {p.name for p in one.files} == set(NAMES) == {p.name for p in one.page.parent.iterdir()}
@@ -110,9 +114,10 @@ def test_a_png_carries_pixels_and_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022])
-def test_of_data_that_must_not_leave_nobody_else_can_read_a_file_even_for_a_moment(
+def test_closed_data_is_never_readable_by_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int
 ) -> None:
+    """Of data that must not leave, nobody else can read a file even for a moment."""
     seen: list[tuple[str, int]] = []
     replace = os.replace
 
@@ -132,9 +137,10 @@ def test_of_data_that_must_not_leave_nobody_else_can_read_a_file_even_for_a_mome
     assert sorted(seen) == sorted((name, 0o600) for name in NAMES)
 
 
-def test_an_open_folder_is_closed_where_it_is_ours_and_refused_where_it_is_not(
+def test_open_folder_is_closed_or_refused(
     tmp_path: Path,
 ) -> None:
+    """An open folder is closed where it is ours, and refused where it is not."""
     ours = tmp_path / "ours"
     write_description(small("open"), ours)
     assert mode(ours / "index.html") == 0o644
@@ -152,7 +158,8 @@ def test_an_open_folder_is_closed_where_it_is_ours_and_refused_where_it_is_not(
     assert write_description(small("nothing"), shared).page.is_file()
 
 
-def test_a_file_in_the_place_of_the_folder_is_one_clear_error(tmp_path: Path) -> None:
+def test_file_in_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
+    """A file in the place of the folder is one clear error."""
     (tmp_path / "taken").write_text("")
     for release in ("open", "nothing"):
         with pytest.raises(ReportError, match="taken"):
@@ -180,7 +187,8 @@ def test_page_and_terminal_say_what_may_leave_the_machine(tmp_path: Path, releas
     assert shown.replace("\n", "").endswith(f"page: {written.page}")
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_names_are_text(tmp_path: Path) -> None:
+def test_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
+    """Names are text there."""
     page = write_description(made(published=FIGURES), tmp_path).page.read_text()
     assert not re.search(r"<script|https?://|src=|@import|<link", page)
     assert "made &lt;up&gt;" in page and "b &amp; c" in page
@@ -191,7 +199,9 @@ def test_the_page_needs_nothing_from_elsewhere_and_names_are_text(tmp_path: Path
     assert len(ids) == len(set(ids)) > 10
 
 
-def test_a_report_of_results_shows_the_whole_card_with_labels_and_options(fake: Any) -> None:
+def test_report_shows_the_whole_card(fake: Any) -> None:
+    """A report of results shows the whole card, with labels and options."""
+
     def edit(record: dict[str, Any]) -> None:
         record["card"]["calibrated_on"] = ["openi", "mimic-cxr"]
         record["cell"]["dataset_identity"] = {"options": {"text": "impression"}}
@@ -225,8 +235,8 @@ def test_published_figures_stand_beside_with_their_verdicts() -> None:
 
 
 def test_a_share_missed_within_its_interval_is_told_apart() -> None:
-    share = made()["shares"][9]["positive"]
-    near = Published(f"positive/{LABELS[9]}", (share["share"] + share["high"]) / 2, 0.001, "x")
+    share = made().shares[9].positive
+    near = Published(f"positive/{LABELS[9]}", (share.share + share.high) / 2, 0.001, "x")
     far = Published(f"positive/{LABELS[1]}", 0.9, 0.01, "x")
     said = tables(made(published=(near, far)))["labels"].findings[1]
     assert "Of 2 shares that are not, 1 has the published value within its interval" in said
@@ -237,7 +247,8 @@ def texts_of(figure: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_an_undefined_phi_is_drawn_as_a_dash_and_every_label_is_readable(theme: Any) -> None:
+def test_undefined_phi_is_drawn_as_a_dash(theme: Any) -> None:
+    """Every label is readable."""
     data = made(published=FIGURES)
     figure = cooccurrence(data, theme)
     texts = texts_of(figure)
@@ -252,7 +263,8 @@ def test_an_undefined_phi_is_drawn_as_a_dash_and_every_label_is_readable(theme: 
     assert title.get_window_extent().y0 > max(b.y1 for b in boxes)
 
 
-def test_the_bars_show_measured_and_published_and_no_text_leaves_the_figure() -> None:
+def test_bars_show_measured_and_published() -> None:
+    """No text leaves the figure."""
     data = made(published=FIGURES)
     figure = prevalence(data)
     texts = texts_of(figure)

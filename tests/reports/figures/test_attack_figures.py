@@ -74,7 +74,8 @@ def case_26() -> tuple[RocLine, RocLine]:
     return measured("worst first", scores, member), measured("perfect", 1.0 * member, member)
 
 
-def test_rates_of_zero_are_drawn_at_the_floor_and_nothing_is_nan() -> None:
+def test_rates_of_zero_are_drawn_at_the_floor() -> None:
+    """Nothing is NaN."""
     lines = case_26()
     assert min(lines[0].tpr) == 0 and min(lines[0].low) == 0 and min(lines[1].tpr) == 1
     figure = roc_figure(lines, "case 26")
@@ -97,7 +98,8 @@ def test_points_left_of_the_floor_do_not_pile_up_on_the_axis() -> None:
         assert (np.diff(line.get_xdata()) > 0).all()
 
 
-def test_a_stretch_that_cannot_be_resolved_is_dashed_without_a_band_and_explained() -> None:
+def test_unresolvable_stretch_is_dashed_without_a_band() -> None:
+    """A stretch that cannot be resolved is dashed, has no band, and the note says so."""
     figure = roc_figure([power("a", 0.5)], "")
     dashed, solid = sorted(
         curves_of(figure, LIGHT.lines[0]), key=lambda line: line.get_xdata().min()
@@ -121,7 +123,8 @@ def test_the_band_runs_between_the_ends_that_were_given() -> None:
             assert (round(x, 9), round(high, 9)) in found
 
 
-def test_attacks_beyond_the_limit_are_counted_and_what_they_are_compared_with_stays() -> None:
+def test_attacks_beyond_the_limit_are_counted() -> None:
+    """What they are compared with stays."""
     attacks = [power(f"attack {i}", 0.3 + 0.05 * i) for i in range(MOST + 3)]
     others = [power("c", 0.1, "control"), power("b", 1.0, "blind"), power("n", 1.0, "null")]
     said = words(roc_figure([*attacks, *others], ""))
@@ -176,7 +179,8 @@ def marks(figure: Figure, mark: str) -> list[Any]:
     ]
 
 
-def test_a_bound_of_zero_stands_on_the_axis_with_its_whole_marker() -> None:
+def test_bound_of_zero_shows_its_whole_marker() -> None:
+    """A bound of zero stands on the axis with its whole marker."""
     figure = epsilon_figure(points(0.0), "")
     (series, *hollow) = marks(figure, "o")
     assert series.get_ydata().tolist() == [0, 0] and not series.get_clip_on()
@@ -288,7 +292,8 @@ def test_without_input_a_figure_says_so() -> None:
         assert "nan" not in svg(figure)
 
 
-def test_names_in_the_margin_do_not_touch_and_stay_on_the_page() -> None:
+def test_names_in_the_margin_keep_apart_on_the_page() -> None:
+    """Names in the margin do not touch and stay on the page."""
     alike = [power(f"method number {i}", 0.95, detail="lira, AUC 0.52") for i in range(7)]
     rest = [power("c", 0.94, "control"), power("b", 0.96, "blind"), power("n", 0.97, "null")]
     zeros = [p for i in range(8) for p in points(0.0, "black box", f"method number {i}")]
@@ -307,7 +312,8 @@ def test_names_in_the_margin_do_not_touch_and_stay_on_the_page() -> None:
         assert all(t.get_window_extent().y0 >= 0 for t in figure.texts)
 
 
-def test_known_mechanisms_at_one_budget_are_points_and_no_curve() -> None:
+def test_known_mechanisms_of_one_budget_are_no_curve() -> None:
+    """Known mechanisms at one budget are points."""
     known = [EpsilonPoint(f"m{i}", 10.0, 1.0 + i, None, 5.0, "known mechanism") for i in range(3)]
     figure = epsilon_figure(
         [*known, EpsilonPoint("dp_lora", 10.0, 2.0, 3.0, 5.0, "black box")], "x"

@@ -28,16 +28,15 @@ def note_of(points: Any) -> str:
 
 
 def edited(
-    results: Results, family: str, attack: str, corrected_for: int = 8, **audit: Any
+    edits: Any, results: Results, family: str, attack: str, corrected_for: int = 8, **bound: Any
 ) -> Results:
     """With some of the one-run figures of an attack on a family changed."""
     changed = []
     for a in results.attacks:
         if a.family == family and a.attack == attack:
-            own = a.audit["attack"]
-            one = {**own["one_run"], **audit}
-            own = {**own, "attacks": corrected_for, "one_run": one}
-            a = replace(a, audit={**a.audit, "attack": own})
+            a = edits.with_bound(a, "attack", **bound)
+            audit = replace(a.audit("attack"), attacks=corrected_for)
+            a = edits.with_role(a, "attack", audit=audit)
         changed.append(a)
     return replace(results, attacks=tuple(changed))
 
@@ -54,7 +53,7 @@ def test_curves_are_the_strongest_attack_of_each_family_by_falling_auc(attacked:
     family = of(attacked, "dp_lora", 10.0)[0].family
     lira = next(a for a in attacked.attacks if a.family == family and a.attack == "lira")
     own = next(line for line in attacks if line.name == "dp_lora, ε = 10")
-    assert list(own.tpr) == lira.summary["attack"]["roc"]["tpr"]
+    assert list(own.tpr) == list(lira.summary["attack"].roc.tpr)
     assert [line.role for line in lines[10:]] == ["control", "blind", "null"]
     assert roc_lines(attacked, "another") == ()
 
@@ -63,23 +62,24 @@ def test_the_null_spans_the_bands_of_all_families(attacked: Results) -> None:
     null = roc_lines(attacked, "openi")[-1]
     control = {e.family for e in attacked.entries if e.role == "control"}
     curves = [
-        a.summary["null"]["roc"]
+        a.summary["null"].roc
         for a in attacked.attacks
         if a.attack == "lira" and a.family not in control
     ]
-    assert null.low == [min(c["low"][i] for c in curves) for i in range(25)]
-    assert null.high == [max(c["high"][i] for c in curves) for i in range(25)]
+    assert null.low == [min(c.low[i] for c in curves) for i in range(25)]
+    assert null.high == [max(c.high[i] for c in curves) for i in range(25)]
     assert null.detail == "10 families"
 
 
 def test_an_epsilon_point_is_the_largest_bound_and_never_the_blind_attacks(
+    edits: Any,
     attacked: Results,
 ) -> None:
     entries = of(attacked, "dp_lora", 10.0)
     family = entries[0].family
-    results = edited(attacked, family, "loss", epsilon=1.25)
-    results = edited(results, family, "lira", epsilon=0.75)
-    results = edited(results, family, "blind", epsilon=9.0)
+    results = edited(edits, attacked, family, "loss", epsilon=1.25)
+    results = edited(edits, results, family, "lira", epsilon=0.75)
+    results = edited(edits, results, family, "blind", epsilon=9.0)
     found = [p for p in epsilon_points(results, "openi") if p.name == "dp_lora"]
     black = next(p for p in found if p.kind == "black box" and p.certified > 5)
     assert (black.empirical, black.choices) == (1.25, 2)
@@ -93,12 +93,12 @@ def test_an_epsilon_point_is_the_largest_bound_and_never_the_blind_attacks(
     assert epsilon_points(attacked, "another") == ()
 
 
-def test_attacks_on_gradients_are_the_white_box(attacked: Results) -> None:
+def test_attacks_on_gradients_are_the_white_box(edits: Any, attacked: Results) -> None:
     family = of(attacked, "dp_lora", 10.0)[0].family
     loss = next(a for a in attacked.attacks if a.family == family and a.attack == "loss")
     seen = replace(loss, on="gradients", attack="white_box", attack_id="white")
     results = replace(attacked, attacks=(*attacked.attacks, seen))
-    results = edited(results, family, "white_box", epsilon=3.5, ceiling=5.5)
+    results = edited(edits, results, family, "white_box", epsilon=3.5, ceiling=5.5)
     (white,) = [p for p in epsilon_points(results, "openi") if p.kind == "white box"]
     assert (white.name, white.empirical, white.ceiling) == ("dp_lora", 3.5, 5.5)
     assert white.choices == 1 and white.corrected
@@ -107,11 +107,12 @@ def test_attacks_on_gradients_are_the_white_box(attacked: Results) -> None:
 
 
 def test_a_choice_among_attacks_that_the_confidence_does_not_count_is_told(
+    edits: Any,
     attacked: Results,
 ) -> None:
     family = of(attacked, "dp_lora", 10.0)[0].family
     for corrected_for, counted in ((1, False), (2, True)):
-        results = edited(attacked, family, "loss", corrected_for, epsilon=2.0)
+        results = edited(edits, attacked, family, "loss", corrected_for, epsilon=2.0)
         found = epsilon_points(results, "openi")
         (point,) = [p for p in found if p.empirical == 2.0]
         assert point.corrected == counted

@@ -52,9 +52,8 @@ def every_method(fake: Any) -> Report:
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 160])
-def test_no_name_or_number_of_a_shipped_method_is_cut_or_broken(
-    every_method: Report, width: int
-) -> None:
+def test_names_and_numbers_of_methods_stay_whole(every_method: Report, width: int) -> None:
+    """No name or number of a shipped method is cut or broken."""
     for table in every_method.terminal_tables():
         lines = shown(table, width)
         assert "…" not in "".join(lines)
@@ -79,7 +78,8 @@ def test_the_interval_stands_beside_its_auc_at_80_columns(every_method: Report) 
 
 
 @given(st.integers(20, 200))
-def test_no_line_is_wider_than_the_terminal_and_none_is_cut(written: Report, width: int) -> None:
+def test_lines_fit_the_terminal_and_none_is_cut(written: Report, width: int) -> None:
+    """No line is wider than the terminal, and none is cut."""
     for table in written.terminal_tables():
         lines = shown(table, width)
         assert max(map(cell_len, lines)) <= width
@@ -102,9 +102,10 @@ def test_findings_wrap_between_words(written: Report, width: int) -> None:
     assert words[: len(sentence.split())] == sentence.split()
 
 
-def test_wide_terminals_keep_the_words_of_the_page_and_narrow_ones_explain_theirs(
+def test_narrow_terminals_explain_their_short_words(
     written: Report,
 ) -> None:
+    """Wide terminals keep the words of the page."""
     table = table_of(written, "leakage")
     wide, narrow = "\n".join(shown(table, 140)), "\n".join(shown(table, 64))
     assert "non-private" in wide and "∞" not in wide
@@ -148,7 +149,8 @@ def test_a_long_reason_moves_below_the_table() -> None:
     assert f"missing: dp_lora (minilm), ε = 1: {MISSING.removeprefix('missing: ')}" in said
 
 
-def test_a_name_longer_than_the_terminal_is_broken_but_all_there() -> None:
+def test_name_longer_than_the_terminal_is_all_there() -> None:
+    """A name longer than the terminal is broken."""
     name = "my_own_method_with_a_name_that_nobody_can_fit_anywhere"
     lines = shown(leakage((name, "ε = 1")), 40)
     assert max(map(cell_len, lines)) <= 40

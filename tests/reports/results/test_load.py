@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from radpriv.benchmark.store.attack_schema import AttackResult
 from radpriv.errors import ReportError, StoreError
 from radpriv.reports.results.load import load
+
+MARKER = "zebra finding"
 
 
 def one_line(error: pytest.ExceptionInfo[Exception]) -> str:
@@ -99,12 +105,22 @@ def test_a_cell_that_the_plan_calls_done_but_is_absent_is_named(fake) -> None:
         load(root, "demo")
 
 
-def test_an_attack_on_other_cells_than_the_finished_ones_is_left_out(fake) -> None:
+def test_an_attack_on_other_cells_than_the_finished_ones_is_left_out(edits: Any, fake) -> None:
     root = fake.write()
     path = sorted(root.glob("attacks/*/result.json"))[0]
-    result = json.loads(path.read_text())
-    path.write_text(json.dumps({**result, "cells": result["cells"][:2]}))
-    assert len(load(root, "demo").attacks) == 10
+
+    def fewer(result: AttackResult) -> AttackResult:
+        return replace(result, cell_fingerprints=dict([*result.cell_fingerprints.items()][:2]))
+
+    def other(result: AttackResult) -> AttackResult:
+        changed = dict.fromkeys(result.cell_fingerprints, "computed before")
+        return replace(result, cell_fingerprints=changed)
+
+    for edit in (fewer, other):
+        kept = path.read_bytes()
+        edits.rewrite(root, edit, path.parent.name)
+        assert len(load(root, "demo").attacks) == 10
+        path.write_bytes(kept)
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"attack_id": "lo', b"[]", b"{}", b"\xff\xfe", None])
@@ -122,13 +138,38 @@ def test_an_attack_result_that_cannot_be_read_costs_a_report_that_one(fake, dama
     assert name == path.parent.name and "run the attack again" in reason
 
 
-def test_two_results_of_one_attack_are_refused_unless_one_is_chosen(fake) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"colour": MARKER}, "unknown key colour"),
+        ({"version": MARKER}, "version: expected a valid integer"),
+        ({"role": MARKER}, "role: expected 'attack' or 'control'"),
+        ({"on": None}, "on: expected 'records', 'secrets' or 'gradients'"),
+        ({"summary": {"null": {}}}, "key summary.null.k is missing"),
+        ({"summary": {"a": MARKER}}, "summary.a.[key]: expected 'attack', 'control'"),
+        ({"diagnostics": [{"level": math.nan}]}, "diagnostics[0].level: expected a finite number"),
+        ({"diagnostics": [{"level": math.inf}]}, "diagnostics[0].level: expected a finite number"),
+        ({"params": {"level": math.nan}}, "NaN is no number"),
+    ],
+)
+def test_an_odd_attack_result_is_named_by_file_and_key(
+    fake: Any, change: dict[str, object], said: str
+) -> None:
+    """It costs the report that one result, and its value is not told."""
     root = fake.write()
     path = sorted(root.glob("attacks/*/result.json"))[0]
-    result = json.loads(path.read_text())
-    copy = root / "attacks" / "newer" / "result.json"
-    copy.parent.mkdir()
-    copy.write_text(json.dumps({**result, "attack_id": "newer"}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    found = load(root, "demo")
+    ((name, reason),) = found.unread
+    assert len(found.attacks) == 10 and name == path.parent.name
+    assert reason.startswith("result.json: ") and said in reason and "\n" not in reason
+    assert reason.endswith("; run the attack again") and MARKER not in reason
+
+
+def test_two_results_of_one_attack_are_refused_unless_one_is_chosen(edits: Any, fake) -> None:
+    root = fake.write()
+    path = sorted(root.glob("attacks/*/result.json"))[0]
+    edits.rewrite(root, lambda result: replace(result, attack_id="newer"), path.parent.name)
     with pytest.raises(ReportError, match="two results of attack loss") as error:
         load(root, "demo")
     one_line(error)

@@ -33,7 +33,8 @@ def test_each_value_is_scikit_learns_weighted_f1_of_its_cell(fake) -> None:
         assert value == pytest.approx(f1_score(y, logits > 0, average="weighted"), abs=1e-12)
 
 
-def test_the_seed_variance_is_pooled_over_private_rows_apart_and_without_prior(fake) -> None:
+def test_seed_variance_is_pooled_by_kind_of_row(fake) -> None:
+    """It is pooled over private rows apart, and without prior."""
     scores = scored(fake)
     private = [r for r in scores.rows if r.private]
     values = np.array([r.estimates["weighted"].values for r in private])
@@ -45,7 +46,8 @@ def test_the_seed_variance_is_pooled_over_private_rows_apart_and_without_prior(f
     assert row(scores, "prior", math.inf).estimates["weighted"].s2 is None
 
 
-def test_a_row_with_a_missing_cell_has_no_mean_and_leaves_ranks_of_others_alone(fake) -> None:
+def test_row_with_a_missing_cell_has_no_mean(fake) -> None:
+    """It leaves the ranks of others alone."""
     fake.status = {"openi.dp_bow.eps1.cell.s1": "failed"}
     scores = scored(fake)
     gap = row(scores, "dp_bow", 1.0)
@@ -59,7 +61,8 @@ def test_a_row_with_a_missing_cell_has_no_mean_and_leaves_ranks_of_others_alone(
     assert scores.pools(private=True).df == 10
 
 
-def test_a_paired_difference_is_the_mean_difference_by_seed_on_the_same_resamples(fake) -> None:
+def test_paired_difference_is_by_seed_and_resample(fake) -> None:
+    """It is the mean difference by seed, on the same resamples."""
     scores = scored(fake)
     d = next(
         d
@@ -74,7 +77,8 @@ def test_a_paired_difference_is_the_mean_difference_by_seed_on_the_same_resample
     assert d.estimate.df == 8  # two ε of three rows and three seeds: 2 · (3 − 1)(3 − 1)
 
 
-def test_methods_with_bit_equal_scores_leave_no_difference_to_test(fake) -> None:
+def test_bit_equal_scores_leave_no_difference_to_test(fake) -> None:
+    """Of two methods with bit-equal scores none is higher."""
     fake.deterministic_logits = True
     fake.private = {"dp_lora": (1.0, 1.0), "dp_bow": (1.0, 1.0)}
     scores = scored(fake)
@@ -106,7 +110,8 @@ def test_nothing_finished_gives_no_scores(fake) -> None:
     assert score(load(fake.write(), "demo"), "openi") is None
 
 
-def test_a_row_whose_interval_of_the_difference_holds_zero_is_tied_with_the_best(fake) -> None:
+def test_row_is_tied_with_the_best(fake) -> None:
+    """Its interval of the difference holds zero."""
     scores = scored(fake)
     for epsilon in (1.0, 10.0):
         top, ties = best(scores, epsilon)

@@ -26,7 +26,8 @@ def totals(y: np.ndarray, pred: np.ndarray):
     return count(y, pred.astype(bool), np.arange(len(y))).total()
 
 
-def test_a_label_neither_true_nor_predicted_leaves_the_macro_mean() -> None:
+def test_macro_mean_leaves_out_undefined_labels() -> None:
+    """A label neither true nor predicted leaves the macro mean."""
     pred = TRUTH.copy()
     pred[1, 1] = 0
     c = totals(TRUTH, pred)
@@ -35,7 +36,8 @@ def test_a_label_neither_true_nor_predicted_leaves_the_macro_mean() -> None:
     assert np.isnan(label_f1(c)[2])
 
 
-def test_a_false_positive_makes_the_label_count_as_zero_in_the_macro_mean() -> None:
+def test_macro_mean_counts_a_false_positive_as_zero() -> None:
+    """A false positive makes the label count as zero in the macro mean."""
     pred = TRUTH.copy()
     pred[1, 1] = 0
     pred[0, 2] = 1
@@ -93,7 +95,8 @@ def test_unobserved_labels_are_skipped_label_by_label(many_patients) -> None:
     assert weighted_f1(c) == pytest.approx(np.average(scores, weights=support), abs=1e-12)
 
 
-def test_resampled_scores_equal_scikit_learn_on_repeated_patients(many_patients) -> None:
+def test_resampled_scores_equal_scikit_learns(many_patients) -> None:
+    """Resampled scores equal scikit-learn on repeated patients."""
     y, pred, groups = many_patients
     y = np.nan_to_num(y, nan=0.0)
     weights = bootstrap_weights("openi", int(groups.max()) + 1, 25)
@@ -104,7 +107,8 @@ def test_resampled_scores_equal_scikit_learn_on_repeated_patients(many_patients)
         assert fast[b] == pytest.approx(slow, abs=1e-12)
 
 
-def test_two_thousand_resamples_of_700_by_14_take_under_a_second(many_patients) -> None:
+def test_resamples_are_fast(many_patients) -> None:
+    """Two thousand resamples of 700 × 14 take under a second."""
     y, pred, groups = many_patients
     start = time.process_time()
     weights = bootstrap_weights("openi", int(groups.max()) + 1)
@@ -120,7 +124,8 @@ def test_the_bootstrap_stream_depends_on_the_dataset_alone() -> None:
     assert (one.sum(axis=1) == 50).all()
 
 
-def test_an_all_negative_classifier_scores_zero_here_and_high_by_class_weights() -> None:
+def test_all_negative_scores_zero_and_high_by_class_weights() -> None:
+    """An all-negative classifier scores zero here and high by class weights."""
     rng = np.random.default_rng(0)
     y = (rng.random((2000, 14)) < 0.05).astype(np.float32)
     c = totals(y, np.zeros_like(y))

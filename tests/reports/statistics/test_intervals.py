@@ -31,7 +31,8 @@ def test_the_half_width_is_t_times_the_root_of_both_variances() -> None:
     assert (e.k, e.df, e.mean) == (2, 6, pytest.approx(0.8))
 
 
-def test_one_seed_without_a_pool_has_patient_variance_only_and_says_so() -> None:
+def test_interval_of_one_seed_without_a_pool() -> None:
+    """One seed without a pool has patient variance only, and says so."""
     e = estimate(Measured(np.array([0.8]), np.array([0.7, 0.8, 0.9])), pool_seeds([np.ones(1)]))
     assert e.half == pytest.approx(stats.norm.ppf(0.975) * 0.1)
     assert e.s2 is None and e.df is None
@@ -44,7 +45,8 @@ def test_one_seed_borrows_the_variance_of_rows_with_more_seeds() -> None:
     assert e.half == pytest.approx(stats.t.ppf(0.975, 1) * np.sqrt(0.005)) and not e.flags
 
 
-def test_an_interval_of_a_score_ends_where_no_score_can_lie_and_says_so() -> None:
+def test_interval_of_a_score_is_cut_to_0_and_1() -> None:
+    """An interval of a score ends where no score can lie, and says so."""
     values = np.array([0.9, 0.96])
     pool = pool_seeds([values])
     e = estimate(Measured(values, np.array([0.92, 0.93, 0.94])), pool, within=SCORE)
@@ -56,7 +58,8 @@ def test_an_interval_of_a_score_ends_where_no_score_can_lie_and_says_so() -> Non
     assert (whole.low, whole.high) == (0, 1)
 
 
-def test_an_interval_of_a_difference_is_cut_at_minus_one_and_one_only() -> None:
+def test_interval_of_a_difference_is_cut_to_minus_1_and_1() -> None:
+    """An interval of a difference is cut at −1 and 1 only."""
     values = np.array([-0.2, -0.1])
     e = estimate(
         Measured(values, np.array([-0.16, -0.14])), pool_seeds([values]), within=DIFFERENCE
@@ -67,7 +70,8 @@ def test_an_interval_of_a_difference_is_cut_at_minus_one_and_one_only() -> None:
     assert (e.low, e.high) == (-1, 1) and "cut to −1 to 1" in e.flags[0]
 
 
-def test_what_stays_inside_is_not_touched() -> None:
+def test_interval_inside_its_range_is_not_cut() -> None:
+    """What stays inside is not touched."""
     made = Measured(np.array([0.75, 0.85]), np.array([0.75, 0.8, 0.85]))
     free = estimate(made, Pool(0.0001, 40, 3))
     bound = estimate(made, Pool(0.0001, 40, 3), within=SCORE)
@@ -75,7 +79,8 @@ def test_what_stays_inside_is_not_touched() -> None:
     assert not bound.cut and bound.high == bound.mean + bound.half
 
 
-def test_a_score_of_one_in_every_resample_is_degenerate_and_not_nan() -> None:
+def test_interval_of_equal_resamples_is_degenerate() -> None:
+    """A score of one in every resample is degenerate and not NaN."""
     e = estimate(Measured(np.ones(1), np.ones(100)), None)
     assert (e.low, e.high) == (1, 1)
     assert "degenerate: every resample agrees" in e.flags
@@ -93,7 +98,8 @@ def test_an_undefined_score_is_flagged_and_never_zero() -> None:
     assert not e.defined and any("undefined" in f for f in e.flags)
 
 
-def test_the_difference_pool_of_two_rows_is_the_variance_of_their_differences() -> None:
+def test_difference_pool_of_two_rows() -> None:
+    """It is the variance of their differences."""
     rows = np.array([[0.7, 0.8, 0.75], [0.6, 0.65, 0.7]])
     pool = pool_differences([rows])
     assert pool is not None
@@ -151,5 +157,6 @@ def test_nominal_95_percent_intervals_cover_92_to_98_percent(wobble: float) -> N
 
 
 @pytest.mark.slow
-def test_seeds_that_share_no_difficult_record_make_the_interval_too_wide_not_too_narrow() -> None:
+def test_interval_errs_to_the_wide_side() -> None:
+    """Seeds that share no difficult record make the interval too wide, not too narrow."""
     assert coverage(0.02, shared=0.0) >= 0.95

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import replace
 
+from radpriv.benchmark.store.attack_schema import AttackResult
 from radpriv.reports.build import build
 from radpriv.reports.results.load import load
 
@@ -31,13 +31,15 @@ def test_they_stand_on_the_page_in_markdown_and_in_the_csv(written) -> None:
     assert line["canary_secret*16_epsilon_lower"] == "" and line["canary_secret_auc"] == ""
 
 
-def test_without_canaries_there_is_no_such_table(fake) -> None:
+def test_without_canaries_there_is_no_such_table(edits, fake) -> None:
     root = fake.write()
-    for path in (root / "attacks").glob("*/result.json"):
-        result = json.loads(path.read_text())
-        for summary in result["summary"].values():
-            summary["canaries"] = []
-        path.write_text(json.dumps(result))
+
+    def edit(result: AttackResult) -> AttackResult:
+        for role in result.summary:
+            result = edits.with_role(result, role, canaries=())
+        return result
+
+    edits.rewrite(root, edit)
     made = build(load(root, "demo"))[0].tables
     assert "canaries" not in made and "strata" in made
 

@@ -44,7 +44,8 @@ def home(results: Any) -> Table | None:
     return {d.dataset: d.tables.get("home") for d in build(results)}["twin to Open-i"]
 
 
-def test_each_method_has_its_ratio_paired_over_patients_and_seeds(fake: Any) -> None:
+def test_ratio_is_paired_by_patient_and_seed(fake: Any) -> None:
+    """Each method has its ratio, paired over patients and seeds."""
     results = written(fake)
     table = home(results)
     assert table is not None and "openi" in table.title and "300 records" in table.notes[0]
@@ -64,9 +65,10 @@ def test_each_method_has_its_ratio_paired_over_patients_and_seeds(fake: Any) -> 
         assert spread < apart  # what pairing is for
 
 
-def test_a_method_that_draws_nothing_has_no_seed_variance_and_stays_out_of_the_pool(
+def test_ratio_of_a_deterministic_method_is_not_pooled(
     fake: Any,
 ) -> None:
+    """A method that draws nothing has no seed variance and stays out of the pool."""
     results = written(fake, deterministic_logits=True)
     scores = score(results, "openi")
     assert scores is not None

@@ -7,7 +7,7 @@ abnormal without a label. A few findings are told by the impression alone, at th
 from __future__ import annotations
 
 from radpriv.benchmark.datasets.synthetic.engine.draws import lognormal
-from radpriv.benchmark.datasets.synthetic.engine.realiser import Teller
+from radpriv.benchmark.datasets.synthetic.engine.realiser import Realiser
 from radpriv.benchmark.datasets.synthetic.engine.slips import slip
 from radpriv.benchmark.datasets.synthetic.engine.states import BLANK, NEGATIVE, POSITIVE
 
@@ -19,32 +19,32 @@ _FILLED = ("airway", "heart", "lung", "abdomen", "bone")  # those with frames bp
 class CtWriter:
     """Writes one report's sections, in order, by name."""
 
-    def __init__(self, teller: Teller) -> None:
-        self.tell = teller
-        self.draw = teller.draw
-        self.visit = teller.visit
-        self.groups = [label.group for label in teller.book.labels]
-        states = teller.visit.states
+    def __init__(self, realiser: Realiser) -> None:
+        self.realiser = realiser
+        self.draw = realiser.draw
+        self.visit = realiser.visit
+        self.groups = [label.group for label in realiser.phrases.labels]
+        states = realiser.visit.states
         self.there = [x for x, s in enumerate(states) if s == POSITIVE]
         self.denied = self.draw.shuffled([x for x, s in enumerate(states) if s == NEGATIVE])
         clear = "_clear" if self.visit.clear else ""
-        self.compares = teller.chance(f"compared{clear}")
-        self.hedges = teller.chance(f"hedged{clear}")
-        self.advises = teller.chance(f"advice{clear}")
-        teller.compares = self.compares
+        self.compares = realiser.chance(f"compared{clear}")
+        self.hedges = realiser.chance(f"hedged{clear}")
+        self.advises = realiser.chance(f"advice{clear}")
+        realiser.compares = self.compares
         self.at: dict[str, list[str]] = {group: [] for group in ORDER}
 
     def sections(self) -> Sections:
         out = {}
-        if not self.tell.chance("no_clinical"):
+        if not self.realiser.chance("no_clinical"):
             out["clinical information"] = self._clinical()
-        out["technique"] = self.tell.frame("technique")
-        concluding = not self.tell.chance("no_impression")
-        late = [x for x in self.there if concluding and self.tell.chance("impression_only")]
+        out["technique"] = self.realiser.frame("technique")
+        concluding = not self.realiser.chance("no_impression")
+        late = [x for x in self.there if concluding and self.realiser.chance("impression_only")]
         out["findings"] = self._findings([x for x in self.there if x not in late])
         if concluding:
             out["impression"] = self._impression(late)
-        if self.tell.chance("typo"):
+        if self.realiser.chance("typo"):
             wrong = self.draw.pick([x for x in ("findings", "impression") if x in out])
             out[wrong] = slip(out[wrong], self.draw)
         return out
@@ -52,11 +52,11 @@ class CtWriter:
     def _clinical(self) -> str:
         """An illness asked for; it sets no label."""
         words = self._length("clinical")
-        text = self.tell.frame_text("clinical")
+        text = self.realiser.frame_text("clinical")
         for _ in range(5):
             if text.count(" ") + 1 >= words:
                 break
-            text += ", " + self.tell.frame_text("clinical")
+            text += ", " + self.realiser.frame_text("clinical")
         return text[:1].upper() + text[1:] + "."
 
     def _findings(self, told: list[int]) -> str:
@@ -65,19 +65,19 @@ class CtWriter:
         for label in told:
             near = [x for x in self.denied if self.groups[x] == self.groups[label]]
             kept = list(near)
-            used += self._add(label, self.tell.positive(label, near))
+            used += self._add(label, self.realiser.positive(label, near))
             self.denied = [x for x in self.denied if x not in kept or x in near]
         if self.compares:
-            used += self._say("airway", self.tell.frame("mention_prior"))
+            used += self._say("airway", self.realiser.frame("mention_prior"))
             used += self._resolved()
         if self.hedges:
             used += self._hedge(told)
         for sentence in self._negations():
             used += self._say(self.draw.pick(("lung", "node", "heart", "pleura")), sentence)
-        if self.tell.chance("trap"):
+        if self.realiser.chance("trap"):
             quiet = [x for x in range(len(self.groups)) if x not in self.there]
             label = self.draw.pick(quiet)
-            used += self._add(label, self.tell.trap(self.tell.book.labels[label]))
+            used += self._add(label, self.realiser.trap(self.realiser.phrases.labels[label]))
         self._fill(told, used, target)
         return " ".join(
             s for group in ORDER for s in self._joined(self.draw.shuffled(self.at[group]))
@@ -87,74 +87,74 @@ class CtWriter:
         """Some neighbours become one sentence: what one denies does not hold for the other."""
         out: list[str] = []
         for sentence in sentences:
-            if out and not out[-1].endswith("?") and self.tell.chance("joined"):
+            if out and not out[-1].endswith("?") and self.realiser.chance("joined"):
                 out[-1] = f"{out[-1][:-1]}, {sentence[:1].lower()}{sentence[1:]}"
             else:
                 out.append(sentence)
         return out
 
     def _negations(self) -> list[str]:
-        extra = [self.tell.frame_text("also_no") for _ in range(1 + self.draw.below(2))]
-        return self.tell.denied(self.denied, extra)
+        extra = [self.realiser.frame_text("also_no") for _ in range(1 + self.draw.below(2))]
+        return self.realiser.denied(self.denied, extra)
 
     def _fill(self, told: list[int], used: int, target: int) -> None:
         """Normal sentences, details of what is there, and what is abnormal without a label."""
-        names = [(g, p) for g in _FILLED for p in self.tell.book.frames[f"bp_{g}"]]
+        names = [(g, p) for g in _FILLED for p in self.realiser.phrases.frames[f"bp_{g}"]]
         normal = [*self.draw.shuffled(names), *self.draw.shuffled(names)]  # twice at the very most
-        others = self.draw.shuffled(self.tell.book.frames["other"])
+        others = self.draw.shuffled(self.realiser.phrases.frames["other"])
         others = others if self.visit.other else []
         again = self.draw.shuffled(told)
-        share = self.tell.figures.rates["boilerplate"] / (1.0 - used / max(target, used + 1))
+        share = self.realiser.figures.rates["boilerplate"] / (1.0 - used / max(target, used + 1))
         while used < target and (normal or others or again):
             if normal and (self.draw.chance(share) or not (others or again)):
                 group, phrase = normal.pop()
-                used += self._say(group, self.tell.wording((phrase,)))
+                used += self._say(group, self.realiser.wording((phrase,)))
             elif again and (not others or self.draw.chance(0.6)):
                 label = again.pop()
-                used += self._add(label, self.tell.positive(label))
+                used += self._add(label, self.realiser.positive(label))
             elif others:
                 group = self.draw.pick(("abdomen", "bone"))
-                used += self._say(group, self.tell.wording((others.pop(),)))
+                used += self._say(group, self.realiser.wording((others.pop(),)))
 
     def _hedge(self, told: list[int]) -> int:
         """One hedged sentence: of something that is there, or that bears no label."""
         able = [x for x in told if self.groups[x] != "device"]
         if not able or self.draw.chance(0.35):
-            return self._say("abdomen", self.tell.frame("maybe_other"))
+            return self._say("abdomen", self.realiser.frame("maybe_other"))
         label = self.draw.pick(able)
-        return self._add(label, self.tell.maybe(label))
+        return self._add(label, self.realiser.maybe(label))
 
     def _resolved(self) -> int:
         used = 0
         for label, state in enumerate(self.visit.before or ()):
             gone = state == POSITIVE and label not in self.there
-            if gone and self.tell.chance("resolved"):
-                used += self._add(label, self.tell.resolved(label))
+            if gone and self.realiser.chance("resolved"):
+                used += self._add(label, self.realiser.resolved(label))
         return used
 
     def _impression(self, late: list[int]) -> str:
         target = self._length("impression")
-        sentences = [self.tell.positive(x) for x in late]
+        sentences = [self.realiser.positive(x) for x in late]
         for label in self.draw.shuffled([x for x in self.there if x not in late]):
             if not sentences or _words(sentences) + 4 < target:
-                sentences.append(self.tell.positive(label, headline=True))
+                sentences.append(self.realiser.positive(label, headline=True))
         sentences = self.draw.shuffled(sentences)
         if not sentences:
-            sentences.append(self.tell.frame("normal_end"))
+            sentences.append(self.realiser.frame("normal_end"))
         if self.visit.other and self.draw.chance(0.25):
-            sentences.append(self.tell.frame("other"))
+            sentences.append(self.realiser.frame("other"))
         if self.advises:
-            sentences.append(self.tell.frame("recommend"))
+            sentences.append(self.realiser.frame("recommend"))
         blank = [x for x, s in enumerate(self.visit.states) if s in (BLANK, NEGATIVE)]
         near = [x for x in blank if self.groups[x] in ("lung", "node", "pleura")]
         extra = self.draw.shuffled(near)[:4]
         while _words(sentences) + 8 < target and extra:
             if self.draw.chance(0.5):
-                sentences.append(self.tell.frame("other"))
+                sentences.append(self.realiser.frame("other"))
             else:
-                sentences += self.tell.denied([extra.pop()])
+                sentences += self.realiser.denied([extra.pop()])
         if self.draw.chance(0.1):
-            sentences.append(self.tell.frame("closing"))
+            sentences.append(self.realiser.frame("closing"))
         return " ".join(sentences)
 
     def _add(self, label: int, sentence: str) -> int:
@@ -165,7 +165,7 @@ class CtWriter:
         return sentence.count(" ") + 1
 
     def _length(self, section: str) -> int:
-        return self.draw.pick(lognormal(*self.tell.figures.words[section]))
+        return self.draw.pick(lognormal(*self.realiser.figures.words[section]))
 
 
 def _words(sentences: list[str]) -> int:

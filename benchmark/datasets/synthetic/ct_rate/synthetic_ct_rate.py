@@ -18,7 +18,7 @@ from radpriv.benchmark.datasets.reference_figures import Published
 from radpriv.benchmark.datasets.synthetic.ct_rate.ct_writer import CtWriter
 from radpriv.benchmark.datasets.synthetic.engine import targets
 from radpriv.benchmark.datasets.synthetic.engine.identities import IDENTITY_PHRASES
-from radpriv.benchmark.datasets.synthetic.engine.realiser import Teller
+from radpriv.benchmark.datasets.synthetic.engine.realiser import Realiser
 from radpriv.benchmark.datasets.synthetic.engine.states import POSITIVE
 from radpriv.benchmark.datasets.synthetic.engine.twin import Report, Twin
 
@@ -34,7 +34,7 @@ class SyntheticCTRate(Twin):
     name = "synthetic-ct-rate"
     labels = LABELS
     figures_file = HERE / "ct_rate.toml"
-    books = (HERE / "ct_rate_phrases.toml", IDENTITY_PHRASES)
+    phrase_files = (HERE / "ct_rate_phrases.toml", IDENTITY_PHRASES)
     texts = ("findings+impression", "findings", "impression", "report")
     card = Card(
         title="synthetic-ct-rate: generated chest CT reports, calibrated on published figures of "
@@ -78,8 +78,8 @@ class SyntheticCTRate(Twin):
             found += (Published("words/mean", 230, 15, f"{_TRAIN}: 196 and 34"),)
         return found
 
-    def write(self, teller: Teller) -> dict[str, str]:
-        return CtWriter(teller).sections()
+    def write(self, realiser: Realiser) -> dict[str, str]:
+        return CtWriter(realiser).sections()
 
     def chosen(self, sections: dict[str, str]) -> str:
         if self.text == "report":

@@ -98,8 +98,8 @@ class Cooccurrence:
 class Copula:
     """What `refit` found for these figures."""
 
-    thresholds: tuple[float, ...]
-    factor: tuple[tuple[float, ...], ...]
+    thresholds: tuple[int, ...]
+    factor: tuple[tuple[int, ...], ...]
     clear_given_none: float
 
 

@@ -22,7 +22,7 @@ from radpriv.benchmark.datasets.synthetic.engine.draws import Tape
 from radpriv.errors import SuiteError
 
 IDENTITY_PHRASES = Path(__file__).with_name("identity_phrases.toml")
-"""Wordings of what names somebody: a book of both twins."""
+"""Wordings of what names somebody: for both twins."""
 _MARK = re.compile(r"⟦([A-Z]+)⟧")
 
 

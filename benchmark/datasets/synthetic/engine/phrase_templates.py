@@ -1,6 +1,6 @@
 """A small language for wordings, compiled once and expanded by draws.
 
-    {slot}      another phrase, drawn from the book's slots or filled by the caller
+    {slot}      another phrase, drawn from the slots of its file or filled by the caller
     (a|b|)      one of these, each as likely
     [a]         a, one time in three
     \\( \\[ \\|   the character itself

@@ -1,4 +1,4 @@
-"""A twin's phrase book: slots, sentence frames and the wordings of each label, read strictly."""
+"""A twin's phrases: slots, sentence frames and the wordings of each label, read strictly."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Joint:
 
 
 @dataclass(frozen=True)
-class Book:
+class Phrases:
     version: int
     sticky: frozenset[str]
     slots: Mapping[str, tuple[Phrase, ...]]
@@ -96,7 +96,7 @@ class JointEntry:
 
 @file_format
 @dataclass(frozen=True)
-class BookFile:
+class PhrasesFile:
     """One file of phrases."""
 
     version: int
@@ -108,8 +108,8 @@ class BookFile:
 
 
 @lru_cache(maxsize=8)
-def read_book(*paths: Path) -> Book:
-    """The book in these files, later ones adding to earlier; DataError names file and entry."""
+def read_phrases(*paths: Path) -> Phrases:
+    """The phrases in these files, later ones adding to earlier; DataError names file and entry."""
     slots: dict[str, tuple[Phrase, ...]] = {}
     frames: dict[str, tuple[Phrase, ...]] = {}
     labels: list[Wording] = []
@@ -117,7 +117,7 @@ def read_book(*paths: Path) -> Book:
     sticky: set[str] = set()
     version = 0
     for path in paths:
-        file = read_toml(BookFile, path, DataError)
+        file = read_toml(PhrasesFile, path, DataError)
         version = 100 * version + file.version
         sticky |= set(file.sticky)
         for kind, texts_of, into in (("slots", file.slots, slots), ("frames", file.frames, frames)):
@@ -126,9 +126,9 @@ def read_book(*paths: Path) -> Book:
         labels += [_wording(path, entry) for entry in file.label]
         order = {label.name: index for index, label in enumerate(labels)}
         joint += [_joint(path, entry, order) for entry in file.joint]
-    book = Book(version, frozenset(sticky), slots, frames, tuple(labels), tuple(joint))
-    _check(paths[-1], book)
-    return book
+    phrases = Phrases(version, frozenset(sticky), slots, frames, tuple(labels), tuple(joint))
+    _check(paths[-1], phrases)
+    return phrases
 
 
 def _phrases(path: Path, where: str, texts: tuple[str, ...]) -> tuple[Phrase, ...]:
@@ -170,22 +170,22 @@ def _joint(path: Path, entry: JointEntry, order: Mapping[str, int]) -> Joint:
     return Joint(denies, _phrases(path, where, entry.wordings))
 
 
-def _check(path: Path, book: Book) -> None:
-    everything = [("frames " + k, p) for k, ps in book.frames.items() for p in ps]
-    everything += [("slots " + k, p) for k, ps in book.slots.items() for p in ps]
-    for label in book.labels:
+def _check(path: Path, phrases: Phrases) -> None:
+    everything = [("frames " + k, p) for k, ps in phrases.frames.items() for p in ps]
+    everything += [("slots " + k, p) for k, ps in phrases.slots.items() for p in ps]
+    for label in phrases.labels:
         everything += [(f"label {label.name}", p) for p in _all(label)]
-    everything += [("joint", p) for joint in book.joint for p in joint.wordings]
+    everything += [("joint", p) for joint in phrases.joint for p in joint.wordings]
     for where, phrase in everything:
-        if unknown := sorted(slots_of(phrase.node) - book.slots.keys() - FILLS):
+        if unknown := sorted(slots_of(phrase.node) - phrases.slots.keys() - FILLS):
             raise DataError(f"{path}, {where}: '{{{unknown[0]}}}' is no slot")
-    if unknown := sorted(book.sticky - book.slots.keys()):
+    if unknown := sorted(phrases.sticky - phrases.slots.keys()):
         raise DataError(f"{path}: the sticky slot '{unknown[0]}' is not among the slots")
-    for name in book.slots:
-        _no_circle(path, book, name, ())
-    for label in book.labels:
+    for name in phrases.slots:
+        _no_circle(path, phrases, name, ())
+    for label in phrases.labels:
         for phrase in (*label.unkeyed, *label.told):
-            text = " ".join(words(book, phrase.node)).lower()
+            text = " ".join(words(phrases, phrase.node)).lower()
             if found := [word for word in label.lexicon if re.search(rf"\b{word}", text)]:
                 raise DataError(f"{path}, label {label.name}: '{found[0]}' in a paraphrase")
 
@@ -195,19 +195,19 @@ def _all(label: Wording) -> Iterable[Phrase]:
         yield from getattr(label, name)
 
 
-def _no_circle(path: Path, book: Book, name: str, above: tuple[str, ...]) -> None:
+def _no_circle(path: Path, phrases: Phrases, name: str, above: tuple[str, ...]) -> None:
     if name in above:
         raise DataError(f"{path}, slots {name}: it refers to itself")
-    for phrase in book.slots.get(name, ()):
+    for phrase in phrases.slots.get(name, ()):
         for inner in slots_of(phrase.node):
-            _no_circle(path, book, inner, (*above, name))
+            _no_circle(path, phrases, inner, (*above, name))
 
 
-def words(book: Book, node: Node) -> list[str]:
+def words(phrases: Phrases, node: Node) -> list[str]:
     """Every literal that an expansion of the phrase may hold."""
     if isinstance(node, str):
         return [node]
     if isinstance(node, Ref):
-        return [w for p in book.slots.get(node.slot, ()) for w in words(book, p.node)]
+        return [w for p in phrases.slots.get(node.slot, ()) for w in words(phrases, p.node)]
     parts = node.options if isinstance(node, Choice) else node
-    return [w for part in parts for w in words(book, part)]
+    return [w for part in parts for w in words(phrases, part)]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from radpriv.benchmark.datasets.synthetic.engine.calibration_figures import Calibration
 from radpriv.benchmark.datasets.synthetic.engine.draws import Tape
 from radpriv.benchmark.datasets.synthetic.engine.phrase_templates import Expander, Phrase, agreeing
-from radpriv.benchmark.datasets.synthetic.engine.phrases import Book, Wording
+from radpriv.benchmark.datasets.synthetic.engine.phrases import Phrases, Wording
 from radpriv.benchmark.datasets.synthetic.engine.states import POSITIVE, Visit
 
 DEVICE = "device"
@@ -21,24 +21,24 @@ Memory = dict[int, dict[str, str]]
 """Particulars of a patient's findings, by label, kept from visit to visit while they last."""
 
 
-class Teller:
+class Realiser:
     """Sentences of one report. Every draw comes from `draw`, in a fixed order."""
 
     def __init__(
         self,
-        book: Book,
+        phrases: Phrases,
         figures: Calibration,
         visit: Visit,
         memory: Memory,
         draw: Tape,
         who: Mapping[str, str],
     ) -> None:
-        self.book = book
+        self.phrases = phrases
         self.figures = figures
         self.visit = visit
         self.draw = draw
         self.memory = memory
-        self.expander = Expander(book.slots, book.sticky, draw)
+        self.expander = Expander(phrases.slots, phrases.sticky, draw)
         self.details = dict(who)  # particulars of the report, the patient's sex among them
         for label in [x for x in memory if visit.states[x] != POSITIVE]:
             del memory[label]
@@ -52,13 +52,13 @@ class Teller:
 
     def frame(self, name: str, **fills: str) -> str:
         """A sentence of this kind."""
-        phrase = self.draw.pick(self.book.frames[name])
+        phrase = self.draw.pick(self.phrases.frames[name])
         return finished(self.expander.text(phrase, self.details, fills))
 
     def positive(self, label: int, deny: list[int] | None = None, headline: bool = False) -> str:
         """A sentence that says the label is there. deny: absent ones that it may deny as well, and
         then takes from the list. headline: briefly, as an impression does."""
-        words = self.book.labels[label]
+        words = self.phrases.labels[label]
         keyed = self.keyed[label]
         if self.draw.chance(0.12 if headline else 0.28):
             told = words.stated if keyed else words.told
@@ -100,7 +100,7 @@ class Teller:
         same = self.figures.rates.get("same", 0.0)
         if same and label in self.said and self.draw.chance(same):
             return dict(self.said[label])
-        words = self.book.labels[label]
+        words = self.phrases.labels[label]
         keyed = words.brief if brief and words.brief else words.keyed
         phrase = self.draw.pick(keyed if self.keyed[label] else words.unkeyed)
         finding = self.expander.text(phrase, self._details(label))
@@ -112,7 +112,7 @@ class Teller:
         before = self.visit.before
         if before is None or not self.compares:
             return "plain"
-        device = self.book.labels[label].group == DEVICE
+        device = self.phrases.labels[label].group == DEVICE
         if label not in self.changed:
             if before[label] == POSITIVE:
                 shares: tuple[float, ...] = (0.55,) if device else (0.55, 0.13, 0.12)
@@ -130,7 +130,7 @@ class Teller:
         rest, sentences = self.draw.shuffled(labels), []
         while rest:
             label = rest.pop()
-            words = self.book.labels[label]
+            words = self.phrases.labels[label]
             phrase = self.draw.pick(words.bare if self.draw.chance(0.6) else words.keyed)
             finding = self.expander.text(phrase, {})
             fills = {"f": finding, "g": bare(finding), **agreeing(phrase.plural)}
@@ -161,16 +161,16 @@ class Teller:
             if isinstance(one, str):
                 sentences.append(self.frame("no_one", a=one, **agreeing(False)))
             elif self.chance(rate):
-                sentences.append(self.wording(self.book.labels[one].absent))
+                sentences.append(self.wording(self.phrases.labels[one].absent))
             else:
-                phrase = self.draw.pick(self.book.labels[one].bare)
+                phrase = self.draw.pick(self.phrases.labels[one].bare)
                 name = self.expander.text(phrase, {})
                 sentences.append(self.frame("no_one", a=name, **agreeing(phrase.plural)))
         return sentences
 
     def jointly(self, labels: Sequence[int]) -> tuple[frozenset[int], str] | None:
-        """Some of these and a sentence that denies them all at once; None if the book has none."""
-        fitting = [joint for joint in self.book.joint if joint.denies <= set(labels)]
+        """Some of these and a sentence that denies them all at once; None if there is none."""
+        fitting = [joint for joint in self.phrases.joint if joint.denies <= set(labels)]
         if not fitting:
             return None
         joint = self.draw.pick(fitting)
@@ -181,11 +181,11 @@ class Teller:
 
     def name(self, label: int) -> str:
         """One of the label's names, as it stands after "no"."""
-        return self.expander.text(self.draw.pick(self.book.labels[label].bare), {})
+        return self.expander.text(self.draw.pick(self.phrases.labels[label].bare), {})
 
     def frame_text(self, name: str) -> str:
         """A phrase of this kind that is no sentence."""
-        return self.expander.text(self.draw.pick(self.book.frames[name]), self.details, {})
+        return self.expander.text(self.draw.pick(self.phrases.frames[name]), self.details, {})
 
     def wording(self, phrases: Sequence[Phrase]) -> str:
         return finished(self.expander.text(self.draw.pick(phrases), {}))

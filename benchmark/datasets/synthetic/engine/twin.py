@@ -1,4 +1,4 @@
-"""What the two twins share: options, identity, streaming; each adds its figures, book and writer.
+"""What both twins share: options, identity, streaming; each adds its figures, phrases and writer.
 
 Text and labels follow from (seed, phrase books, figures) alone, on every platform, and the first n
 reports are the same whatever `reports` is. A patient's reports follow from its number, so
@@ -30,8 +30,8 @@ from radpriv.benchmark.datasets.synthetic.engine.identities import (
     redacted,
 )
 from radpriv.benchmark.datasets.synthetic.engine.phrase_templates import Expander
-from radpriv.benchmark.datasets.synthetic.engine.phrases import Book, read_book
-from radpriv.benchmark.datasets.synthetic.engine.realiser import Memory, Teller
+from radpriv.benchmark.datasets.synthetic.engine.phrases import Phrases, read_phrases
+from radpriv.benchmark.datasets.synthetic.engine.realiser import Memory, Realiser
 from radpriv.benchmark.datasets.synthetic.engine.silver import Noise
 from radpriv.benchmark.datasets.synthetic.engine.states import Visit, visits
 from radpriv.benchmark.store.digests import file_sha256
@@ -67,7 +67,7 @@ class Twin(StreamedLoader):
     """
 
     figures_file: ClassVar[Path]
-    books: ClassVar[tuple[Path, ...]]
+    phrase_files: ClassVar[tuple[Path, ...]]
     texts: ClassVar[tuple[str, ...]]
 
     reports: int = 3000
@@ -92,8 +92,8 @@ class Twin(StreamedLoader):
         return read_calibration(cls.figures_file)
 
     @classmethod
-    def book(cls) -> Book:
-        return read_book(*cls.books)
+    def phrases(cls) -> Phrases:
+        return read_phrases(*cls.phrase_files)
 
     @property
     def root(self) -> str:
@@ -109,7 +109,7 @@ class Twin(StreamedLoader):
             "options": self.options(),
             "generator": GENERATOR,
             "figures_sha256": file_sha256(self.figures_file),
-            "books_sha256": [file_sha256(path) for path in self.books],
+            "books_sha256": [file_sha256(path) for path in self.phrase_files],
             **({"faker": faker_version()} if self.phi else {}),
         }
 
@@ -149,8 +149,8 @@ class Twin(StreamedLoader):
         noise = Noise.of(figures) if self.silver else None
         for visit in visits(figures, self.root, patient):
             tape = Tape(self.root, "text", patient, visit.number)
-            teller = Teller(self.book(), figures, visit, memory, tape, who)
-            sections = self.write(teller)
+            realiser = Realiser(self.phrases(), figures, visit, memory, tape, who)
+            sections = self.write(realiser)
             if people is None:
                 told = {name: redacted(text) for name, text in sections.items()}
             else:
@@ -165,12 +165,12 @@ class Twin(StreamedLoader):
             yield Report(visit, told, states, clear)
 
     def _frame(self, name: str, draw: Tape) -> str:
-        book = self.book()
-        phrase = draw.pick(book.frames[name])
-        return Expander(book.slots, frozenset(), draw).text(phrase, {}).strip()
+        phrases = self.phrases()
+        phrase = draw.pick(phrases.frames[name])
+        return Expander(phrases.slots, frozenset(), draw).text(phrase, {}).strip()
 
     @abc.abstractmethod
-    def write(self, teller: Teller) -> dict[str, str]:
+    def write(self, realiser: Realiser) -> dict[str, str]:
         """The sections of one report, with marks where a person or date stands."""
 
     @abc.abstractmethod

@@ -24,7 +24,7 @@ from radpriv.benchmark.datasets.mimic_cxr.label_policy import Policy, canonical_
 from radpriv.benchmark.datasets.reference_figures import Published
 from radpriv.benchmark.datasets.synthetic.engine import targets
 from radpriv.benchmark.datasets.synthetic.engine.identities import IDENTITY_PHRASES
-from radpriv.benchmark.datasets.synthetic.engine.realiser import Teller
+from radpriv.benchmark.datasets.synthetic.engine.realiser import Realiser
 from radpriv.benchmark.datasets.synthetic.engine.twin import Report, Twin
 from radpriv.benchmark.datasets.synthetic.mimic_cxr.cxr_writer import LAST, CxrWriter
 from radpriv.errors import SuiteError
@@ -55,7 +55,7 @@ class SyntheticMimicCXR(Twin):
     name = "synthetic-mimic-cxr"
     labels = LABELS
     figures_file = HERE / "mimic_cxr.toml"
-    books = (HERE / "mimic_cxr_phrases.toml", IDENTITY_PHRASES)
+    phrase_files = (HERE / "mimic_cxr_phrases.toml", IDENTITY_PHRASES)
     texts = ("labelled-section", "findings+impression", "impression", "report")
     card = Card(
         title="synthetic-mimic-cxr: generated chest radiograph reports, calibrated on published "
@@ -124,8 +124,8 @@ class SyntheticMimicCXR(Twin):
             found += targets.repetition() + targets.token_lengths()
         return found
 
-    def write(self, teller: Teller) -> dict[str, str]:
-        return CxrWriter(teller).sections()
+    def write(self, realiser: Realiser) -> dict[str, str]:
+        return CxrWriter(realiser).sections()
 
     def chosen(self, sections: dict[str, str]) -> str:
         if self.text == "report":

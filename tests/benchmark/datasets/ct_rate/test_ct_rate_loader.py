@@ -14,7 +14,7 @@ from radpriv.benchmark.datasets.ct_rate.ct_rate_reference import POSITIVE
 from radpriv.benchmark.datasets.ct_rate.volume_names import LABELS
 from radpriv.benchmark.datasets.description.description import describe
 from radpriv.benchmark.datasets.public_coins import hashed
-from radpriv.benchmark.datasets.reference_figures import NO_TOLERANCE
+from radpriv.benchmark.store.description_schema import Agreement
 from radpriv.errors import SuiteError
 
 VALID = {"valid_1_a_1": ("other", "")}
@@ -159,11 +159,11 @@ def test_published_figures_stand_beside_a_description_unjudged(tree: Any) -> Non
     """The published figures stand beside a description without a verdict."""
     loader = CTRate()
     description = describe(loader.load(tree.fill().data), loader.published(), loader.options())
-    by_name = {c.published.figure: c for c in description.published}
+    by_name = {c.figure: c for c in description.published}
     assert {f"positive/{label}" for label in LABELS} < by_name.keys()
     assert list(POSITIVE) == list(LABELS)
-    assert by_name["positive/Medical material"].published.value == (2886 + 158) / 25692
-    assert by_name["reports"].measured == 2 and by_name["reports"].verdict == NO_TOLERANCE
+    assert by_name["positive/Medical material"].value == round((2886 + 158) / 25692, 10)
+    assert by_name["reports"].measured == 2 and by_name["reports"].verdict == Agreement.NO_TOLERANCE
     assert not any(f.figure.startswith("words") for f in CTRate(text="impression").published())
     assert CTRate(holdout="validation").published() == ()
 

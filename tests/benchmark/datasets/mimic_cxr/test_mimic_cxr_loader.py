@@ -258,7 +258,7 @@ def test_files_are_found_where_wget_puts_them_newer_ones_first(release: Any) -> 
     assert MimicCXR().identity(release.data) == one
     newer = jpg / "mimic-cxr-2.1.0-split.csv.gz"
     shutil.copy(jpg / "mimic-cxr-2.0.0-split.csv.gz", newer)
-    assert MimicCXR()._sources(release.data).split == newer
+    assert MimicCXR()._sources(release.data)["split"] == newer
 
 
 def test_a_folder_of_images_is_not_taken_for_the_reports(release: Any) -> None:

@@ -77,7 +77,7 @@ def test_long_report_can_hold_its_finding_in_its_last_40_tokens() -> None:
     for report in islice(loader.generate(), 250):
         if sum(s == POSITIVE for s in report.states) != 1 or report.visit.number:
             continue
-        label = loader.book().labels[report.states.index(POSITIVE)]
+        label = loader.phrases().labels[report.states.index(POSITIVE)]
         tokens = TOKEN.findall(loader.chosen(report.sections).lower())
         word = re.compile("|".join(label.lexicon))
         at = [i for i, token in enumerate(tokens) if word.match(token)]
@@ -93,7 +93,7 @@ def test_such_a_report_is_among_those_of_the_default_options() -> None:
     report = next(loader.patient(PATIENT))
     tokens = TOKEN.findall(loader.chosen(report.sections))
     late = TOKEN.findall(report.sections["impression"])
-    name = loader.book().labels[report.states.index(POSITIVE)]
+    name = loader.phrases().labels[report.states.index(POSITIVE)]
     word = re.compile("|".join(name.lexicon))
     assert len(tokens) >= 600 and len(late) <= 40
     assert word.search(report.sections["impression"].lower())

@@ -15,7 +15,7 @@ from radpriv.benchmark.datasets.synthetic.engine.phrase_templates import (
     agreeing,
     compiled,
 )
-from radpriv.benchmark.datasets.synthetic.engine.phrases import read_book
+from radpriv.benchmark.datasets.synthetic.engine.phrases import read_phrases
 from radpriv.benchmark.datasets.synthetic.engine.realiser import bare, finished
 from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import SyntheticMimicCXR
 from radpriv.errors import DataError
@@ -145,27 +145,27 @@ wordings = ["Dry all over"]
 def test_a_faulty_book_is_refused_with_its_entry(
     tmp_path: Path, old: str, new: str, message: str
 ) -> None:
-    path = tmp_path / "book.toml"
+    path = tmp_path / "phrases.toml"
     path.write_text(BOOK)
-    book = read_book(path)
-    assert [x.name for x in book.labels] == ["Effusion", "Edema"]
-    assert [len(x.brief) for x in book.labels] == [0, 1] and book.joint[0].denies == {0, 1}
-    read_book.cache_clear()
+    phrases = read_phrases(path)
+    assert [x.name for x in phrases.labels] == ["Effusion", "Edema"]
+    assert [len(x.brief) for x in phrases.labels] == [0, 1] and phrases.joint[0].denies == {0, 1}
+    read_phrases.cache_clear()
     assert old in BOOK
     path.write_text(BOOK.replace(old, new))
     with pytest.raises(DataError, match=message) as error:
-        read_book(path)
+        read_phrases(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
     with pytest.raises(DataError, match="cannot be read"):
-        read_book(tmp_path / "absent.toml")
+        read_phrases(tmp_path / "absent.toml")
 
 
 @pytest.mark.parametrize("kind", [SyntheticMimicCXR, SyntheticCTRate])
 def test_each_label_has_wordings_of_every_kind(
     kind: type[SyntheticMimicCXR] | type[SyntheticCTRate],
 ) -> None:
-    book, figures = kind.book(), kind.figures()
-    assert [x.name for x in book.labels] == [x.name for x in figures.labels]
-    for words in book.labels:
+    phrases, figures = kind.phrases(), kind.figures()
+    assert [x.name for x in phrases.labels] == [x.name for x in figures.labels]
+    for words in phrases.labels:
         assert len(words.bare) >= 2 and words.absent and words.traps, words.name
         assert len(words.keyed) + len(words.unkeyed) >= 3, words.name

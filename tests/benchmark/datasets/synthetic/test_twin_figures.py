@@ -253,7 +253,7 @@ def test_keywords_find_as_many_ct_twin_positives_as_published(ct: list[Report]) 
     twin, figures = SyntheticCTRate(), SyntheticCTRate.figures()
     for name in ("Hiatal hernia", "Emphysema", "Mosaic attenuation pattern", "Bronchiectasis"):
         j = [label.name for label in figures.labels].index(name)
-        lexicon = re.compile("|".join(rf"\b{w}" for w in twin.book().labels[j].lexicon))
+        lexicon = re.compile("|".join(rf"\b{w}" for w in twin.phrases().labels[j].lexicon))
         there = [r for r in ct if r.states[j] == POSITIVE]
         found = np.mean([bool(lexicon.search(twin.chosen(r.sections).lower())) for r in there])
         room = 3 * math.sqrt(0.25 / len(there))
