@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from radpriv.benchmark.store.attack_schema import AttackResult
 from radpriv.benchmark.store.cell_schema import CellRecord, Provenance
 from radpriv.benchmark.store.description_schema import Description
 from radpriv.benchmark.store.ledger_schema import Release
@@ -26,6 +27,7 @@ FORMATS: Mapping[str, type] = {
     "ledger_line": Release,
     "reason": Reason,
     "description": Description,
+    "attack_result": AttackResult,
 }
 """By the name of the file that holds one."""
 

@@ -202,7 +202,7 @@ def check_end(trial: Trial, reference: Trial) -> None:
     assert not list(trial.store.rglob("*.tmp"))
     assert not [p for p in trial.store.glob("work/*/*") if p.is_dir()]
     store = Store(trial.store)
-    reasons = {a.reason for cell in store.known() for a in store.attempts(cell)}
+    reasons = {a.why.reason for cell in store.known() for a in store.attempts(cell)}
     assert reasons <= {"killed"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -89,7 +90,8 @@ class FakeStore:
         y = self.truth()
         for n, (method, epsilon, seed, signal, role) in enumerate(self.cells()):
             family = digest(f"{self.dataset}{method}{epsilon}{role}")
-            cell_id = f"{self.dataset}.{method}.eps{epsilon:g}.{role}.s{seed}-{family[:6]}"
+            head = re.sub(r"[^A-Za-z0-9_-]+", "_", self.dataset)
+            cell_id = f"{head}.{method}.eps{epsilon:g}.{role}.s{seed}-{family[:6]}"
             status = self.status.get(cell_id.rsplit("-", 1)[0], "done")
             axes = Axes(
                 dataset=self.dataset,

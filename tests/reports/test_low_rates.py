@@ -79,13 +79,11 @@ def attacked(warnings_are_errors: None, tmp_path_factory: pytest.TempPathFactory
     fake = FakeStore(tmp_path_factory.mktemp("low rates") / "store")
     fake.private, fake.attacks, fake.seeds = {}, (), (0,)
     fake.non_private = {WORST: 1.8, PERFECT: 1.7}
-    audit = {"unit": "report", "canaries": "natural"}
-    fake.edit = lambda record: record["cell"].update(audit=audit)
     root = fake.write()
     for path in sorted(root.glob("cells/*/*/record.json")):
         cell = CellFiles.open(path.parent)
-        if cell.record["role"] == "cell":
-            plant(cell, cell.record["cell"]["method"])
+        if cell.record.role == "cell":
+            plant(cell, cell.record.cell.method)
             result, rows = attack_family("loss", {}, [cell], "f")
             write_result(make_folder(root / "attacks" / result.attack_id), result, rows)
     return root

@@ -24,6 +24,7 @@ from radpriv.benchmark.privacy.records import PrivateRecords
 from radpriv.benchmark.privacy.release import Noised, Place, add_noise, apply
 from radpriv.benchmark.privacy.run import Diverged
 from radpriv.benchmark.privacy.streams import gaussians
+from radpriv.benchmark.store.ledger_schema import Group
 from radpriv.errors import CellFailed, PrivacyError
 
 WORDS = HashedWords(32, 1, True)
@@ -236,7 +237,7 @@ def test_budget_that_lets_drawn_records_be_published_is_refused(make_run: Any) -
 def test_a_calibration_is_kept_with_its_whole_plan(make_run: Any) -> None:
     run = make_run()
     sigma = run.calibrate(0.2, 7)
-    assert run.calibrations == [{"rate": 0.2, "steps": 7, "noise_multiplier": sigma}]
+    assert run.calibrations == (Group(rate=0.2, noise_multiplier=sigma, steps=7),)
 
 
 def test_a_query_sums_over_no_model_with_a_dead_tensor(

@@ -31,7 +31,7 @@ def test_a_checkpoint_under_other_conditions_is_not_used(
     monkeypatch.setattr(runner, "conditions", lambda device: {**now, part: "another"})
     trial.run()
     assert trial.keys.drawn == 2
-    assert [(a.reason, a.releases) for a in trial.attempts] == [("killed", 3)]
+    assert [(a.why.reason, a.releases) for a in trial.attempts] == [("killed", 3)]
 
 
 def test_threads_count_among_the_conditions() -> None:
@@ -72,7 +72,7 @@ def test_never_cached_run_keeps_no_checkpoint_and_begins_anew(bench: Make) -> No
     Checkpoints.keep = watched  # type: ignore[method-assign]
     try:
         trial.stopped("_release", "after", 3)
-        assert not trial.folder.exists() and trial.attempts[0].reason == "interrupted"
+        assert not trial.folder.exists() and trial.attempts[0].why.reason == "interrupted"
         trial.run()
     finally:
         Checkpoints.keep = real  # type: ignore[method-assign]
@@ -96,7 +96,7 @@ def test_a_method_that_failed_does_not_go_on(bench: Make) -> None:
     with pytest.raises(ValueError), trial.stop(Run, "_release", "after", 3, ValueError("its own")):
         trial.run()
     assert not trial.folder.exists()
-    assert [(a.reason, a.releases) for a in trial.attempts] == [("failed", 3)]
+    assert [(a.why.reason, a.releases) for a in trial.attempts] == [("failed", 3)]
     trial.run()
     assert trial.keys.drawn == 2
 

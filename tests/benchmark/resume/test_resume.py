@@ -134,8 +134,8 @@ ELSEWHERE = {
     "as a checkpoint is written": ("radpriv.benchmark.privacy.checkpoint", "atomic_write", 3),
     "as the first candidates are scored": ("radpriv.benchmark.runs.runner", "_logits", 2),
     "as the model is saved": ("radpriv.benchmark.methods.fitted", "write_spec", 1),
-    "as the record is written": ("radpriv.benchmark.runs.runner", "write_json", 1),
-    "as the provenance is written": ("radpriv.benchmark.runs.runner", "write_json", 2),
+    "as the record is written": ("radpriv.benchmark.runs.runner", "write", 1),
+    "as the provenance is written": ("radpriv.benchmark.runs.runner", "write", 2),
 }
 
 

@@ -250,7 +250,7 @@ def test_replayable_runs_are_bit_identical(
             name = path.relative_to(first.folder)
             if name.name not in ("provenance.json", "record.json"):
                 assert path.read_bytes() == (second.folder / name).read_bytes(), name
-        one, two = ({**f.record, "fingerprint": "", "how": ""} for f in (first, second))
+        one, two = ({**dump(f.record), "fingerprint": "", "how": ""} for f in (first, second))
         assert one == two
 
 
@@ -315,7 +315,7 @@ def test_a_record_does_not_depend_on_the_coin_of_a_candidate(
         for turn in (None, 3):
             with coin_turned(turn):
                 found = run_cell(job, replace(how, python=str(turn)), context)
-            records.append({k: v for k, v in found.record.items() if k not in LEARNED})
+            records.append({k: v for k, v in dump(found.record).items() if k not in LEARNED})
             learned.append((found.folder / "test.parquet").read_bytes())
         assert records[0] == records[1], job.cell.method
         assert learned[0] != learned[1], job.cell.method
@@ -368,7 +368,7 @@ def test_report_words_reach_no_store_terminal_or_error(
     quotes = job_with(Quotes())
     with pytest.raises(ValueError, match=MARKER):
         run_cell(quotes, how, context)
-    assert context.store.attempts(quotes.cell.id)[0].sentence.startswith("ValueError at ")
+    assert context.store.attempts(quotes.cell.id)[0].why.sentence.startswith("ValueError at ")
     seen = list(everything_in(context.store.root))
     assert len(seen) > 50
     for path, data in seen:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -15,9 +16,9 @@ from radpriv.errors import DataError
 
 def test_axes_name_a_job_and_hold_no_key(jobs_of: Callable[..., list[Job]]) -> None:
     jobs = jobs_of("dp_bow", "prior", seeds="2")
-    names = [tuple(j.axes.values()) for j in jobs]
+    names = [astuple(j.axes) for j in jobs]
     assert len(set(names)) == len(jobs)
-    assert {j.axes["epsilon"] for j in jobs} == {1.0, "inf"}
+    assert {j.axes.epsilon for j in jobs} == {1.0, math.inf}
     for job in jobs:
         for key in (job.suite_key.decode(), job.audit_key.decode()):
             assert len(key) > 5 and key not in repr(job) and key not in str(job.cell.as_dict())

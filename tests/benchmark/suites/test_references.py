@@ -105,8 +105,8 @@ def test_only_the_plan_knows_who_is_a_reference(tmp_path: Path) -> None:
     suite, store = suite_of(), Store(tmp_path / "store")
     write_plan(store, "mine", suite, Overrides(), planned(suite))
     roles: dict[str, list[int]] = {}
-    for entry in store.read_plan("mine")["cells"]:
-        roles.setdefault(entry["role"], []).append(entry["axes"]["seed"])
+    for entry in store.read_plan("mine").cells:
+        roles.setdefault(entry.role, []).append(entry.seed)
     assert {role: sorted(set(seeds)) for role, seeds in roles.items()} == {
         "cell": [0, 1],
         "control": [0, 1],

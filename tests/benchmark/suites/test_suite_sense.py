@@ -75,7 +75,7 @@ def test_dataset_that_comes_twice_is_refused_unless_labelled() -> None:
     with pytest.raises(SuiteError, match=r"'synthetic-plain' comes twice.*a label of its own"):
         expand(parse(HEAD + more + methods, "s", "s"), None)
     jobs = expand(parse(f'{HEAD}{more}label = "more"\n{methods}', "s", "s"), None)
-    assert {j.axes["dataset"] for j in jobs} == {"synthetic-plain", "more"}
+    assert {j.axes.dataset for j in jobs} == {"synthetic-plain", "more"}
     assert {j.cell.dataset for j in jobs} == {"synthetic-plain"}
     assert len({j.cell.id for j in jobs}) == len(jobs)
 

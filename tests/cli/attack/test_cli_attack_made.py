@@ -139,8 +139,8 @@ def test_start_of_a_cell_attacks_its_family_alone(
         assert done.code == 0, done.err
         assert "1 results of shorter on 1 families" in done.err
     made = [r for r in results(store).values() if r.attack == "shorter"]
-    assert len(made) == 1 and made[0]["family"] == cell["family"]
-    assert len(made[0]["cells"]) == 2
+    assert len(made) == 1 and made[0].family == cell["family"]
+    assert len(made[0].cells) == 2
     assert len(listed(store)) == 4  # with the three of the run
     default = radpriv("attack", cell["cell_id"])  # the suite's own attacks
     assert "1 results of loss on 1 families" in default.err and len(listed(store)) == 4

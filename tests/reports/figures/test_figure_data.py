@@ -84,7 +84,7 @@ def test_an_epsilon_point_is_the_largest_bound_and_never_the_blind_attacks(
     black = next(p for p in found if p.kind == "black box" and p.certified > 5)
     assert (black.empirical, black.choices) == (1.25, 2)
     assert black.certified == max(
-        results.done[e.cell_id].record["certificate"]["epsilon"] for e in entries
+        results.done[e.cell_id].record.certificate.epsilon for e in entries
     )
     assert (black.ideal, black.ceiling) == (6.0, 2.3)
     known = next(p for p in found if p.kind == KNOWN and p.certified > 5)

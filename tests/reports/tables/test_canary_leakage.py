@@ -60,5 +60,5 @@ def test_f1_of_a_training_with_canaries_says_so(fake) -> None:
     assert "canaries:" not in build(load(fake.write(), "demo"))[0].tables["weighted"].notes[0]
     planted = replace(fake, root=fake.root / "planted", edit=edit)
     report = build(load(planted.write(), "demo"))[0]
-    said = "canaries: 100 gradient, 4 × 16 secret, 25% of candidates mislabelled"
+    said = "canaries: 100 gradient, 25% of candidates mislabelled, 4 × 16 secret"
     assert said in report.tables["weighted"].notes[0] and said in dict(report.facts)["Planted"]
