@@ -32,6 +32,7 @@ from radpriv.benchmark.runs.runner import Context, run_cell
 from radpriv.benchmark.store.cell_schema import CellRecord
 from radpriv.benchmark.store.fingerprint import Fingerprint
 from radpriv.benchmark.store.results import FinishedCell
+from radpriv.benchmark.store.schema import dump
 from radpriv.benchmark.suites import job as job_module
 from radpriv.benchmark.suites.job import Job
 from radpriv.errors import CellFailed
