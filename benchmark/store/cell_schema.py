@@ -18,7 +18,7 @@ from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.store.ledger_schema import Declaration, Group
 from radpriv.benchmark.strict import file_format
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 Status = Literal["done", "diverged", "over_budget"]
 
 

@@ -21,7 +21,7 @@ from radpriv.benchmark.store.cell_schema import (
 )
 from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.store.ledger_schema import Group, Release
-from radpriv.benchmark.store.plan_schema import Asked, Axes, Plan, PlannedCell
+from radpriv.benchmark.store.plan_schema import CONTROL, Asked, Axes, Plan, PlannedCell, Role
 
 CELL = Cell(
     dataset="openi",
@@ -97,7 +97,7 @@ def planned_cell(record: CellRecord | None = None, **changes: Any) -> PlannedCel
         cell.seed,
         cell.audit.canaries,
     )
-    role = "control" if done.role == "control" else "cell"
+    role: Role = CONTROL if done.role == CONTROL else "cell"
     made = PlannedCell(axes, done.cell_id, done.family, done.fingerprint, role, done.status)
     return replace(made, **changes)
 

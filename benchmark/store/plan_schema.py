@@ -10,9 +10,9 @@ from typing import Literal
 from radpriv.benchmark.epsilon import Epsilon
 from radpriv.benchmark.strict import file_format
 
-SCHEMA = 2
-REFERENCE = "reference"
-CONTROL = "control"
+SCHEMA: Literal[2] = 2
+REFERENCE: Literal["reference"] = "reference"
+CONTROL: Literal["control"] = "control"
 
 Status = Literal["planned", "done", "diverged", "over_budget", "failed"]
 Role = Literal["cell", "control", "reference"]

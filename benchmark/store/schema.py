@@ -16,7 +16,7 @@ refused. Values are left out of every message, as files of gated data may quote 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,9 +33,7 @@ __all__ = ["dump", "file_format", "json_schema", "parse", "read", "sentence", "w
 T = TypeVar("T")
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def parse(

@@ -24,7 +24,8 @@ def dataset_facts(
     if record is None:
         return ()
     card, cell = record.card, record.cell
-    options = cell.dataset_identity.get("options", {})
+    given = cell.dataset_identity.get("options")
+    options = given if isinstance(given, dict) else {}
     card = replace(card, unit_note=card.unit_note or cell.budget.unit)
     lines = card_facts(card, record.label_names, options, RELEASE[card.release])
     facts = [(name, text if isinstance(text, str) else "; ".join(text)) for name, text in lines]

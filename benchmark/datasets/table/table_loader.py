@@ -20,17 +20,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from radpriv.benchmark.datasets.base import Card, datasets
 from radpriv.benchmark.datasets.io.streamed import Row, StreamedLoader
 from radpriv.benchmark.datasets.public_coins import hashed
 from radpriv.benchmark.datasets.table.table_files import Line, fault, read
 from radpriv.benchmark.registry import did_you_mean
+from radpriv.benchmark.store.dataset_card import Release
 from radpriv.benchmark.store.digests import file_sha256
 from radpriv.errors import DataError, SuiteError
 
-RELEASES = ("open", "aggregates", "nothing")
+RELEASES = get_args(Release)
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 SPLITS = {"train": "train", "test": "test", "validate": "validate", "validation": "validate"}
 NOT_SAID = "not said"
@@ -102,7 +103,7 @@ class TableLoader(StreamedLoader):
             CARD,
             title=self.title or f"table: {Path(self.file).name}",
             licence=self.licence or NOT_SAID,
-            release=self.release,
+            release=cast(Release, self.release),  # checked above
             labels_from=self.labels_from or NOT_SAID,
             known_errors=missing,
         )

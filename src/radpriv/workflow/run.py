@@ -76,8 +76,8 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     by_id = {p.job.cell.id: p.job for p in planned}
     target = Target(store, name, suite, request.data, by_id, cache=context.cache)
     attack_target(target, chosen, console, () if suite.attacks is None else None)
-    shown = choose(results_of(store, store.read_plan(name)), chosen)
-    outcome = report_of(store, name, False, shown)
+    results = choose(results_of(store, store.read_plan(name)), chosen)
+    outcome = report_of(store, name, False, results)
     outcome.failed = failed
     return outcome
 
