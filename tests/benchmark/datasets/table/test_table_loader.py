@@ -116,8 +116,11 @@ def test_a_release_policy_must_be_said(tmp_path: Path) -> None:
         ({"file": None}, "option 'file' is missing"),
         ({"text": None}, "option 'text' is missing"),
         ({"labels": []}, "option 'labels' is missing"),
-        ({"labels": "effusion"}, "option 'labels' = 'effusion': expected list"),
-        ({"labels": ["effusion", 3]}, "option 'labels': give names of columns"),
+        ({"labels": "effusion"}, "option 'labels' = 'effusion': expected a list of texts"),
+        (
+            {"labels": ["effusion", 3]},
+            "option 'labels' = ['effusion', 3]: expected a list of texts",
+        ),
         ({"file": "notes.xlsx"}, "'notes.xlsx': one of .csv, .csv.gz, .parquet"),
         ({"test_share": 1.0}, "option 'test_share' = 1: between 0 and 1"),
         ({"patient": "report"}, "column 'report' is named twice"),
