@@ -119,7 +119,7 @@ def test_a_release_policy_must_be_said(tmp_path: Path) -> None:
         ({"labels": "effusion"}, "option 'labels' = 'effusion': expected a list of texts"),
         (
             {"labels": ["effusion", 3]},
-            "option 'labels' = ['effusion', 3]: expected a list of texts",
+            "= ['effusion', 3]: expected a list of texts",
         ),
         ({"file": "notes.xlsx"}, "'notes.xlsx': one of .csv, .csv.gz, .parquet"),
         ({"test_share": 1.0}, "option 'test_share' = 1: between 0 and 1"),
