@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "datasets.md"
 
 
 @pytest.mark.skipif(not PAGE.is_file(), reason="docs/ is not beside these tests")
-def test_the_page_of_the_datasets_is_that_of_the_cards() -> None:
+def test_page_of_the_datasets_is_that_of_the_cards() -> None:
     fresh = markdown(all_cards())
     assert PAGE.read_text(encoding="utf-8") == fresh, "run: radpriv data cards > docs/datasets.md"
 
@@ -35,7 +35,9 @@ def test_every_registered_dataset_of_the_tree_has_its_section() -> None:
     assert sorted(c["name"] for c in all_cards()) == sorted(str(name) for name in found)
 
 
-def test_a_card_without_an_error_and_a_card_full_of_marks_are_both_one_line_each() -> None:
+def test_card_full_of_marks_keeps_to_one_line() -> None:
+    """A card without an error and a card full of marks are both one line each."""
+
     class Odd(Loader):
         """size: how many | at most."""
 
@@ -49,7 +51,9 @@ def test_a_card_without_an_error_and_a_card_full_of_marks_are_both_one_line_each
     assert "- Labels (2): a \\| b, \\*c\\*" in page
 
 
-def test_what_an_option_means_comes_from_the_docstring_of_its_class_or_of_the_one_above() -> None:
+def test_option_meanings_come_from_docstrings() -> None:
+    """What an option means comes from the docstring of its class or of the one above."""
+
     class Above:
         """size: how many, and text: of what.  seed: another seed.
 
@@ -75,7 +79,7 @@ def test_every_option_of_every_shipped_dataset_has_a_meaning() -> None:
     assert [entry for entry in found if not entry[2]] == []
 
 
-def test_a_plugins_card_stays_out_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugins_card_stays_out_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     before = all_cards()
 
     @datasets.register("of-a-plugin")

@@ -45,7 +45,8 @@ def test_every_trap_is_closed_by_a_test_that_exists() -> None:
         assert set(named) <= tests, f"trap {number}: {sorted(set(named) - tests)}"
 
 
-def test_file_names_of_tests_are_unique_so_that_a_name_finds_its_test() -> None:
+def test_file_names_of_tests_are_unique() -> None:
+    """File names of tests are unique, so that a name finds its test."""
     named = {test.split("::")[0] for tests in rows().values() for test in tests}
     for name in named:
         found = [p for p in TESTS.rglob("test_*.py") if f"/{p.as_posix()}".endswith(f"/{name}")]

@@ -226,9 +226,10 @@ def suite(write_suite: Callable[..., Path]) -> Callable[[str], Path]:
     return write
 
 
-def test_the_marker_is_in_the_cache_alone_after_run_attack_report_and_describe(
+def test_marker_is_in_the_cache_alone_after_every_verb(
     session: Session, suite: Callable[[str], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """After run, attack, report and describe the marker is in the cache alone."""
     caplog.set_level(logging.INFO)
     mine = plugin(session.root / "mine.py", TRAINS)
     named = [mine, "tfidf", "dp_bow"]
@@ -253,7 +254,7 @@ def test_the_marker_is_in_the_cache_alone_after_run_attack_report_and_describe(
     assert "Effusion" in session.printed and "120 reports of 60 patients" in session.printed
 
 
-def test_a_text_column_in_the_scores_is_found(
+def test_text_column_in_the_scores_is_found(
     session: Session, suite: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = record.test_table
@@ -271,9 +272,10 @@ def test_a_text_column_in_the_scores_is_found(
 
 
 @pytest.mark.parametrize("fault", ["repeated", "foreign", "ours"])
-def test_a_loader_that_breaks_in_the_middle_is_refused_without_its_words(
+def test_breaking_loader_is_refused_without_its_words(
     session: Session, suite: Callable[[str], Path], fault: str
 ) -> None:
+    """A loader that breaks in the middle is refused without its words."""
     mine = plugin(session.root / "mine.py", TRAINS)
     told = session("run", suite(f'fault = "{fault}"'), "--method", mine, code=2)
     assert "radpriv: " in told.err and "no cell finished" in told.err
@@ -284,9 +286,10 @@ def test_a_loader_that_breaks_in_the_middle_is_refused_without_its_words(
 
 
 @pytest.mark.parametrize("error", ["ValueError", "DataError"])
-def test_a_method_that_quotes_a_report_in_its_error_fails_without_the_quotation(
+def test_method_that_quotes_a_report_fails_unquoted(
     session: Session, suite: Callable[[str], Path], error: str
 ) -> None:
+    """A method that quotes a report in its error fails without the quotation."""
     mine = plugin(session.root / "mine.py", QUOTES.replace("RAISED", error))
     session("run", suite(""), "--method", mine, "--method", "prior", code=1)
     assert "failed" in session.printed and "1 cells did not finish" in session.printed
@@ -319,7 +322,7 @@ PLANTED: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_the_search_finds_the_marker_however_it_is_packed(tmp_path: Path, name: str) -> None:
+def test_search_finds_the_marker_however_it_is_packed(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "planted"
     folder.mkdir()
     PLANTED[name](folder / name)

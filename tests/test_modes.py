@@ -108,7 +108,7 @@ def run(radpriv: Any, write_suite: Callable[..., Path], tmp_path: Path) -> Run:
 
 
 @pytest.mark.parametrize("release", ["nothing", "aggregates"])
-def test_a_cell_of_gated_data_is_for_its_owner_alone(run: Run, umask: None, release: str) -> None:
+def test_cell_of_gated_data_is_for_its_owner_alone(run: Run, umask: None, release: str) -> None:
     ran = run(release)
     cells = [p for p in (ran.store / "cells").glob("*/*") if p.is_dir()]
     assert len(cells) >= 3 and {mode(c) for c in cells} == {0o700}
@@ -127,7 +127,7 @@ def test_a_cell_of_gated_data_is_for_its_owner_alone(run: Run, umask: None, rele
     assert shown == ({0o600} if release == "nothing" else {0o644})
 
 
-def test_a_place_in_the_cache_closes_the_cache_around_it(
+def test_place_in_the_cache_closes_the_cache_around_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: None
 ) -> None:
     monkeypatch.setenv("RADPRIV_CACHE", str(tmp_path / "above" / "cache"))
@@ -136,7 +136,7 @@ def test_a_place_in_the_cache_closes_the_cache_around_it(
     assert mode(tmp_path / "above") == 0o777  # not ours to close
 
 
-def test_the_cache_is_for_its_owner_alone(run: Run, umask: None) -> None:
+def test_cache_is_for_its_owner_alone(run: Run, umask: None) -> None:
     ran = run("nothing")
     places = [ran.cache, *(p for p in ran.cache.rglob("*") if p.is_dir())]
     assert ran.cache / "tables" in places and {mode(p) for p in places} == {0o700}
@@ -153,9 +153,8 @@ def test_open_data_is_written_by_the_umask(run: Run, umask: None) -> None:
 
 
 @pytest.mark.parametrize("release", ["nothing", "open"])
-def test_a_record_named_by_a_fault_of_gated_data_is_printed_and_not_kept(
-    run: Run, release: str
-) -> None:
+def test_record_named_by_a_gated_fault_is_not_kept(run: Run, release: str) -> None:
+    """A record named by a fault of gated data is printed and not kept."""
     ran = run(release, "twice = true", code=2)
     assert "study007" in ran.printed
     files = [p for part in ("plans", "attempts") for p in (ran.store / part).rglob("*.json")]

@@ -71,11 +71,11 @@ def changes(source: str, operator: str, **how: object) -> list[str]:
         ("swap-break-continue", "for t in a:\n    break", ["continue"]),
     ],
 )  # fmt: skip
-def test_an_operator_makes_its_faults(operator: str, source: str, expected: list[str]) -> None:
+def test_operator_makes_its_faults(operator: str, source: str, expected: list[str]) -> None:
     assert changes(source, operator) == expected
 
 
-def test_a_function_that_takes_a_path_loses_each_of_its_names() -> None:
+def test_function_that_takes_a_path_loses_each_of_its_names() -> None:
     takers = frozenset({"derive"})
     found = changes("x = derive(key, 'public', name)", "drop-argument", variadic=takers)
     assert found == ["x = derive(key, name)", "x = derive(key, 'public')"]
@@ -96,11 +96,13 @@ def test_a_function_that_takes_a_path_loses_each_of_its_names() -> None:
         "x: dict[str, int]",
     ],
 )
-def test_what_is_not_behaviour_is_no_place_for_a_mutant(source: str) -> None:
+def test_text_without_behaviour_is_no_place_for_a_mutant(source: str) -> None:
+    """What is not behaviour is no place for a mutant."""
     assert mutants("m", source) == []
 
 
-def test_a_setting_of_a_method_is_no_place_but_another_constant_is() -> None:
+def test_setting_of_a_method_is_no_place_for_a_mutant() -> None:
+    """A setting of a method is no place for a mutant, but another constant is."""
     source = "class A:\n    rate: float = 0.15\n    units = 3"
     assert changes(source, "scale-number") == ["rate: float = 0.3", "units = 6"]
     assert changes(source, "scale-number", settings=True) == ["units = 6"]
@@ -123,7 +125,8 @@ def test_equal_faults_of_one_function_are_numbered() -> None:
     assert len(set(found)) == 2 and found[1] == f"{found[0]}:2"
 
 
-def test_each_mutant_changes_the_module_in_one_place_and_leaves_its_tree_as_it_was() -> None:
+def test_mutant_changes_the_module_in_one_place() -> None:
+    """Each mutant changes the module in one place and leaves its tree as it was."""
     found = mutants("m", SOURCE)
     sources = [m.source() for m in found]
     assert len(set(sources)) == len(sources)
@@ -139,9 +142,8 @@ def every() -> list[Mutant]:
     return RADPRIV.all_mutants()
 
 
-def test_a_sample_covers_every_function_and_does_not_move_with_an_edit_elsewhere(
-    every: list[Mutant],
-) -> None:
+def test_sample_covers_every_function_and_stays_put(every: list[Mutant]) -> None:
+    """A sample covers every function and does not move with an edit elsewhere."""
     chosen = drawn(every, 300, 0)
     functions = {(m.module, m.function) for m in every}
     assert len(functions) > 100 and len(every) > 1000
@@ -164,9 +166,7 @@ def test_every_equivalent_mutant_exists_and_is_argued(every: list[Mutant]) -> No
         ('id = "m:f:gone:00"', "a reason of some words"),
     ],
 )
-def test_a_stale_or_unargued_equivalent_is_refused(
-    tmp_path: Path, entry: str, sentence: str
-) -> None:
+def test_stale_or_unargued_equivalent_is_refused(tmp_path: Path, entry: str, sentence: str) -> None:
     (tmp_path / "equivalent.toml").write_text(f"[[equivalent]]\n{entry}\n")
     with pytest.raises(Refused, match=sentence):
         equivalents(tmp_path / "equivalent.toml", mutants("m", SOURCE))
@@ -214,9 +214,8 @@ def toy_mutants(root: Path) -> list[Mutant]:
     return Project(root, {"toy": "src"}, ("src/*.py",), ("tests",)).all_mutants()
 
 
-def test_tests_kill_what_they_notice_and_only_that_and_a_second_call_runs_survivors_alone(
-    toy: Path,
-) -> None:
+def test_tests_kill_only_what_they_notice(toy: Path) -> None:
+    """Tests kill what they notice and only that, and a second call runs survivors alone."""
     done = mutate(toy, "--all", "--report", str(toy / "page.md"))
     assert done.returncode == 1, done.stdout + done.stderr
     lines = {line.split()[4]: line for line in done.stdout.splitlines() if line.startswith("[")}
@@ -237,7 +236,8 @@ def test_tests_kill_what_they_notice_and_only_that_and_a_second_call_runs_surviv
     assert f"{survivors} to run" in again.stdout and "100.0%" in again.stdout
 
 
-def test_an_equivalent_mutant_leaves_the_score_and_a_false_argument_fails(toy: Path) -> None:
+def test_equivalent_mutant_leaves_the_score(toy: Path) -> None:
+    """An equivalent mutant leaves the score, and a false argument fails."""
     found = toy_mutants(toy)
     names = [m.id for m in found if m.function == "unused"]
     entry = '[[equivalent]]\nid = "{}"\nreason = "nobody calls this function"\n'
@@ -250,7 +250,8 @@ def test_an_equivalent_mutant_leaves_the_score_and_a_false_argument_fails(toy: P
     assert wrong.returncode == 1 and "argued equivalent, but killed:" in wrong.stdout
 
 
-def test_a_test_that_no_longer_ends_is_stopped_and_counts_as_killed(toy: Path) -> None:
+def test_endless_test_is_stopped_and_counts_as_killed(toy: Path) -> None:
+    """A test that no longer ends is stopped and counts as killed."""
     loop = "def down(n):\n    while n > 0:\n        n -= 1\n    return n\n"
     (toy / "src/sums.py").write_text(TOY + "\n\n" + loop)
     with (toy / "tests/test_sums.py").open("a") as file:
@@ -266,8 +267,11 @@ def test_nothing_is_measured_where_a_test_fails_without_mutation(toy: Path) -> N
     assert refused.returncode == 2 and "without any mutation the test run fails" in refused.stderr
 
 
-def test_a_test_that_fails_alone_without_mutation_kills_nothing_and_is_told(toy: Path) -> None:
-    """One that leans on another that went before."""
+def test_lone_failing_test_kills_nothing_and_is_told(toy: Path) -> None:
+    """A test that fails alone without mutation kills nothing and is told.
+
+    One that leans on another that went before.
+    """
     with (toy / "tests/test_sums.py").open("a") as file:
         file.write("\n\ndef test_z_sets():\n    sums.total.seen = sums.total([])\n")
         file.write("\n\ndef test_z_uses():\n    sums.unused(0)\n    assert sums.total.seen == 0\n")
@@ -309,5 +313,5 @@ def test_only_tests_that_call_a_function_meet_its_mutants(toy: Path) -> None:
         ("<lambda>", "<module>"),
     ],
 )
-def test_a_called_function_has_the_name_of_its_mutants(qualname: str, name: str) -> None:
+def test_called_function_has_the_name_of_its_mutants(qualname: str, name: str) -> None:
     assert plain(qualname) == name

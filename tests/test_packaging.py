@@ -77,9 +77,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
         yield archive
 
 
-def test_the_wheel_installs_one_name_and_exactly_the_files_of_the_tree(
-    wheel: zipfile.ZipFile,
-) -> None:
+def test_wheel_installs_exactly_the_files_of_the_tree(wheel: zipfile.ZipFile) -> None:
+    """The wheel installs one name and exactly the files of the tree."""
     packed = {n: wheel.read(n) for n in wheel.namelist() if ".dist-info/" not in n}
     assert {name.split("/")[0] for name in packed} == {"radpriv"}
     expected = tree()
@@ -90,9 +89,8 @@ def test_the_wheel_installs_one_name_and_exactly_the_files_of_the_tree(
     assert packed == expected
 
 
-def test_the_wheel_carries_the_licence_and_every_declared_entry_point(
-    wheel: zipfile.ZipFile,
-) -> None:
+def test_wheel_carries_licence_and_entry_points(wheel: zipfile.ZipFile) -> None:
+    """The wheel carries the licence and every declared entry point."""
     (info,) = {n.split("/")[0] for n in wheel.namelist() if ".dist-info/" in n}
     licence = wheel.read(f"{info}/licenses/LICENSE").decode()
     assert "Apache License" in licence and "END OF TERMS AND CONDITIONS" in licence
@@ -113,7 +111,7 @@ def test_every_declared_entry_point_names_a_module_of_the_tree() -> None:
     assert [n for n in names if not {f"{n}.py", f"{n}/__init__.py"} & known.keys()] == []
 
 
-def test_the_installed_package_is_the_tree_and_no_older_build() -> None:
+def test_installed_package_is_the_tree_and_no_older_build() -> None:
     installed = Path(str(distribution("radpriv").locate_file("radpriv")))
     if not installed.is_dir():
         pytest.skip("radpriv is installed editable: the tree is the package")
@@ -125,7 +123,8 @@ def test_the_installed_package_is_the_tree_and_no_older_build() -> None:
     assert found == tree(), "install again: python -m pip install --force-reinstall --no-deps ."
 
 
-def test_the_lock_pins_every_requirement_to_a_version_that_is_allowed() -> None:
+def test_lock_pins_every_requirement_to_an_allowed_version() -> None:
+    """The lock pins every requirement to a version that is allowed."""
     pinned = pins()
     assert pinned["torch"] == "2.13.0"
     for line in [*PROJECT["dependencies"], *EXTRAS["offline"], *EXTRAS["dev"]]:
@@ -155,7 +154,7 @@ def closure(requirements: list[str]) -> set[str]:
     return set(seen)
 
 
-def test_the_lock_covers_every_transitive_requirement() -> None:
+def test_lock_covers_every_transitive_requirement() -> None:
     needed = closure([*PROJECT["dependencies"], *EXTRAS["offline"], *EXTRAS["dev"]])
     assert {"tokenizers", "sympy", "sentence-transformers", "pluggy"} <= needed
     missing = {name for name in needed - set(pins()) if not CUDA_ONLY.match(name)}

@@ -180,9 +180,8 @@ def finished(
 KINDS = {"key", "coins", "records", "loss", "share_clipped", "logits", "score"}
 
 
-def test_nothing_outside_private_holds_a_key_a_coin_or_a_members_score_and_leaks_are_found(
-    finished: Run,
-) -> None:
+def test_keys_coins_and_scores_stay_in_private(finished: Run) -> None:
+    """Nothing outside private/ holds a key, a coin or a member's score, and leaks are found."""
     secrets, roots = finished.secrets, [finished.store, finished.cache]
     assert {c.record.cell.method for c in finished.cells} >= {"dp_bow", "dp_linear_probe"}
     assert {c.record.cell.noise_mode for c in finished.cells} == {"secret"}

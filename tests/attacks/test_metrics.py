@@ -35,7 +35,7 @@ def test_auc_is_the_share_of_pairs_won_with_ties_as_half(data: Data) -> None:
 
 
 @given(tied_data())
-def test_the_area_under_the_roc_points_is_the_auc(data: Data) -> None:
+def test_area_under_the_roc_points_is_the_auc(data: Data) -> None:
     fpr, tpr = metrics.roc(*data)
     assert (fpr[0], tpr[0], fpr[-1], tpr[-1]) == (0.0, 0.0, 1.0, 1.0)
     assert (np.diff(fpr) >= 0).all() and (np.diff(tpr) >= 0).all()
@@ -43,9 +43,8 @@ def test_the_area_under_the_roc_points_is_the_auc(data: Data) -> None:
 
 
 @given(tied_data(), st.sampled_from([0.0, 0.01, 0.05, 0.25, 0.5, 1.0]))
-def test_tpr_at_fpr_is_the_best_threshold_that_keeps_within_the_false_alarms(
-    data: Data, rate: float
-) -> None:
+def test_tpr_at_fpr_is_that_of_the_best_threshold(data: Data, rate: float) -> None:
+    """TPR at FPR is that of the best threshold that keeps within the false alarms."""
     scores, member = data
     best = 0.0
     for threshold in [*scores, math.inf]:
@@ -56,7 +55,7 @@ def test_tpr_at_fpr_is_the_best_threshold_that_keeps_within_the_false_alarms(
 
 
 @given(tied_data())
-def test_a_monotone_change_of_scale_changes_nothing(data: Data) -> None:
+def test_monotone_change_of_scale_changes_nothing(data: Data) -> None:
     scores, member = data
     for rate in (0.0, 0.05, 0.3):
         assert metrics.tpr_at_fpr(np.exp(scores), member, rate) == metrics.tpr_at_fpr(
@@ -67,12 +66,13 @@ def test_a_monotone_change_of_scale_changes_nothing(data: Data) -> None:
 
 
 @given(tied_data())
-def test_a_flipped_sign_is_seen_as_one_minus_the_auc(data: Data) -> None:
+def test_flipped_sign_is_seen_as_one_minus_the_auc(data: Data) -> None:
     scores, member = data
     assert metrics.auc(-scores, member) == pytest.approx(1 - metrics.auc(scores, member), abs=1e-12)
 
 
-def test_tpr_is_zero_and_not_nan_where_the_best_score_is_a_non_members() -> None:
+def test_tpr_is_zero_where_a_non_member_scores_best() -> None:
+    """TPR is zero and not NaN where the best score is a non-member's."""
     scores = np.concatenate([np.arange(500.0), np.arange(500.0) - 0.5])
     member = np.arange(1000) < 500
     scores[999] = 1e6
@@ -84,7 +84,8 @@ def test_tpr_is_zero_and_not_nan_where_the_best_score_is_a_non_members() -> None
     assert metrics.resolvable(500, 0.05)
 
 
-def test_perfect_separation_is_one_everywhere_and_its_interval_is_not_a_point() -> None:
+def test_perfect_separation_is_one_with_an_interval() -> None:
+    """Perfect separation is one everywhere, and its interval is not a point."""
     scores, member = np.arange(1000.0), np.arange(1000) >= 500
     assert metrics.tpr_at_fpr(scores, member, 0.0) == 1.0
     assert metrics.advantage(scores, member) == 1.0
@@ -96,13 +97,14 @@ def test_perfect_separation_is_one_everywhere_and_its_interval_is_not_a_point() 
     assert flipped.high == pytest.approx(1 - 0.025 ** (1 / 500))
 
 
-def test_a_score_that_ties_all_is_a_half_and_catches_nobody() -> None:
+def test_score_that_ties_all_is_a_half_and_catches_nobody() -> None:
     member = np.arange(400) % 2 == 0
     assert metrics.auc(np.zeros(400), member) == 0.5
     assert metrics.tpr_at_fpr(np.zeros(400), member, 0.05) == 0.0
 
 
-def test_the_correctness_gap_alone_gives_the_auc_that_arithmetic_says() -> None:
+def test_correctness_gap_gives_the_auc_of_arithmetic() -> None:
+    """The correctness gap alone gives the AUC that arithmetic says."""
     correct = np.concatenate([np.arange(1000) < 996, np.arange(2000) < 1107]).astype(float)
     member = np.arange(3000) < 1000
     assert metrics.auc(correct, member) == pytest.approx((0.996 - 0.5535) / 2 + 0.5, abs=1e-12)
@@ -148,7 +150,8 @@ def test_influences_equal_delongs_variance_written_as_a_loop() -> None:
     assert np.sum(metrics.auc_influence(scores, member) ** 2) == pytest.approx(variance, rel=1e-12)
 
 
-def test_a_class_of_one_record_has_no_interval_but_the_whole_range() -> None:
+def test_class_of_one_record_has_the_whole_range() -> None:
+    """A class of one record has no interval but the whole range."""
     area = metrics.auc_interval(np.array([2.0, 1.0, 3.0]), np.array([True, False, False]))
     assert (area.value, area.low, area.high) == (0.5, 0.0, 1.0)
 
@@ -171,7 +174,8 @@ def test_scores_that_mean_nothing_are_refused_with_a_sentence(
             function(scores, member)
 
 
-def test_a_rate_that_is_no_rate_is_refused() -> None:
+def test_rate_outside_its_range_is_refused() -> None:
+    """A rate outside [0, 1] is refused."""
     for rate in (-0.1, 1.5, math.nan):
         with pytest.raises(AttackError, match="between 0 and 1"):
             metrics.tpr_at_fpr([0.0, 1.0], [True, False], rate)

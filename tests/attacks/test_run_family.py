@@ -78,7 +78,7 @@ def half_width_99(row: SeedRow) -> float:
     return NormalDist().inv_cdf(0.995) * ((n1 + n0 + 1) / (12 * n1 * n0)) ** 0.5
 
 
-def test_a_model_that_never_saw_the_coins_shows_no_leakage(family: list[CellFiles]) -> None:
+def test_model_that_never_saw_the_coins_shows_no_leakage(family: list[CellFiles]) -> None:
     result, _ = attack_family("loss", {}, family, "f")
     assert [(r.seed, r.role) for r in result.rows] == [
         (s, role) for s in range(3) for role in ("attack", "null", "known")
@@ -101,7 +101,7 @@ def test_a_model_that_never_saw_the_coins_shows_no_leakage(family: list[CellFile
         assert summary.auc.low < expected < summary.auc.high and summary.k == 3
 
 
-def test_the_positive_control_leaks_and_its_null_row_does_not(control: list[CellFiles]) -> None:
+def test_positive_control_leaks_and_its_null_row_does_not(control: list[CellFiles]) -> None:
     result, _ = attack_family("loss", {}, control, "f")
     assert result.role == "control" and set(result.summary) == {"control", "null"}
     for row in result.rows:
@@ -112,9 +112,7 @@ def test_the_positive_control_leaks_and_its_null_row_does_not(control: list[Cell
     assert result.summary["control"].auc.low > 0.9
 
 
-def test_a_flipped_sign_is_found_on_the_control(
-    control: list[CellFiles], extra: list[View]
-) -> None:
+def test_flipped_sign_is_found_on_the_control(control: list[CellFiles], extra: list[View]) -> None:
     right, _ = attack_family("loss", {}, control, "f")
     wrong, _ = attack_family("flipped", {}, control, "f")
     wrong_auc = wrong.summary["control"].auc
@@ -124,9 +122,10 @@ def test_a_flipped_sign_is_found_on_the_control(
     assert audit is not None and audit.one_run.epsilon == 0.0
 
 
-def test_an_attack_that_reads_one_column_misses_what_the_control_must_show(
+def test_attack_on_one_column_misses_the_control(
     control: list[CellFiles], extra: list[View]
 ) -> None:
+    """An attack that reads one column misses what the control must show."""
     wrong, _ = attack_family("first-column", {}, control, "f")
     assert wrong.summary["control"].auc.value < 0.721  # what the correctness gap alone gives
 
@@ -148,7 +147,7 @@ def test_tpr_is_left_out_where_non_members_are_too_few(family: list[CellFiles]) 
         assert row.tpr_at_fpr["0.01"] is None and rate is not None and 0 <= rate <= 1
 
 
-def test_a_private_cell_is_audited_at_the_delta_of_its_budget(
+def test_private_cell_is_audited_at_the_delta_of_its_budget(
     write_cell: WriteCell, untrained: Seeds
 ) -> None:
     cell = CellFiles.open(write_cell(0, *untrained[0]))
@@ -158,16 +157,17 @@ def test_a_private_cell_is_audited_at_the_delta_of_its_budget(
     assert {(r.delta, r.delta_source) for r in result.rows} == {(1e-6, "budget")}
 
 
-def test_a_non_private_cell_gets_the_default_delta_and_says_so(control: list[CellFiles]) -> None:
+def test_non_private_cell_gets_the_default_delta_and_says_so(control: list[CellFiles]) -> None:
     result, _ = attack_family("loss", {}, control, "f")
     assert {(r.delta, r.delta_source) for r in result.rows} == {
         (1e-5, "default_delta(n_public)")  # n_public = 3,000: 1/30,000, rounded down
     }
 
 
-def test_each_target_sees_the_other_seeds_with_flags_and_itself_without(
+def test_target_sees_other_seeds_with_flags_not_its_own(
     family: list[CellFiles], untrained: Seeds, extra: list[View]
 ) -> None:
+    """Each target sees the other seeds with flags, and itself without."""
     attack_family("spy", {}, family, "f")
     whole, by_label = extra[:3], extra[3:]
     assert [[r.seed for r in view.references] for view in whole] == [[1, 2], [0, 2], [0, 1]]
@@ -181,7 +181,7 @@ def test_each_target_sees_the_other_seeds_with_flags_and_itself_without(
             assert not np.array_equal(other.member, untrained[seed][2])
 
 
-def test_the_id_changes_with_all_that_decides_the_result(
+def test_id_changes_with_all_that_decides_the_result(
     family: list[CellFiles], extra: list[View], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = {attack_id("spy", {}, "f", family)}
@@ -198,9 +198,10 @@ def test_the_id_changes_with_all_that_decides_the_result(
     assert attack_id("loss", {}, "f", family).startswith("loss.toy.minilm.dp_lora.eps1.k3-")
 
 
-def test_what_is_written_is_deterministic_and_keeps_scores_in_private(
+def test_written_result_is_deterministic_scores_in_private(
     family: list[CellFiles], tmp_path: Path
 ) -> None:
+    """What is written is deterministic and keeps scores in private/."""
     texts = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -225,9 +226,10 @@ def test_what_is_written_is_deterministic_and_keeps_scores_in_private(
     assert area == next(r.auc.value for r in found.rows if r.seed == 1)
 
 
-def test_a_run_whose_logits_are_not_finite_is_refused_with_the_count(
+def test_logits_that_are_not_finite_are_refused_by_count(
     write_cell: WriteCell, untrained: Seeds
 ) -> None:
+    """A run whose logits are not finite is refused with the count."""
     logits, labels, member = untrained[0]
     broken = logits.copy()
     broken[:7] = np.nan
@@ -272,7 +274,7 @@ def test_coins_per_patient_make_patients_the_candidates(write_cell: WriteCell) -
     assert summary.auc.value > alone.value + 0.05  # five reports say more
 
 
-def test_a_patient_who_is_a_member_in_part_is_refused(write_cell: WriteCell) -> None:
+def test_patient_who_is_a_member_in_part_is_refused(write_cell: WriteCell) -> None:
     member = np.repeat(np.arange(120) % 2 == 0, 5)
     member[0] = False
     with pytest.raises(AttackError, match="a member in part"):

@@ -10,9 +10,8 @@ from radpriv.attacks import run_plan
 from radpriv.errors import AttackError
 
 
-def test_one_reason_is_said_once_and_every_attack_it_stops_is_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_reason_is_said_once_with_every_attack_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reason is said once, and every attack it stops is named."""
     labels = {f"f{i}": run_plan.Family(label=f"method{i}") for i in range(3)}
 
     def refuse(store: Any, name: str, how: Any, family: run_plan.Family, origins: Any) -> Any:

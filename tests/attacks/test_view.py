@@ -55,7 +55,7 @@ def test_no_flag_of_the_target_is_anywhere_in_its_view() -> None:
     assert "True" not in repr(make_view())
 
 
-def test_an_attack_cannot_change_what_the_next_one_sees() -> None:
+def test_attack_cannot_change_what_the_next_one_sees() -> None:
     view = make_view()
     with pytest.raises(ValueError, match="read-only"):
         view.logits[0, 0] = 1.0
@@ -88,7 +88,7 @@ def test_columns_of_unequal_length_are_refused() -> None:
         replace(view.references[0], member=np.zeros(M))
 
 
-def test_the_scorer_joins_flags_to_a_good_answer_as_float64() -> None:
+def test_scorer_joins_flags_to_a_good_answer_as_float64() -> None:
     scores, member = Scorer(MEMBER).join("mine", np.arange(M, dtype=np.float32))
     assert scores.dtype == np.float64 and scores.tolist() == [0, 1, 2, 3, 4, 5]
     assert np.array_equal(member, MEMBER)
@@ -105,9 +105,8 @@ def test_the_scorer_joins_flags_to_a_good_answer_as_float64() -> None:
         (np.array([0, np.nan, 0, np.inf, 0, 0]), "2 of 6 scores are not finite"),
     ],
 )
-def test_the_scorer_refuses_a_malformed_answer_by_the_attacks_name(
-    answer: object, words: str
-) -> None:
+def test_scorer_refuses_a_malformed_answer_by_name(answer: object, words: str) -> None:
+    """The scorer refuses a malformed answer by the attack's name."""
     with pytest.raises(AttackError, match=words) as caught:
         Scorer(MEMBER).join("mine", answer)
     assert "'mine'" in str(caught.value)

@@ -38,7 +38,8 @@ SHIPPED: dict[str, Method] = {
 Fit = Callable[..., tuple[Any, Run, PrivateRecords, Universe]]
 
 
-def test_every_shipped_method_is_registered_and_says_whether_it_is_private() -> None:
+def test_shipped_methods_are_registered_private_or_not() -> None:
+    """Every shipped method is registered and says whether it is private."""
     assert set(SHIPPED) <= set(methods.names())
     for name, method in SHIPPED.items():
         assert isinstance(method, methods.get(name))
@@ -50,7 +51,7 @@ def test_every_shipped_method_is_registered_and_says_whether_it_is_private() -> 
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
-def test_a_method_stays_in_the_waist_exactly_if_it_is_private(name: str, fit: Fit) -> None:
+def test_method_stays_in_the_waist_exactly_if_it_is_private(name: str, fit: Fit) -> None:
     method = SHIPPED[name]
     _, run, train, _ = fit(method)
     assert train.left_waist == (not method.private)
@@ -62,9 +63,10 @@ def test_a_method_stays_in_the_waist_exactly_if_it_is_private(name: str, fit: Fi
 
 
 @pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"prior"}))
-def test_a_method_learns_what_one_word_tells_where_noise_is_small(
+def test_method_learns_one_word_under_small_noise(
     name: str, fit: Fit, simple: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A method learns what one word tells where noise is small."""
     monkeypatch.setattr(calibration, "calibrate", lambda *_: 0.01)
     fitted, *_ = fit(SHIPPED[name])
     logits = fitted.logits(simple.texts)
@@ -79,9 +81,8 @@ def test_a_method_learns_what_one_word_tells_where_noise_is_small(
     assert (logits[:, 1] < 0).mean() > 0.9
 
 
-def test_the_prior_is_the_smoothed_log_odds_of_the_observed_members(
-    fit: Fit,
-) -> None:
+def test_prior_is_the_smoothed_log_odds_of_members(fit: Fit) -> None:
+    """The prior is the smoothed log-odds of the observed members."""
     fitted, _, _, universe = fit(Prior())
     y = universe.y[universe.member]
     expected = []
@@ -92,14 +93,16 @@ def test_the_prior_is_the_smoothed_log_odds_of_the_observed_members(
     np.testing.assert_allclose(fitted.logits(["x", "y"]), [expected] * 2, rtol=1e-6)
 
 
-def test_expected_passes_count_what_is_stepped_through_an_encoder() -> None:
+def test_record_passes_count_steps_through_an_encoder() -> None:
+    """Expected passes count what is stepped through an encoder."""
     assert DPLoRA(rate=0.1, steps=25).record_passes(2400) == pytest.approx(6000)
     assert LoRA(batch=32, steps=187).record_passes(10**6) == 32 * 187
     for name in ("dp_linear_probe", "linear_probe", "dp_bow", "tfidf", "prior"):
         assert SHIPPED[name].record_passes(2400) == 0
 
 
-def test_a_limited_method_has_at_most_twenty_steps_and_else_the_same_parameters() -> None:
+def test_limited_method_has_twenty_steps_at_most() -> None:
+    """A limited method has at most twenty steps, and else the same parameters."""
     for method in SHIPPED.values():
         small = method.limited()
         assert getattr(small, "steps", 0) <= 20
@@ -128,10 +131,13 @@ def test_dp_lora_and_lora_start_from_one_initialisation(
     assert all(torch.equal(starts[0][n], starts[1][n]) for n in starts[0])
 
 
-def test_lora_inside_one_autocast_region_steps_with_the_weights_as_they_are(
+def test_lora_in_one_autocast_region_steps_with_fresh_weights(
     fit: Fit, simple: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Autocast keeps copies of the weights while its region is open; without copies none is old."""
+    """LoRA inside one autocast region steps with the weights as they are.
+
+    Autocast keeps copies of the weights while its region is open; without copies none is old.
+    """
 
     def fitted(copies: bool) -> np.ndarray:
         with torch.autocast("cpu", torch.bfloat16, cache_enabled=copies):
@@ -144,9 +150,8 @@ def test_lora_inside_one_autocast_region_steps_with_the_weights_as_they_are(
     assert not np.array_equal(fitted(copies=True), fresh)
 
 
-def test_the_head_has_a_step_size_of_its_own_and_every_trained_tensor_has_one(
-    tiny_bert: Encoder,
-) -> None:
+def test_head_has_a_step_size_of_its_own(tiny_bert: Encoder) -> None:
+    """The head has a step size of its own, and every trained tensor has one."""
     from radpriv.benchmark.methods.classifier import Lora, build_classifier
 
     model, _ = build_classifier(tiny_bert, 2, Lora(2, 2.0, 1, True), 32, torch.Generator())
@@ -170,7 +175,7 @@ def test_logistic_regression_skips_what_was_not_observed() -> None:
     np.testing.assert_allclose(part[1], whole[1])
 
 
-def test_a_label_of_one_class_gets_its_smoothed_log_odds() -> None:
+def test_label_of_one_class_gets_its_smoothed_log_odds() -> None:
     x = np.eye(4)
     y = np.array([[0, 1, np.nan]] * 4, np.float32)
     weight, bias = logistic_regression(x, y, 1.0)
@@ -178,7 +183,8 @@ def test_a_label_of_one_class_gets_its_smoothed_log_odds() -> None:
     np.testing.assert_allclose(bias, [math.log(0.5 / 4.5), math.log(4.5 / 0.5), 0.0])
 
 
-def test_the_saved_weight_of_a_scaled_linear_model_takes_unscaled_features() -> None:
+def test_saved_weight_of_a_scaled_model_takes_raw_features() -> None:
+    """The saved weight of a scaled linear model takes unscaled features."""
     model = LinearModel(4, 2, scale=0.25)
     with torch.no_grad():
         model.head.weight.normal_(generator=torch.Generator().manual_seed(0))

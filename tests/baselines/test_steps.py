@@ -49,7 +49,7 @@ def rates(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], list[list[f
     ],
     ids=["dp_linear_probe", "dp_bow", "dp_lora"],
 )
-def test_the_step_size_falls_in_a_line_from_lr(
+def test_step_size_falls_in_a_line_from_lr(
     method: Method, module: ModuleType, sizes: set[float], fit: Any, rates: Any
 ) -> None:
     seen = rates(module)
@@ -59,15 +59,17 @@ def test_the_step_size_falls_in_a_line_from_lr(
         assert set(found) == {size * (1 - t / STEPS) for size in sizes}
 
 
-def test_the_first_step_of_the_probe_moves_every_weight_by_lr_in_scaled_features(
-    fit: Any, tiny_bert: Encoder
-) -> None:
-    """Adam's first step is lr in every coordinate; pooled features are scaled by 1/√hidden."""
+def test_first_step_of_the_probe_moves_weights_by_lr(fit: Any, tiny_bert: Encoder) -> None:
+    """The first step of the probe moves every weight by lr in scaled features.
+
+    Adam's first step is lr in every coordinate; pooled features are scaled by 1/√hidden.
+    """
     fitted, *_ = fit(DPLinearProbe(solver="sgd", steps=1, lr=0.25, max_length=32))
     expected = 0.25 / math.sqrt(tiny_bert.hidden_size)
     assert np.allclose(np.abs(fitted.weight), expected, rtol=1e-3)
 
 
-def test_an_adapter_that_cannot_be_made_is_refused_when_the_method_is() -> None:
+def test_impossible_adapter_is_refused_with_the_method() -> None:
+    """An adapter that cannot be made is refused when the method is made."""
     with pytest.raises(EncoderError, match="targets"):
         DPLoRA(targets="every_second")

@@ -263,17 +263,19 @@ def killed_at(
 
 
 @needs_proc
-def test_a_run_killed_in_a_parquet_write_a_rename_and_an_attack_ends_as_if_never_killed(
+def test_run_killed_at_quick_places_ends_as_if_never_killed(
     tmp_path: Path, suite: Path, fork_server: ForkServer
 ) -> None:
+    """A run killed in a Parquet write, a rename and an attack ends as if never killed."""
     killed_at(QUICK, tmp_path, suite, fork_server)
 
 
 @needs_proc
 @pytest.mark.slow
-def test_a_run_killed_at_each_kind_of_place_ends_as_if_never_killed(
+def test_run_killed_everywhere_ends_as_if_never_killed(
     tmp_path: Path, suite: Path, fork_server: ForkServer
 ) -> None:
+    """A run killed at each kind of place ends as if never killed."""
     killed_at(EVERYWHERE, tmp_path, suite, fork_server)
 
 
@@ -297,9 +299,8 @@ def seconds_to_plan(trial: Trial, begun: float, process: subprocess.Popen[bytes]
 
 
 @pytest.mark.slow
-def test_runs_killed_ten_times_at_random_moments_end_as_if_never_killed(
-    tmp_path: Path, suite: Path
-) -> None:
+def test_runs_killed_at_random_end_as_if_never_killed(tmp_path: Path, suite: Path) -> None:
+    """Runs killed ten times at random moments end as if never killed."""
     reference = trial_in(tmp_path / "whole", suite)
     begun = time.monotonic()
     process = start(reference)

@@ -263,9 +263,8 @@ PLACES = (("append", 9), ("atomic_write", 2), ("_write_scores", 1))
 
 
 @pytest.mark.parametrize("noise", ["replayable", "secret"])
-def test_a_cell_killed_after_a_line_in_a_checkpoint_and_at_its_scores_ends_as_if_never_killed(
-    noise: str, tmp_path: Path, runs: Runs
-) -> None:
+def test_killed_cell_ends_as_if_never_killed(noise: str, tmp_path: Path, runs: Runs) -> None:
+    """A cell killed after a line, in a checkpoint and at its scores ends as if never killed."""
     folder = tmp_path / "cell"
     for place in PLACES:
         assert runs(Order(str(folder), noise, place))[0] == -signal.SIGKILL, place
@@ -274,7 +273,7 @@ def test_a_cell_killed_after_a_line_in_a_checkpoint_and_at_its_scores_ends_as_if
     assert seen.again and len(seen.keys) <= 1 + len(list((folder / "store").glob("attempts/*/*/*")))
 
 
-def test_a_cell_killed_as_it_is_sealed_begins_anew(tmp_path: Path, runs: Runs) -> None:
+def test_cell_killed_as_it_is_sealed_begins_anew(tmp_path: Path, runs: Runs) -> None:
     folder = tmp_path / "cell"
     assert runs(Order(str(folder), "secret", ("_seal", 1)))[0] == -signal.SIGKILL
     assert runs(Order(str(folder), "secret"))[0] == 0
@@ -282,10 +281,13 @@ def test_a_cell_killed_as_it_is_sealed_begins_anew(tmp_path: Path, runs: Runs) -
 
 
 @pytest.mark.parametrize("unchecked", [False, True])
-def test_a_method_that_is_another_in_each_process_shows_two_values_only_without_the_check(
+def test_drifting_method_shows_two_values_if_unchecked(
     unchecked: bool, tmp_path: Path, runs: Runs
 ) -> None:
-    """Seen to be found: with the ledger's comparison switched off a draw is used twice."""
+    """A method that is another in each process shows two values only without the check.
+
+    Seen to be found: with the ledger's comparison switched off a draw is used twice.
+    """
     folder = tmp_path / "cell"
     order = Order(str(folder), "secret", drifts=True, unchecked=unchecked)
     assert runs(replace(order, place=("append", 20)))[0] == -signal.SIGKILL
@@ -296,9 +298,8 @@ def test_a_method_that_is_another_in_each_process_shows_two_values_only_without_
 
 
 @pytest.mark.slow
-def test_a_cell_killed_thirty_times_at_random_moments_uses_no_draw_for_two_values(
-    tmp_path: Path, runs: Runs
-) -> None:
+def test_cell_killed_at_random_uses_no_draw_for_two_values(tmp_path: Path, runs: Runs) -> None:
+    """A cell killed thirty times at random moments uses no draw for two values."""
     draw, kills, cells, keys, again = random.Random(30), 0, 0, 0, 0
     _, lasts = runs(Order(str(tmp_path / "first"), pause=0.02))
     while kills < 30:

@@ -94,14 +94,16 @@ def written(attacked: Path) -> Report:
     return write_report(attacked, "demo")
 
 
-def test_the_metric_is_a_number_at_every_rate() -> None:
+def test_metric_is_a_number_at_every_rate() -> None:
     for rate in (0.0, 1e-6, 0.001, 0.01, 0.05, 1.0):
         worst, perfect = (metrics.tpr_at_fpr(*case(m), rate) for m in (WORST, PERFECT))
         assert math.isfinite(worst) and perfect == 1.0
         assert (worst == 0.0) == (rate < 1 / N)
 
 
-def test_a_result_holds_no_nan_and_says_which_rates_cannot_be_resolved(attacked: Path) -> None:
+def test_result_holds_no_nan_and_names_unresolved_rates(attacked: Path) -> None:
+    """A result holds no NaN and says which rates cannot be resolved."""
+
     def refused(text: str) -> None:
         raise AssertionError(f"{text} in a result")
 
@@ -120,9 +122,8 @@ def test_a_result_holds_no_nan_and_says_which_rates_cannot_be_resolved(attacked:
         assert of_seed["0.05"] == seen.value  # one model
 
 
-def test_every_form_of_the_table_prints_not_resolvable_at_1_and_at_a_tenth_of_a_percent(
-    written: Report,
-) -> None:
+def test_table_prints_not_resolvable_at_low_rates(written: Report) -> None:
+    """Every form of the table prints "not resolvable" at 1% and at 0.1%."""
     table = written.datasets[0].tables["leakage:loss"]
     at = [table.columns.index(f"TPR at {rate} FPR") for rate in ("5%", "1%", "0.1%")]
     attacks = [r for r in table.rows if r[0].text.startswith((WORST, PERFECT))]
@@ -144,9 +145,8 @@ def test_every_form_of_the_table_prints_not_resolvable_at_1_and_at_a_tenth_of_a_
     assert not re.search(r"\bnan\b", (written.folder / "leakage.csv").read_text())
 
 
-def test_the_log_log_figure_has_its_bands_and_starts_at_its_stated_floor(
-    attacked: Path, written: Report
-) -> None:
+def test_log_log_figure_has_bands_and_its_stated_floor(attacked: Path, written: Report) -> None:
+    """The log-log figure has its bands and starts at its stated floor."""
     lines = roc_lines(load(attacked, "demo"), "openi")
     by_name = {line.name: line for line in lines}
     worst, perfect = by_name[f"{WORST}, no DP"], by_name[f"{PERFECT}, no DP"]

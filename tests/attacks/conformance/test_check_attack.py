@@ -41,7 +41,7 @@ QUICK = ("loss", "reference", "reference_untuned", "lira", "lira_offline", "rmia
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_the_attacks_on_scores_pass(name: str) -> None:
+def test_attacks_on_scores_pass(name: str) -> None:
     found = verdicts(make_attack(name, {}))
     assert [v for v in found.values() if not v.passed] == []
     assert set(found) == CHECKS | {"positive control"}
@@ -195,20 +195,24 @@ class Peeking(Attack):
         (Peeking, "blind to the model", "standard errors from ½"),
     ],
 )
-def test_a_flawed_attack_fails_the_check_that_names_its_flaw(
+def test_flawed_attack_fails_the_check_that_names_its_flaw(
     flaw: Callable[[], Attack], check: str, words: str
 ) -> None:
     verdict = verdicts(flaw())[check]
     assert not verdict.passed and re.search(words, verdict.detail), verdict
 
 
-def test_the_order_of_other_checks_is_not_disturbed_by_a_flaw_of_one() -> None:
+def test_flaw_of_one_check_leaves_the_others_verdicts() -> None:
+    """A flaw that one check finds does not disturb the verdicts of the others."""
     assert verdicts(ByPosition())["no flags"].passed and verdicts(Flipped())["odd data"].passed
     assert set(verdicts(Integers())) == {"declarations", "answers"}
 
 
-def test_the_control_is_over_fitted_and_its_floor_is_the_correctness_gap() -> None:
-    """With one label, AUC = ½ + half the gap of accuracies, as 0.996 and 0.554 give 0.721."""
+def test_control_is_over_fitted_by_the_correctness_gap() -> None:
+    """The control is over-fitted, and its floor is the correctness gap.
+
+    With one label, AUC = ½ + half the gap of accuracies, as 0.996 and 0.554 give 0.721.
+    """
     target = records()[0]
     one = target.view.label(0)
     right = share_right(one)
@@ -218,7 +222,8 @@ def test_the_control_is_over_fitted_and_its_floor_is_the_correctness_gap() -> No
     assert round(0.5 + (0.996 - 0.5535) / 2, 3) == 0.721
 
 
-def test_an_untrained_family_knows_no_coin_and_a_split_that_leaks_tells_them_all() -> None:
+def test_untrained_family_knows_no_coin() -> None:
+    """An untrained family knows no coin, and a split that leaks tells them all."""
     for target in records("untrained"):
         assert abs(auc(Loss().score(target.view), target.member) - 0.5) < 0.1
     for target in records("leaking split"):
@@ -228,7 +233,7 @@ def test_an_untrained_family_knows_no_coin_and_a_split_that_leaks_tells_them_all
 
 
 @pytest.mark.parametrize("on", list(MAKE))
-def test_a_toy_answers_as_its_view_says(on: str) -> None:
+def test_toy_answers_as_its_view_says(on: str) -> None:
     view = MAKE[on]()[0].view
     if view.query is not None and view.texts is not None:
         assert view.query(view.texts) == pytest.approx(view.logits, abs=1e-4)

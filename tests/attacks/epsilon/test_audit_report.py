@@ -46,14 +46,15 @@ def test_one_row_holds_every_figure_and_is_json() -> None:
     assert parse(Audit, json.dumps(dump(found)), "audit") == found
 
 
-def test_a_sampled_or_unknown_mechanism_makes_the_f_dp_figure_an_estimate() -> None:
+def test_sampled_mechanism_makes_the_f_dp_figure_an_estimate() -> None:
+    """A sampled or unknown mechanism makes the f-DP figure an estimate."""
     scores, coins = released(6.0, 200, 1)
     assert audit(scores, coins, DELTA, [Step(0.5, 1.0), Step(1.0, 1.0)]).fdp_kind == "estimate"
     unknown = audit(scores, coins, DELTA)
     assert unknown.fdp_kind == "estimate" and unknown.ideal is None and unknown.share is None
 
 
-def test_the_best_seed_is_taken_and_paid_for() -> None:
+def test_best_seed_is_taken_and_paid_for() -> None:
     scores, coins = released(8.0, 600, 3)
     scores[0] = scores[0][::-1].copy()  # says nothing
     found = audit(scores, coins, DELTA)
@@ -78,8 +79,10 @@ def test_many_runs_give_a_bound_from_one_canary_each() -> None:
     assert "from 64 runs" in found.sentence
 
 
-def test_canaries_that_move_together_make_no_more_runs_than_there_are() -> None:
-    """In each run one coin of ε = 1 turns all answers or none: to who does not know the other coins
+def test_canaries_that_move_together_are_no_further_runs() -> None:
+    """Canaries that move together make no more runs than there are.
+
+    In each run one coin of ε = 1 turns all answers or none: to who does not know the other coins
     each answer is worth ε = 1, and 30 runs of 20 canaries are 30 trials, not 600.
 
     Counting canaries as if they were runs is seen to fail on the same data.
@@ -106,7 +109,8 @@ def test_canaries_that_move_together_make_no_more_runs_than_there_are() -> None:
     assert above <= limit < pooled
 
 
-def test_null_seeds_show_something_in_at_most_five_percent_of_audits() -> None:
+def test_null_seeds_show_something_in_five_percent_at_most() -> None:
+    """Null seeds show something in at most five percent of audits."""
     trials = 200
     above = {"one_run": 0, "fdp": 0, "gdp": 0}
     for trial in range(trials):
@@ -120,7 +124,8 @@ def test_null_seeds_show_something_in_at_most_five_percent_of_audits() -> None:
     assert max(above.values()) <= limit, above
 
 
-def test_the_gdp_estimate_approaches_a_gaussian_mechanism_from_below() -> None:
+def test_gdp_estimate_nears_a_gaussian_from_below() -> None:
+    """The GDP estimate approaches a Gaussian mechanism from below."""
     found = gdp_estimate(*released(4.0, 4000, 4), DELTA)
     assert 0.75 * 4.0 < found < 4.0
 

@@ -31,7 +31,7 @@ def test_limits_are_those_of_an_exact_test(k: int, n: int) -> None:
     assert (low, high) == pytest.approx((exact.low, exact.high), abs=1e-9)
 
 
-def test_the_opposite_guess_counts_as_well() -> None:
+def test_opposite_guess_counts_as_well() -> None:
     # All members found, a third of the others too: TPR/FPR shows little, TNR/FNR much.
     counts = Counts(500, 500, 170, 500)
     low, high = counts.limits(0.95)
@@ -48,8 +48,11 @@ def test_delta_lowers_it_and_may_leave_nothing() -> None:
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0, 3.0])
-def test_the_truth_is_passed_in_at_most_five_percent_by_exact_sum(epsilon: float) -> None:
-    """Randomised response over n + n runs: all counts and their probabilities, no simulation."""
+def test_bound_passes_the_truth_in_five_percent_by_exact_sum(epsilon: float) -> None:
+    """The bound passes the truth in at most five percent, by an exact sum.
+
+    Randomised response over n + n runs: all counts and their probabilities, no simulation.
+    """
     n = 40
     q = 1 / (1 + math.exp(-epsilon))
     above = sum(
@@ -68,7 +71,7 @@ def test_the_truth_is_passed_in_at_most_five_percent_by_exact_sum(epsilon: float
     assert whole_alpha > 0.05
 
 
-def test_the_best_of_fixed_thresholds_is_corrected() -> None:
+def test_best_of_fixed_thresholds_is_corrected() -> None:
     rng = np.random.default_rng(1)
     member = rng.random(400) < 0.5
     scores = rng.standard_normal(400) + 2 * member
@@ -83,7 +86,8 @@ def test_the_best_of_fixed_thresholds_is_corrected() -> None:
         best(scores, member, 1e-5, ())
 
 
-def test_null_scores_with_a_choice_of_thresholds_show_something_in_at_most_five_percent() -> None:
+def test_null_scores_pass_chosen_thresholds_in_five_percent() -> None:
+    """Null scores with a choice of thresholds show something in at most five percent."""
     rng = np.random.default_rng(2)
     above = 0
     for _ in range(1000):
@@ -94,7 +98,7 @@ def test_null_scores_with_a_choice_of_thresholds_show_something_in_at_most_five_
     assert above <= 50
 
 
-def test_a_guess_is_made_above_the_threshold_strictly() -> None:
+def test_guess_is_made_above_the_threshold_strictly() -> None:
     counts = count(np.array([0.0, 1.0, 1.0, 2.0]), np.array([True, True, False, False]), 1.0)
     assert counts == Counts(0, 2, 1, 2)
 

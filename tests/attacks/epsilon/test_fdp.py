@@ -45,7 +45,7 @@ def loop_rejects(mu: float, m: int, r: int, v: int, alpha: float, bug: str = "")
     st.floats(0.5, 1.0),
     st.floats(0.05, 4.0),
 )
-def test_an_obvious_loop_decides_alike(sizes: tuple[int, int], share: float, mu: float) -> None:
+def test_obvious_loop_decides_alike(sizes: tuple[int, int], share: float, mu: float) -> None:
     r, m = sizes
     v = int(share * r)
     edge = fdp.mu_lower(m, r, v)
@@ -55,7 +55,7 @@ def test_an_obvious_loop_decides_alike(sizes: tuple[int, int], share: float, mu:
 
 
 @pytest.mark.parametrize("bug", ["half", "index"])
-def test_the_loop_tells_wrong_variants_apart(bug: str) -> None:
+def test_loop_tells_wrong_variants_apart(bug: str) -> None:
     m, r, v = 1000, 100, 95
     edge = fdp.mu_lower(m, r, v)
     assert loop_rejects(edge - 1e-5, m, r, v, 0.05) and not loop_rejects(edge + 1e-5, m, r, v, 0.05)
@@ -66,7 +66,8 @@ def test_the_loop_tells_wrong_variants_apart(bug: str) -> None:
 
 
 @pytest.mark.parametrize(("m", "r", "v"), [(100, 100, 70), (400, 50, 45), (1000, 100, 100)])
-def test_on_the_pure_curve_it_never_beats_the_exact_binomial_bound(m: int, r: int, v: int) -> None:
+def test_pure_curve_never_beats_the_exact_binomial_bound(m: int, r: int, v: int) -> None:
+    """On the pure curve the f-DP bound never beats the exact binomial bound."""
     # For (ε, 0)-DP the most likely way to v right guesses is known: independent ones (one_run.py).
     exact = one_run.epsilon_lower(m, r, v, 0.0)
     assert not fdp.rejects(pure(exact + 1e-5), m, r, v, 0.05)
@@ -74,7 +75,8 @@ def test_on_the_pure_curve_it_never_beats_the_exact_binomial_bound(m: int, r: in
 
 
 @pytest.mark.parametrize("mu", [0.0, 0.5, 1.5, 3.0])
-def test_independent_gaussian_coins_are_rejected_no_more_often_than_alpha(mu: float) -> None:
+def test_gaussian_coins_are_rejected_no_more_than_alpha(mu: float) -> None:
+    """Independent Gaussian coins are rejected no more often than alpha."""
     # r = m coins behind N(0 or μ, 1) each: the best guess is right with probability Φ(μ/2), so the
     # probability of a false rejection is known without simulation.
     m = 200
@@ -93,7 +95,7 @@ def test_chance_shows_nothing() -> None:
     assert fdp.mu_lower(1000, 100, 50) == fdp.mu_lower(1000, 100, 0) == fdp.mu_lower(9, 0, 0) == 0
 
 
-def test_the_figure_says_whether_it_is_a_bound() -> None:
+def test_figure_says_whether_it_is_a_bound() -> None:
     assert fdp.epsilon(1000, 100, 95, 1e-5, gaussian=True).kind == "bound"
     assert fdp.epsilon(1000, 100, 95, 1e-5, gaussian=False).kind == "estimate"
 

@@ -55,7 +55,7 @@ def test_quantiles_are_those_of_simulated_ratios(step: Step) -> None:
             assert reached == pytest.approx(share, abs=5 * math.sqrt(share * (1 - share) / 48_000))
 
 
-def test_a_member_is_as_likely_as_the_ratio_says() -> None:
+def test_member_is_as_likely_as_the_ratio_says() -> None:
     # d(member)/d(out) at ratio ℓ is e^ℓ: the definition of a likelihood ratio.
     seen = loss([Step(0.2, 1.0, 60)])
     big = seen.out > 1e-7
@@ -75,7 +75,7 @@ def test_unequal_steps_are_composed_in_any_order() -> None:
 
 @pytest.mark.parametrize("how", ["one_run", "fdp"])
 @pytest.mark.parametrize("step", [Step(0.1, 0.64, 25), Step(1.0, 0.6)])
-def test_the_value_is_the_median_of_audits_by_the_same_rule(step: Step, how: str) -> None:
+def test_value_is_the_median_of_audits_by_the_same_rule(step: Step, how: str) -> None:
     found = [
         best_bound(*simulated(step, 600, seed), DELTA, how=how).epsilon  # type: ignore[arg-type]
         for seed in range(80)
@@ -85,7 +85,8 @@ def test_the_value_is_the_median_of_audits_by_the_same_rule(step: Step, how: str
     assert abs(float(np.median(found)) - want.epsilon) < 4 * error < 0.2 * want.epsilon
 
 
-def test_the_best_of_three_seeds_is_compared_with_the_best_of_three() -> None:
+def test_best_of_three_seeds_is_compared_with_its_like() -> None:
+    """The best of three seeds is compared with the best of three."""
     step, found = Step(1.0, 0.6), []
     for first in range(0, 120, 3):
         audits = [
@@ -98,17 +99,17 @@ def test_the_best_of_three_seeds_is_compared_with_the_best_of_three() -> None:
     assert want.ceiling == best_ceiling(400, guess_counts(400), DELTA, 1 - 0.05 / 15, "one_run")
 
 
-def test_a_ledger_becomes_steps() -> None:
+def test_ledger_becomes_steps() -> None:
     groups = (Group(0.1, 0.64, 25), Group(1.0, 3.0, 2))
     assert steps_of(groups) == (Step(0.1, 0.64, 25), Step(1.0, 3.0, 2))
 
 
-def test_a_wrong_mechanism_is_told_apart() -> None:
+def test_wrong_mechanism_is_told_apart() -> None:
     right, wrong = (ideal([Step(q, 0.64, 25)], 1000, DELTA) for q in (0.1, 0.14))
     assert wrong.epsilon - right.epsilon > 5 * math.hypot(wrong.error, right.error)
 
 
-def test_the_ceiling_is_that_of_the_rule() -> None:
+def test_ceiling_is_that_of_the_rule() -> None:
     grid = guess_counts(1000)
     found = ideal([Step(0.1, 0.64, 25)], 1000, DELTA)
     assert found.ceiling == best_ceiling(1000, grid, DELTA, 1 - 0.05 / 5, "one_run")
@@ -129,14 +130,16 @@ def test_it_is_the_same_every_time() -> None:
     assert counts.shape == (256, 5) and (counts <= guess_counts(300)).all()
 
 
-def test_thousands_of_steps_and_ten_thousand_canaries_take_under_two_seconds() -> None:
+def test_thousands_of_steps_take_under_two_seconds() -> None:
+    """Thousands of steps with ten thousand canaries take under two seconds."""
     selection.lower.cache_clear()
     start = time.process_time()
     ideal([Step(0.01, 1.0, 3000)], 10_000, 1e-6)
     assert time.process_time() - start < 2.0
 
 
-def test_what_is_no_mechanism_is_refused() -> None:
+def test_impossible_mechanism_is_refused() -> None:
+    """A rate, noise or number of steps that no mechanism has is refused."""
     for rate, noise, times in ((0.0, 1.0, 1), (1.1, 1.0, 1), (0.5, 0.0, 1), (0.5, 1.0, 0)):
         with pytest.raises(AttackError):
             Step(rate, noise, times)

@@ -62,14 +62,14 @@ def test_p_values_equal_the_exact_oracle(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"factor": 0}, {"factor": 1}, {"strict": True}])
-def test_the_oracle_tells_wrong_variants_of_the_bound_apart(wrong: dict[str, int]) -> None:
+def test_oracle_tells_wrong_variants_of_the_bound_apart(wrong: dict[str, int]) -> None:
     m, r, v, q, delta = 24, 20, 17, Fraction(3, 4), Fraction(1, 100)
     ours = one_run.p_value(m, r, v, math.log(3), float(delta))
     assert ours == pytest.approx(float(oracle_p(m, r, v, q, delta)), rel=1e-9)
     assert abs(ours - float(oracle_p(m, r, v, q, delta, **wrong))) > 0.005
 
 
-def test_the_bound_is_where_the_oracles_p_value_crosses_alpha() -> None:
+def test_bound_is_where_the_oracles_p_value_crosses_alpha() -> None:
     m, r, v, delta = 40, 30, 27, Fraction(1, 1000)
     low = epsilon_lower(m, r, v, float(delta))
     assert low > 0.5
@@ -80,7 +80,7 @@ def test_the_bound_is_where_the_oracles_p_value_crosses_alpha() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("v", [60, 80, 95, 100])
-def test_the_oracle_at_full_size_agrees(v: int) -> None:
+def test_oracle_at_full_size_agrees(v: int) -> None:
     for epsilon in (0.1, 1.0, 2.5):
         q = Fraction(1 / (1 + math.exp(-epsilon)))
         expected = float(oracle_p(200, 100, v, q, Fraction(1, 10**5)))
@@ -91,9 +91,10 @@ def test_the_oracle_at_full_size_agrees(v: int) -> None:
     st.integers(20, 400).flatmap(lambda m: st.tuples(st.just(m), st.integers(1, m))),
     st.sampled_from([0.0, 1e-6, 1e-3, 1e-2]),
 )
-def test_the_bound_grows_with_right_guesses_and_shrinks_with_delta(
+def test_bound_grows_with_right_guesses_and_falls_with_delta(
     sizes: tuple[int, int], delta: float
 ) -> None:
+    """The bound grows with right guesses and shrinks with delta and with confidence."""
     m, r = sizes
     values = [bound(m, r, v, delta) for v in range(r - min(r, 4), r + 1)]
     assert values == sorted(values)
@@ -147,7 +148,8 @@ def exceeds(epsilon: float, delta: float, runs: int, seed: int) -> int:
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0, 3.0])
-def test_the_bound_passes_the_truth_in_at_most_five_percent_of_runs(epsilon: float) -> None:
+def test_bound_passes_the_truth_in_five_percent_of_runs(epsilon: float) -> None:
+    """The bound passes the truth in at most five percent of runs."""
     runs = 400
     limit = 0.05 * runs + 3 * math.sqrt(0.05 * 0.95 * runs)
     assert exceeds(epsilon, 1e-4, runs, seed=5) <= limit
@@ -155,14 +157,15 @@ def test_the_bound_passes_the_truth_in_at_most_five_percent_of_runs(epsilon: flo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [0.0, 0.5, 1.0, 2.0, 4.0])
-def test_the_bound_passes_the_truth_in_at_most_five_percent_of_many_runs(epsilon: float) -> None:
+def test_bound_passes_the_truth_in_five_percent_of_many_runs(epsilon: float) -> None:
+    """The bound passes the truth in at most five percent of many runs."""
     runs = 20_000
     limit = 0.05 * runs + 3 * math.sqrt(0.05 * 0.95 * runs)
     for delta in (0.0, 1e-4):
         assert exceeds(epsilon, delta, runs, seed=6) <= limit
 
 
-def test_a_mechanism_that_leaks_more_than_claimed_is_caught() -> None:
+def test_mechanism_that_leaks_more_than_claimed_is_caught() -> None:
     rng = np.random.default_rng(9)
     member = rng.random(600) < 0.5
     scores = member + rng.laplace(size=600) / 6.0
@@ -184,7 +187,8 @@ def test_only_right_guesses_count_and_abstentions_never() -> None:
     assert correct(np.zeros(5, dtype=int), member) == 0
 
 
-def test_ties_are_broken_alike_every_time_and_not_along_the_slots() -> None:
+def test_ties_are_broken_alike_and_not_along_the_slots() -> None:
+    """Ties are broken alike every time and not along the slots."""
     scores = np.zeros(1000)
     answer = guess(scores, 100)
     assert np.array_equal(answer, guess(scores, 100))

@@ -103,16 +103,16 @@ def test_clopper_pearson_at_a_fixed_threshold_in_both_directions(auditing: Any, 
     assert clopper_pearson.epsilon_lower(counts, DELTA, 0.9) > theirs + 0.01
 
 
-def test_the_auc(auditing: Any) -> None:
+def test_auc_is_just_below_that_of_the_hull(auditing: Any) -> None:
+    """The AUC lies just below theirs, which is of the curve's hull."""
     # Theirs is of the curve's hull where it is concave by its choice of thresholds.
     scores, member = scored(0)
     theirs = auditor(auditing, scores, member).attack_auroc()
     assert metrics.auc(scores, member) <= theirs < metrics.auc(scores, member) + 0.02
 
 
-def test_the_gdp_figure_of_version_2_0_0_is_wrong_on_null_data_and_ours_is_not(
-    auditing: Any,
-) -> None:
+def test_gdp_figure_of_version_2_0_0_is_wrong_on_null_data(auditing: Any) -> None:
+    """The GDP figure of jax-privacy 2.0.0 is wrong on null data, and ours is not."""
     from importlib.metadata import version
 
     from radpriv.attacks.epsilon.audit_report import gdp_estimate
@@ -129,7 +129,7 @@ def test_the_gdp_figure_of_version_2_0_0_is_wrong_on_null_data_and_ours_is_not(
 
 @pytest.mark.parametrize("epsilon", [0.1, 1.0, 4.0, 10.0])
 @pytest.mark.parametrize("delta", [1e-6, 1e-3])
-def test_the_calibrated_gaussian_mechanism(epsilon: float, delta: float) -> None:
+def test_calibrated_gaussian_mechanism(epsilon: float, delta: float) -> None:
     sigma = dp_accounting.get_sigma_gaussian(epsilon, delta)
     assert 1 / gdp.mu_of(epsilon, delta) == pytest.approx(sigma, rel=1e-6)
     textbook = math.sqrt(2 * math.log(1.25 / delta)) / epsilon
@@ -140,8 +140,11 @@ def test_the_calibrated_gaussian_mechanism(epsilon: float, delta: float) -> None
 @pytest.mark.parametrize(
     "step", [Step(0.1, 0.64, 25), Step(0.01, 1.0, 1000), Step(0.3, 2.0, 40), Step(1.0, 3.0, 9)]
 )
-def test_the_ratio_of_all_steps_has_the_privacy_loss_of_an_accountant(step: Step) -> None:
-    """δ(ε) of the distributions behind the ideal value, against a PLD of the same mechanism."""
+def test_ratio_of_all_steps_has_an_accountants_privacy_loss(step: Step) -> None:
+    """The ratio of all steps has the privacy loss of an accountant.
+
+    δ(ε) of the distributions behind the ideal value, against a PLD of the same mechanism.
+    """
     theirs = pld.from_gaussian_mechanism(
         step.noise,
         value_discretization_interval=1e-3,

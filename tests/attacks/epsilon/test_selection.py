@@ -12,7 +12,7 @@ from radpriv.attacks.epsilon.selection import best_bound, guess_counts, lower, r
 from radpriv.errors import AttackError
 
 
-def test_the_grid_is_a_function_of_the_number_of_canaries_alone() -> None:
+def test_grid_is_a_function_of_the_number_of_canaries_alone() -> None:
     assert guess_counts(1000) == (20, 100, 250, 500, 1000)
     assert guess_counts(486) == (8, 48, 120, 242, 486)
     assert guess_counts(3) == (2,)
@@ -60,7 +60,8 @@ def test_choosing_among_attacks_costs_more_than_one_attack() -> None:
     assert (seeds.epsilon, seeds.ceiling) == (both.epsilon, both.ceiling)
 
 
-def test_the_ceiling_is_what_perfect_scores_show() -> None:
+def test_ceiling_is_what_perfect_scores_show() -> None:
+    """The ceiling is what perfect scores show."""
     member = np.arange(400) % 2 == 0
     found = best_bound(member.astype(float), member, 1e-5)
     assert found.epsilon == found.ceiling > 4
@@ -86,7 +87,8 @@ def alarms(runs: int, corrected: bool, how: str) -> int:
 
 
 @pytest.mark.parametrize("how", ["one_run", "fdp"])
-def test_null_data_show_something_in_at_most_five_percent_of_a_thousand_audits(how: str) -> None:
+def test_null_data_show_something_in_five_percent_of_audits(how: str) -> None:
+    """Null data show something in at most five percent of a thousand audits."""
     limit = 50 + 3 * math.sqrt(1000 * 0.05 * 0.95)  # three binomial errors
     assert alarms(1000, True, how) <= limit
     assert alarms(1000, False, how) > 2 * limit  # uncorrected, the same data are seen to fail

@@ -159,7 +159,7 @@ def test_bounds_hold_on_a_gaussian_mechanism(epsilon: float, how: How) -> None:
     assert epsilon == 0 or found.tightness > 0.3
 
 
-def test_a_mechanism_that_adds_too_little_noise_is_caught() -> None:
+def test_mechanism_that_adds_too_little_noise_is_caught() -> None:
     assert not tally(gaussian(8.0, 40), 1.0, "one_run").held()
     assert not tally(dp_sgd(1.0, 0.3, 20, 20, True, less=8.0), 1.0, "one_run").held()
 
@@ -213,7 +213,8 @@ def test_figures_called_bounds_hold_over_a_thousand_audits(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["one_run", "fdp"])
-def test_null_data_show_something_in_at_most_five_percent_of_a_thousand_audits(how: How) -> None:
+def test_null_data_show_something_in_five_percent_of_audits(how: How) -> None:
+    """Null data show something in at most five percent of a thousand audits."""
     found = tally(gaussian(0.0, 1000, "null"), 0.0, how)
     print("\n" + found.line(f"null, {how}"))
     assert found.held()
@@ -240,7 +241,7 @@ def test_independent_runs_hold_over_a_thousand_audits(epsilon: float, runs: int)
 
 
 @pytest.mark.slow
-def test_what_estimates_do_is_shown_and_nothing_is_claimed() -> None:
+def test_estimates_are_shown_beside_the_truth_without_claims() -> None:
     """Figures that are not called bounds, beside the truth: these may exceed it."""
     made: list[tuple[str, float, Make]] = [
         ("linear DP-SGD, q = 0.3, white box", 4.0, lambda n: dp_sgd(4.0, 0.3, 20, n, True)),

@@ -56,7 +56,7 @@ def view_of(values: Floats) -> View:
     )
 
 
-def test_the_pure_ratio_is_the_sum_of_log_densities() -> None:
+def test_pure_ratio_is_the_sum_of_log_densities() -> None:
     values, _ = observed(0, m=7)
     slow = np.zeros(7)
     for t, i in itertools.product(range(STEPS), range(7)):
@@ -142,11 +142,12 @@ def lasting(rng: np.random.Generator, m: int) -> Floats:
         (lasting, (1e-3, False), (1e-3, True)),
     ],
 )
-def test_what_real_records_add_costs_less_than_it_costs_the_pure_ratio(
+def test_real_records_cost_less_than_they_cost_the_pure_ratio(
     drift: Callable[[np.random.Generator, int], Floats],
     spoiled: tuple[float, bool],
     mended: tuple[float, bool],
 ) -> None:
+    """What real records add costs less than it costs the pure ratio."""
     bounds: dict[tuple[float, bool], list[float]] = {spoiled: [], mended: []}
     for seed in range(8):
         values, member = observed(seed)
@@ -156,8 +157,11 @@ def test_what_real_records_add_costs_less_than_it_costs_the_pure_ratio(
     assert np.mean(bounds[mended]) > 1.2 * np.mean(bounds[spoiled])
 
 
-def test_without_sampling_a_learned_drift_gives_generalised_least_squares() -> None:
-    """With known covariance the best score of a mean shift is 1ᵀ Σ⁻¹ x."""
+def test_learned_drift_gives_generalised_least_squares() -> None:
+    """Without sampling a learned drift gives generalised least squares.
+
+    With known covariance the best score of a mean shift is 1ᵀ Σ⁻¹ x.
+    """
     rng = np.random.default_rng(11)
     steps, m = 30, 4000
     course = np.exp(-np.arange(steps) / 6.0)
@@ -189,7 +193,7 @@ def test_clean_values_keep_their_ratio() -> None:
     assert metrics.auc(robust, member) == pytest.approx(metrics.auc(pure, member), abs=0.002)
 
 
-def test_a_value_that_nothing_explains_says_nothing() -> None:
+def test_value_that_nothing_explains_says_nothing() -> None:
     values, _ = observed(4, m=3)
     before = log_odds(shown(values))
     values[0] += 40 * SIGMA
@@ -198,7 +202,7 @@ def test_a_value_that_nothing_explains_says_nothing() -> None:
     assert np.abs(after - before).max() < 2 < np.abs(pure - before).min()
 
 
-def test_the_attack_is_registered_and_reads_the_view() -> None:
+def test_attack_is_registered_and_reads_the_view() -> None:
     values, member = observed(6, m=400)
     attack = make_attack("white_box", {})
     assert attacks.get("white_box") is WhiteBox and attack.on == "gradients"
@@ -222,7 +226,8 @@ def test_nothing_is_finite_less_and_nothing_shown_says_nothing() -> None:
     np.testing.assert_allclose(log_odds(shown(values, norm_=0.0)), 0.0, atol=1e-12)
 
 
-def test_what_it_cannot_read_is_refused() -> None:
+def test_unreadable_view_is_refused() -> None:
+    """What the attack cannot read is refused."""
     values, _ = observed(8, m=5)
     bare = view_of(values)
     object.__setattr__(bare, "projections", None)

@@ -83,9 +83,10 @@ def audits(folder: Path, method: str, params: str, n: int, seeds: int) -> tuple[
         ("dp_lora", "top_layers = 1, rate = 0.1, steps = 25, max_length = 96", 2),
     ],
 )
-def test_a_real_run_shows_80_percent_of_the_ideal_value_and_less_than_its_certificate(
+def test_real_run_shows_80_percent_of_the_ideal_value(
     tmp_path: Path, method: str, params: str, seeds: int
 ) -> None:
+    """A real run shows 80 percent of the ideal value and less than its certificate."""
     found, certificate = audits(tmp_path, method, params, 1200, seeds)
     assert found.ideal is not None and found.share is not None and found.ideal_fdp is not None
     print(

@@ -59,9 +59,8 @@ def auc(line: CanaryKind) -> Interval:
     return line.auc
 
 
-def test_copies_of_a_canary_are_one_candidate_and_gradient_canaries_none(
-    write_cell: WriteCell,
-) -> None:
+def test_copies_of_a_canary_are_one_candidate(write_cell: WriteCell) -> None:
+    """Copies of a canary are one candidate, and gradient canaries none."""
     found = load(cell(write_cell, 0))
     scores = np.arange(len(KINDS), dtype=float)
     parts = parts_of(found, scores, "report")
@@ -73,9 +72,8 @@ def test_copies_of_a_canary_are_one_candidate_and_gradient_canaries_none(
     np.testing.assert_array_equal(copied.member, found.member[first])
 
 
-def test_canaries_that_leak_show_it_in_their_own_row_and_not_in_the_headline(
-    write_cell: WriteCell,
-) -> None:
+def test_leaking_canaries_show_it_in_their_own_row_alone(write_cell: WriteCell) -> None:
+    """Canaries that leak show it in their own row and not in the headline."""
     cells = [cell(write_cell, s, ("rare-token", "secret*4")) for s in range(3)]
     summary = attacked(cells)
     rows = by_kind(summary["attack"])
@@ -96,7 +94,7 @@ def test_copies_bound_no_epsilon(write_cell: WriteCell) -> None:
     assert bound is not None and 0 < bound.epsilon <= bound.ceiling
 
 
-def test_the_headline_is_what_it_is_without_canaries(write_cell: WriteCell, tmp_path: Path) -> None:
+def test_headline_is_what_it_is_without_canaries(write_cell: WriteCell, tmp_path: Path) -> None:
     """Oracle: the same cells with the planted rows cut out of both files."""
     cells = [cell(write_cell, s) for s in range(2)]
     whole = attacked(cells)

@@ -50,8 +50,11 @@ def test_one_model_gives_welchs_interval() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
-def test_the_interval_covers_the_truth_whether_candidates_or_training_vary(k: int) -> None:
-    """Candidates behave alike in all seeds in part; each training adds an error of its own."""
+def test_interval_covers_whether_records_or_training_vary(k: int) -> None:
+    """The interval covers the truth whether candidates or training vary.
+
+    Candidates behave alike in all seeds in part; each training adds an error of its own.
+    """
     rng = np.random.default_rng(k)
     covered, trials = 0, 400
     for _ in range(trials):
@@ -62,8 +65,11 @@ def test_the_interval_covers_the_truth_whether_candidates_or_training_vary(k: in
     assert covered / trials >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / trials) - 0.01
 
 
-def test_a_candidate_that_behaves_alike_in_every_seed_counts_once() -> None:
-    """The same answers and coins in four seeds are one seed's evidence."""
+def test_candidate_alike_in_every_seed_counts_once() -> None:
+    """A candidate that behaves alike in every seed counts once.
+
+    The same answers and coins in four seeds are one seed's evidence.
+    """
     one = seed_of(np.random.default_rng(3), 80, 1.0)
     alone, four = mean_difference([one]), mean_difference([one] * 4)
     assert four.high - four.low == pytest.approx(alone.high - alone.low, rel=0.03)
@@ -79,7 +85,8 @@ def test_members_above_others_count_upwards() -> None:
     assert found.difference.value > 3.9 and found.difference.low > 3.5 and found.auc == 1.0
 
 
-def test_fewer_than_the_fewest_on_either_side_show_nothing_but_their_number() -> None:
+def test_fewer_than_the_fewest_show_only_their_number() -> None:
+    """Fewer than the fewest on either side show nothing but their number."""
     values = np.arange(40.0)
     member = np.arange(40) < FEWEST - 1
     for flags in (member, ~member):
@@ -107,7 +114,8 @@ def test_candidates_that_were_not_asked_are_left_out_and_counted() -> None:
     assert np.isfinite([several.low, several.high]).all()
 
 
-def test_without_any_variation_the_interval_grants_what_could_not_be_seen() -> None:
+def test_interval_without_variation_grants_what_is_unseen() -> None:
+    """Without any variation the interval grants what could not be seen."""
     member = np.arange(40) < 20
     gap = mean_difference([(np.where(member, 6.0, 1.0), member)])
     assert gap.value == 5.0 and gap.low < 5.0 - 5 * (1 - 0.025 ** (1 / 20)) and gap.high > 5.5

@@ -44,7 +44,7 @@ def auc(seed: Scored) -> Interval:
     return seed_row(seed, "cell", 0, "attack", 0, "budget").auc
 
 
-def test_a_lone_twin_of_the_biased_rule_is_a_member_for_certain() -> None:
+def test_lone_twin_of_the_biased_rule_is_a_member_for_certain() -> None:
     twin, similarity = twinned(1, 0)
     fates = []
     for coins in product([False, True], repeat=2):
@@ -57,7 +57,7 @@ def test_a_lone_twin_of_the_biased_rule_is_a_member_for_certain() -> None:
     assert np.mean(fates) == 2 / 3
 
 
-def test_the_biased_rule_leaks_on_null_scores_and_ours_does_not() -> None:
+def test_biased_rule_leaks_on_null_scores_and_ours_does_not() -> None:
     twin, similarity = twinned(300, 600)
     rng = np.random.default_rng(0)
     biased, ours, copies = [], [], []
@@ -82,7 +82,8 @@ def test_the_biased_rule_leaks_on_null_scores_and_ours_does_not() -> None:
     assert [s.auc is None for s in found.by_similarity] == [False, True, False]
 
 
-def test_leakage_is_not_diluted_by_non_members_whose_twin_was_trained_on() -> None:
+def test_leakage_is_not_diluted_by_twins_of_members() -> None:
+    """Leakage is not diluted by non-members whose twin was trained on."""
     twin, similarity = twinned(300, 600)
     rng = np.random.default_rng(1)
     seeds = []
@@ -110,7 +111,7 @@ def test_strata_share_out_all_similarities() -> None:
     ]  # fmt: skip
 
 
-def test_a_stratum_with_few_members_is_not_resolvable() -> None:
+def test_stratum_with_few_members_is_not_resolvable() -> None:
     rng = np.random.default_rng(2)
     scores, member = rng.standard_normal(400), np.arange(400) % 2 == 0
     for few, resolvable in ((2 * FEWEST, True), (2 * FEWEST - 1, False)):
@@ -120,7 +121,7 @@ def test_a_stratum_with_few_members_is_not_resolvable() -> None:
     assert found.similarity_from == 0.5 and found.similarity_below == COPY
 
 
-def test_a_result_says_how_many_it_left_out(write_cell: WriteCell, untrained: Seeds) -> None:
+def test_result_says_how_many_it_left_out(write_cell: WriteCell, untrained: Seeds) -> None:
     similarity = np.where(np.arange(600) % 4 == 0, 0.9, 0.2)
     cells = [
         CellFiles.open(write_cell(s, *seed, similarity=similarity))
@@ -138,7 +139,7 @@ def test_a_result_says_how_many_it_left_out(write_cell: WriteCell, untrained: Se
         assert [s.candidates for s in summary.by_similarity] == [450, 0, 150]
 
 
-def test_the_positive_control_leaks_without_its_near_copies(
+def test_positive_control_leaks_without_its_near_copies(
     write_cell: WriteCell, overfitted: Seeds
 ) -> None:
     similarity = np.where(np.arange(400) % 5 == 0, 0.95, 0.3)
@@ -151,16 +152,17 @@ def test_the_positive_control_leaks_without_its_near_copies(
     assert abs(summary["null"].auc.value - 0.5) < 0.1
 
 
-def test_an_audit_set_of_near_copies_alone_says_why_it_is_not_attacked(
+def test_audit_set_of_near_copies_says_why_it_is_refused(
     write_cell: WriteCell, untrained: Seeds
 ) -> None:
+    """An audit set of near-copies alone says why it is not attacked."""
     cell = CellFiles.open(write_cell(0, *untrained[0], similarity=np.ones(600)))
     with pytest.raises(AttackError, match="600 of 600 candidates have a near-copy in the data"):
         attack_family("loss", {}, [cell], "f")
 
 
 @pytest.mark.parametrize("value", [np.nan, 1.5, -0.1])
-def test_a_cell_without_similarities_is_refused(
+def test_cell_without_similarities_is_refused(
     value: float, write_cell: WriteCell, untrained: Seeds
 ) -> None:
     similarity = np.where(np.arange(600) == 3, value, 0.2)
@@ -178,7 +180,7 @@ def test_seeds_with_other_similarities_are_refused(write_cell: WriteCell, untrai
         attack_family("loss", {}, cells, "f")
 
 
-def test_a_patient_is_as_similar_as_its_reports_are_on_average(
+def test_patient_is_as_similar_as_its_reports_are_on_average(
     write_cell: WriteCell, untrained: Seeds
 ) -> None:
     logits, labels, _ = untrained[0]

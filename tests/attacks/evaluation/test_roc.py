@@ -16,11 +16,12 @@ def simulated(rng: np.random.Generator, m: int, shift: float) -> tuple[np.ndarra
     return rng.standard_normal(m) + shift * member, member
 
 
-def test_the_grid_holds_the_rates_that_tables_show() -> None:
+def test_grid_holds_the_rates_that_tables_show() -> None:
     assert {0.001, 0.01, 0.1, 1.0} <= set(grid().tolist())
 
 
-def test_one_seed_gives_at_each_rate_what_the_metric_gives_ties_included() -> None:
+def test_one_seed_gives_the_metrics_value_at_each_rate() -> None:
+    """One seed gives at each rate what the metric gives, ties included."""
     rng = np.random.default_rng(1)
     scores, member = simulated(rng, 500, 1.0)
     for values in (scores, np.round(scores), np.zeros(500)):
@@ -31,7 +32,8 @@ def test_one_seed_gives_at_each_rate_what_the_metric_gives_ties_included() -> No
         assert (curve.low <= curve.tpr).all() and (curve.tpr <= curve.high).all()
 
 
-def test_seeds_are_averaged_and_resolution_is_that_of_the_poorest() -> None:
+def test_seeds_are_averaged_at_the_poorest_resolution() -> None:
+    """Seeds are averaged, and resolution is that of the poorest."""
     rng = np.random.default_rng(2)
     a, b = simulated(rng, 300, 2.0), simulated(rng, 300, 0.5)
     both = family_curve([a, b], grid())
@@ -70,7 +72,8 @@ def test_intervals_cover_the_true_rate_of_one_model(monkeypatch: pytest.MonkeyPa
     assert (inside / 150 >= 0.88).all(), inside / 150
 
 
-def test_perfect_separation_and_nothing_found_have_intervals_of_some_width() -> None:
+def test_perfect_and_empty_answers_have_intervals_of_width() -> None:
+    """Perfect separation and nothing found have intervals of some width."""
     member = np.arange(200) % 2 == 0
     perfect = [(member.astype(float), member)] * 2
     found = family_curve(perfect, np.array([0.1, 0.5, 1.0]))

@@ -36,9 +36,8 @@ def leaking(
     return CellFiles.open(write_cell(seed, logits, labels, member))
 
 
-def test_the_label_that_leaks_is_named_first_and_others_are_at_chance(
-    write_cell: WriteCell,
-) -> None:
+def test_leaking_label_is_named_first(write_cell: WriteCell) -> None:
+    """The label that leaks is named first, and others are at chance."""
     third = np.arange(L) == 2
     cells = [leaking(write_cell, s, lambda y: third & (y >= 0)) for s in range(3)]
     result, _ = attack_family("loss", {}, cells, "f")
@@ -49,7 +48,7 @@ def test_the_label_that_leaks_is_named_first_and_others_are_at_chance(
         assert auc(row).low <= 0.5 <= auc(row).high
 
 
-def test_a_group_that_leaks_is_told_from_one_that_does_not(write_cell: WriteCell) -> None:
+def test_group_that_leaks_is_told_from_one_that_does_not(write_cell: WriteCell) -> None:
     cells = [leaking(write_cell, s, lambda y: (y[:, 3:] > 0) & (y >= 0)) for s in range(4)]
     result, _ = attack_family("loss", {}, cells, "f")
     assert result.subgroups is not None
@@ -61,7 +60,7 @@ def test_a_group_that_leaks_is_told_from_one_that_does_not(write_cell: WriteCell
     assert sum(groups[n].candidates for n in parts) == M
 
 
-def test_a_control_has_no_subsets(write_cell: WriteCell) -> None:
+def test_control_has_no_subsets(write_cell: WriteCell) -> None:
     cell = leaking(write_cell, 0, lambda y: y >= 0)
     control = CellFiles(cell.folder, {**cell.record, "role": "control"})
     assert attack_family("loss", {}, [control], "f")[0].subgroups is None
@@ -73,7 +72,8 @@ def patients_and_coins(rng: np.random.Generator) -> tuple[list[str], np.ndarray]
     return patients, rng.random(len(patients)) < 0.5
 
 
-def test_patients_attacked_as_one_are_at_chance_on_a_model_that_saw_nothing() -> None:
+def test_patients_are_at_chance_on_a_model_that_saw_none() -> None:
+    """Patients attacked as one are at chance on a model that saw nothing."""
     rng = np.random.default_rng(3)
     outside = 0
     for _ in range(60):
@@ -83,8 +83,11 @@ def test_patients_attacked_as_one_are_at_chance_on_a_model_that_saw_nothing() ->
     assert outside <= 8  # binomial(60, 0.05): more than 8 with probability 0.001
 
 
-def test_the_number_of_reports_alone_tells_nothing_but_would_if_any_member_counted() -> None:
-    """Broken variant: a patient of whom any report is in counts as a member."""
+def test_number_of_reports_alone_tells_nothing() -> None:
+    """The number of reports alone tells nothing, but would if any member counted.
+
+    Broken variant: a patient of whom any report is in counts as a member.
+    """
     rng = np.random.default_rng(4)
     patients, member = patients_and_coins(rng)
     number = np.unique(patients, return_inverse=True)[1]
@@ -95,7 +98,8 @@ def test_the_number_of_reports_alone_tells_nothing_but_would_if_any_member_count
     assert metrics.auc(np.bincount(number).astype(float), any_in) > 0.6
 
 
-def test_reports_of_one_patient_together_say_more_than_each_alone() -> None:
+def test_reports_of_a_patient_together_say_more_than_one() -> None:
+    """Reports of one patient together say more than each alone."""
     rng = np.random.default_rng(5)
     patients = [f"p{i // 4}" for i in range(2400)]
     member = np.repeat(rng.random(600) < 0.5, 4)

@@ -27,7 +27,8 @@ def seeds(
     return made
 
 
-def test_one_seed_gets_delongs_interval_and_says_that_records_are_its_replicates() -> None:
+def test_one_seed_gets_delongs_interval() -> None:
+    """One seed gets DeLong's interval and says that records are its replicates."""
     (one,) = seeds(1, 0.5, np.random.default_rng(0))
     summary = family_row([one])
     alone = metrics.auc_interval(one.scores, one.member)
@@ -35,7 +36,8 @@ def test_one_seed_gets_delongs_interval_and_says_that_records_are_its_replicates
     assert summary.replicates == "records within a model" and summary.references == 0
 
 
-def test_the_mean_is_over_seeds_and_few_seeds_that_differ_widen_it() -> None:
+def test_few_seeds_that_differ_widen_the_mean() -> None:
+    """The mean is over seeds, and few seeds that differ widen its interval."""
     rng = np.random.default_rng(1)
     same, apart = seeds(2, 0.5, rng), [*seeds(1, 0.0, rng), *seeds(1, 2.0, rng)]
     area, freedom = mean_auc(apart)
@@ -45,7 +47,8 @@ def test_the_mean_is_over_seeds_and_few_seeds_that_differ_widen_it() -> None:
     assert calm_freedom > freedom and calm.high - calm.low < (area.high - area.low) / 3
 
 
-def test_a_record_that_behaves_alike_in_every_model_is_not_counted_as_new_evidence() -> None:
+def test_record_alike_in_every_model_is_no_new_evidence() -> None:
+    """A record that behaves alike in every model is not counted as new evidence."""
     rng = np.random.default_rng(2)
     one = seeds(1, 0.5, rng)[0]
     alone, repeated = mean_auc([one])[0], mean_auc([one, one, one])[0]
@@ -60,7 +63,7 @@ def test_perfect_leakage_in_every_seed_keeps_an_interval() -> None:
 
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("training", [0.0, 0.25])
-def test_the_interval_covers_the_true_mean_auc(k: int, training: float) -> None:
+def test_interval_covers_the_true_mean_auc(k: int, training: float) -> None:
     rng = np.random.default_rng(3)
     truth = np.mean([mean_auc(seeds(1, 0.5, rng, training, m=2000))[0].value for _ in range(400)])
     runs = 250
@@ -71,7 +74,7 @@ def test_the_interval_covers_the_true_mean_auc(k: int, training: float) -> None:
     assert hits / runs >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / runs)
 
 
-def test_a_rate_that_one_seed_cannot_resolve_has_no_mean() -> None:
+def test_rate_that_one_seed_cannot_resolve_has_no_mean() -> None:
     rng = np.random.default_rng(5)
     scores = rng.standard_normal(400)
     few, enough = np.arange(400) >= 199, np.arange(400) >= 200

@@ -81,9 +81,8 @@ def amounts(values: np.ndarray, member: np.ndarray) -> Amounts:
 
 @pytest.mark.parametrize("word", ["model", "population"])
 @pytest.mark.parametrize("wrong", [False, True])
-def test_members_of_an_over_fitted_model_lose_a_label_and_others_do_not(
-    word: str, wrong: bool
-) -> None:
+def test_members_of_an_over_fitted_model_lose_a_label(word: str, wrong: bool) -> None:
+    """Members of an over-fitted model lose a label, and others do not."""
     view, member = world(0, trained=True, wrong=wrong)
     found = amounts(Attribute(word).score(view), member)
     assert found.difference.low > 0.15 and found.auc > 0.9
@@ -91,8 +90,11 @@ def test_members_of_an_over_fitted_model_lose_a_label_and_others_do_not(
 
 
 @pytest.mark.parametrize("word", ["model", "population"])
-def test_where_no_candidate_was_trained_on_the_difference_is_none(word: str) -> None:
-    """The control that must find nothing: eight models that saw no candidate."""
+def test_untrained_candidates_show_no_difference(word: str) -> None:
+    """Where no candidate was trained on, the difference is none.
+
+    The control that must find nothing: eight models that saw no candidate.
+    """
     gaps = []
     for seed in range(8):
         view, member = world(seed, trained=False)
@@ -101,16 +103,22 @@ def test_where_no_candidate_was_trained_on_the_difference_is_none(word: str) -> 
     assert outside <= 2  # of 8 intervals at 95%: more with probability 0.006
 
 
-def test_a_model_that_knows_its_canaries_by_heart_gives_their_labels_away(by_heart: Any) -> None:
-    """Coin-flip labels: nothing else tells them, and of those never planted the model errs."""
+def test_memorised_canaries_give_their_labels_away(by_heart: Any) -> None:
+    """A model that knows its canaries by heart gives their labels away.
+
+    Coin-flip labels: nothing else tells them, and of those never planted the model errs.
+    """
     found = Attribute().score(by_heart.view)[::3]
     leaked = amounts(found, by_heart.member[::3])
     assert leaked.member_mean > 0.8 and leaked.difference.low > 1 and leaked.auc > 0.95
     assert leaked.non_member_mean < 0.1
 
 
-def test_the_amount_is_the_gain_over_a_guess_from_the_other_labels_one_record_at_a_time() -> None:
-    """Oracle: a slow loop over records and labels, with scikit-learn's regression."""
+def test_amount_is_the_gain_over_a_guess_from_other_labels() -> None:
+    """The amount is the gain over a guess from the other labels, one record at a time.
+
+    Oracle: a slow loop over records and labels, with scikit-learn's regression.
+    """
     view = made_up()
     known = view.population
     expected = np.full(len(view), np.nan)
@@ -139,8 +147,11 @@ def signs(labels: np.ndarray, j: int) -> list[list[float]]:
     ]
 
 
-def test_what_the_other_labels_tell_is_no_leak() -> None:
-    """Label 1 repeats label 0, and so does the model's word: it adds nothing to the guess."""
+def test_guess_from_other_labels_is_no_leak() -> None:
+    """What the other labels tell is no leak.
+
+    Label 1 repeats label 0, and so does the model's word: it adds nothing to the guess.
+    """
     rng = np.random.default_rng(2)
     y = (rng.random((500, 1)) < 0.5).astype(np.float32).repeat(2, axis=1)
     logits = np.where(y > 0.5, 4.0, -4.0).astype(np.float32)
@@ -150,13 +161,13 @@ def test_what_the_other_labels_tell_is_no_leak() -> None:
     assert Attribute().score(seen).max() < 0.02
 
 
-def test_a_withheld_label_is_not_among_what_it_is_guessed_from() -> None:
+def test_withheld_label_is_not_among_what_it_is_guessed_from() -> None:
     labels = np.array([[1.0, 0.0, np.nan], [0.0, 1.0, 1.0]], np.float32)
     assert others(labels, 0).tolist() == [[-1.0, 0.0], [1.0, 1.0]]
     assert others(labels, 2).tolist() == [[1.0, -1.0], [-1.0, 1.0]]
 
 
-def test_a_label_that_is_not_observed_counts_nowhere() -> None:
+def test_label_that_is_not_observed_counts_nowhere() -> None:
     view = made_up()
     view.labels[0] = np.nan
     view.labels[1, 1:] = np.nan
@@ -167,7 +178,8 @@ def test_a_label_that_is_not_observed_counts_nowhere() -> None:
     np.testing.assert_array_equal(Attribute().score(view), found)
 
 
-def test_one_wrong_certainty_is_worth_no_more_than_the_test_records_can_support() -> None:
+def test_wrong_certainty_weighs_what_test_records_support() -> None:
+    """One wrong certainty is worth no more than the test records can support."""
     least = 1 / 101
     found = log_score(np.array([0.0, 1.0, 0.5]), np.array([1.0, 1.0, 0.0]), least)
     np.testing.assert_allclose(found, [math.log2(least), math.log2(1 - least), -1.0])
@@ -176,7 +188,8 @@ def test_one_wrong_certainty_is_worth_no_more_than_the_test_records_can_support(
     assert np.abs(Attribute().score(view)[~np.isnan(view.labels).all(1)]).max() < 8
 
 
-def test_few_test_records_support_a_timid_guess_and_none_support_no_answer() -> None:
+def test_few_test_records_support_a_timid_guess() -> None:
+    """Few test records support a timid guess, and none support no answer."""
     view = made_up(n=1)
     view.population.labels[:] = 1.0
     found = Attribute().score(view)
@@ -191,14 +204,15 @@ def test_few_test_records_support_a_timid_guess_and_none_support_no_answer() -> 
     assert np.isnan(Attribute().score(view)).all()
 
 
-def test_the_order_of_the_records_changes_no_answer() -> None:
+def test_order_of_the_records_changes_no_answer() -> None:
     view = made_up()
     order = np.random.default_rng(1).permutation(len(view))
     mixed = Seen(logits=view.logits[order], labels=view.labels[order], population=view.population)
     np.testing.assert_allclose(Attribute().score(mixed), Attribute().score(view)[order])
 
 
-def test_the_regression_is_scikit_learns_and_survives_a_class_that_is_missing() -> None:
+def test_regression_is_scikit_learns_and_survives_one_class() -> None:
+    """The regression is scikit-learn's and survives a class that is missing."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((150, 4)) * [1, 5, 0.1, 1]
     y = (x @ [1.0, -2, 3, 0] + rng.standard_normal(150) > 1).astype(float)

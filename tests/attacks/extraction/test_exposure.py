@@ -69,7 +69,8 @@ def shown(by_heart: Any) -> np.ndarray:
     return Exposure().score(by_heart.view)
 
 
-def test_it_is_registered_and_says_what_it_needs_and_in_which_unit() -> None:
+def test_exposure_is_registered_with_its_needs_and_unit() -> None:
+    """Exposure is registered and says what it needs and in which unit."""
     attack = make_attack("exposure", {})
     assert attacks.get("exposure") is Exposure and attack.on == "secrets"
     assert attack.needs == {"query", "secrets"}
@@ -77,24 +78,24 @@ def test_it_is_registered_and_says_what_it_needs_and_in_which_unit() -> None:
     assert Exposure.chance == pytest.approx(1.4427, abs=1e-4)
 
 
-def test_secrets_that_were_planted_show_and_those_never_planted_do_not(
-    by_heart: Any, shown: np.ndarray
-) -> None:
-    """The control that must find: 3 copies, over-fitted. The control that must not: never in."""
+def test_planted_secrets_show_and_unplanted_ones_do_not(by_heart: Any, shown: np.ndarray) -> None:
+    """Secrets that were planted show, and those never planted do not.
+
+    The control that must find: 3 copies, over-fitted. The control that must not: never in.
+    """
     planted, never = shown[by_heart.member][::3], shown[~by_heart.member][::3]
     assert mean_interval(planted)[0] > 5 and planted.max() == pytest.approx(math.log2(100))
     # A uniform rank in 100 shows 1.395 ± 1.44 bits.
     assert len(never) == 36 and abs(never.mean() - 1.395) < 3 * 1.44 / math.sqrt(36)
 
 
-def test_a_model_that_never_trained_shows_about_one_bit_of_every_secret(
-    memorise: Callable[..., Any],
-) -> None:
+def test_untrained_model_shows_one_bit_of_every_secret(memorise: Callable[..., Any]) -> None:
+    """A model that never trained shows about one bit of every secret."""
     blank = memorise(Planting("secret", 8, space=100), 0)
     np.testing.assert_allclose(Exposure().score(blank.view), math.log2(100 / 50.5))
 
 
-def test_a_small_space_is_asked_in_full_and_the_rank_is_exact() -> None:
+def test_small_space_is_asked_in_full_and_the_rank_is_exact() -> None:
     """Oracle: the place in the sorted row of the model's own table."""
     truths = [3, 999, 500, 0]
     view, memory, asked = table(truths, 1000)
@@ -107,7 +108,8 @@ def test_a_small_space_is_asked_in_full_and_the_rank_is_exact() -> None:
 
 
 @pytest.mark.parametrize("space", [1000, 100_000])
-def test_a_large_space_is_sampled_without_the_truth_and_without_repetition(space: int) -> None:
+def test_large_space_is_sampled_without_truth_or_repetition(space: int) -> None:
+    """A large space is sampled without the truth and without repetition."""
     truths = list(range(20))
     view, _, asked = table(truths, space)
     Exposure(candidates=300, exact=100).score(view)
@@ -120,7 +122,8 @@ def test_a_large_space_is_sampled_without_the_truth_and_without_repetition(space
     assert first != [t.split("/")[1] for t in asked[302:602]]  # of its own for each canary
 
 
-def test_beyond_the_sample_the_fit_on_the_loss_answers_and_else_the_rank() -> None:
+def test_fit_answers_beyond_the_sample_and_else_the_rank() -> None:
+    """Beyond the sample the fit on the loss answers, and else the rank."""
     truths = list(range(40))
     view, memory, _ = table(truths, 100_000, seen=6.0)
     attack = Exposure(candidates=200, exact=100)
@@ -166,7 +169,7 @@ def test_copies_are_asked_once_and_all_get_the_answer(by_heart: Any, shown: np.n
         Exposure().score(broken)
 
 
-def test_the_order_of_the_records_changes_no_answer(by_heart: Any, shown: np.ndarray) -> None:
+def test_order_of_the_records_changes_no_answer(by_heart: Any, shown: np.ndarray) -> None:
     rows = np.random.default_rng(3).permutation(len(by_heart.view))[:18]
     found = Exposure().score(by_heart.view.only(rows))
     np.testing.assert_allclose(found, shown[rows], atol=1e-9)

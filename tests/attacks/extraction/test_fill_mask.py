@@ -54,7 +54,8 @@ def read(speaker: Encoder, by_heart: Any) -> View:
     return replace(view, encode=Hidden(speaker, 48, model.eval()))
 
 
-def test_it_is_registered_and_says_what_it_needs_and_in_which_unit() -> None:
+def test_fill_mask_is_registered_with_its_needs_and_unit() -> None:
+    """Fill-mask is registered and says what it needs and in which unit."""
     attack = make_attack("fill_mask", {})
     assert attacks.get("fill_mask") is FillMask and attack.needs == {"texts", "encode"}
     assert "bits" in FillMask.quantity and FillMask.chance == 0
@@ -64,9 +65,8 @@ def test_it_is_registered_and_says_what_it_needs_and_in_which_unit() -> None:
 
 
 @pytest.mark.parametrize("measure", ["probability", "rank"])
-def test_secrets_that_were_read_many_times_are_filled_in_and_others_are_not(
-    read: View, by_heart: Any, measure: str
-) -> None:
+def test_secrets_read_many_times_are_filled_in(read: View, by_heart: Any, measure: str) -> None:
+    """Secrets that were read many times are filled in, and others are not."""
     found = FillMask(what="phi", measure=measure).score(read)
     row = extraction_row([(found[::3], by_heart.member[::3])])
     leaked = row.amounts
@@ -75,7 +75,7 @@ def test_secrets_that_were_read_many_times_are_filled_in_and_others_are_not(
     assert leaked.auc > 0.85
 
 
-def test_an_encoder_that_was_not_tuned_gains_nothing(read: View, speaker: Encoder) -> None:
+def test_encoder_that_was_not_tuned_gains_nothing(read: View, speaker: Encoder) -> None:
     same = replace(read, encode=Hidden(speaker, 48, speaker.model().eval()))
     assert np.abs(PHI.score(same)).max() < 1e-4
 
@@ -92,10 +92,11 @@ def test_secrets_never_planted_gain_alike_whatever_their_coins(read: View, by_he
     assert outside <= 4  # of 20 intervals at 95%
 
 
-def test_the_amount_is_the_gain_in_log2_of_the_truth_one_mask_at_a_time(
-    read: View, speaker: Encoder
-) -> None:
-    """Oracle: the checkpoint's whole masked-language model, one text at a time."""
+def test_amount_is_the_gain_in_log2_one_mask_at_a_time(read: View, speaker: Encoder) -> None:
+    """The amount is the gain in log2 of the truth, one mask at a time.
+
+    Oracle: the checkpoint's whole masked-language model, one text at a time.
+    """
     from transformers import AutoModelForMaskedLM
 
     whole = AutoModelForMaskedLM.from_pretrained(speaker.folder, dtype=torch.float32).eval()
@@ -115,7 +116,7 @@ def test_the_amount_is_the_gain_in_log2_of_the_truth_one_mask_at_a_time(
         assert found[row] == pytest.approx(np.mean(gains), abs=1e-4)
 
 
-def test_a_span_is_masked_whole_and_nothing_else_is(read: View, speaker: Encoder) -> None:
+def test_span_is_masked_whole_and_nothing_else_is(read: View, speaker: Encoder) -> None:
     text = "Stable cardiomegaly. Accession number 0123. MRN 98."
     copies = masked(read.encode, text, PHI)  # type: ignore[arg-type]
     tokens = [speaker.tokenizer.convert_ids_to_tokens(c.ids) for c in copies]
@@ -126,7 +127,8 @@ def test_a_span_is_masked_whole_and_nothing_else_is(read: View, speaker: Encoder
     assert len(masked(read.encode, text, replace(PHI, masks=1))) == 1  # type: ignore[arg-type]
 
 
-def test_what_the_model_does_not_read_is_not_asked(speaker: Encoder) -> None:
+def test_words_beyond_the_length_are_not_asked(speaker: Encoder) -> None:
+    """What the model does not read is not asked."""
     short = Hidden(speaker, 8, None)
     text = "Clear lungs. " * 10 + "Accession number 01."
     assert masked(short, text, PHI) == []
@@ -146,7 +148,8 @@ def test_ranks_count_from_one_and_ties_lie_in_the_middle() -> None:
     )
 
 
-def test_a_public_rule_chooses_whole_patients_of_each_kind_in_any_order(read: View) -> None:
+def test_public_rule_chooses_whole_patients_in_any_order(read: View) -> None:
+    """A public rule chooses whole patients of each kind in any order."""
     rows = chosen(read, 10)
     assert len(rows) == 30 and len({read.patient[r] for r in rows}) == 10
     found = replace(PHI, candidates=10).score(read)
@@ -156,8 +159,11 @@ def test_a_public_rule_chooses_whole_patients_of_each_kind_in_any_order(read: Vi
     np.testing.assert_allclose(mixed, found[order], atol=1e-4)
 
 
-def test_a_patients_amount_is_over_those_of_its_reports_that_were_asked(read: View) -> None:
-    """Three copies a patient; of every other one report names nobody, of the third patient none."""
+def test_patients_amount_is_over_the_reports_that_were_asked(read: View) -> None:
+    """A patient's amount is over those of its reports that were asked.
+
+    Three copies a patient; of every other one report names nobody, of the third patient none.
+    """
     texts = list(read.texts)  # type: ignore[arg-type]
     for patient in range(0, 48, 2):
         texts[3 * patient + patient % 3] = "clear lungs ."
@@ -188,15 +194,17 @@ def test_texts_without_anything_to_mask_are_not_asked(read: View) -> None:
         PHI.score(replace(read, texts=("clear lungs .",) * len(read)))
 
 
-def test_without_texts_or_a_tuned_encoder_it_says_what_is_missing(read: View) -> None:
+def test_missing_texts_or_tuned_encoder_are_named(read: View) -> None:
+    """Without texts or a tuned encoder the attack says what is missing."""
     for broken in (replace(read, texts=None), replace(read, encode=None)):
         with pytest.raises(AttackError, match="needs the texts, and a model that tuned"):
             PHI.score(broken)
 
 
-def test_the_head_is_the_checkpoints_where_it_has_one_and_the_result_says_so(
+def test_head_of_the_checkpoint_is_used_and_told(
     read: View, speaker: Encoder, reader: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The head is the checkpoint's where it has one, and the result says so."""
     assert head_of(speaker).origin == "the checkpoint's" and of_checkpoint(reader) is None
     assert PHI.remarks(read) == {"head": "the checkpoint's"}
     assert PHI.diagnostics(read) == {"head of the checkpoint": 1.0}
@@ -205,9 +213,8 @@ def test_the_head_is_the_checkpoints_where_it_has_one_and_the_result_says_so(
     assert PHI.diagnostics(without) == {"head of the checkpoint": 0.0}
 
 
-def test_a_head_is_trained_on_public_text_once_and_is_the_same_again(
-    reader: Encoder, cache: Any
-) -> None:
+def test_head_is_trained_once_on_public_text(reader: Encoder, cache: Any) -> None:
+    """A head is trained on public text once, and is the same again."""
     recipe = Recipe(texts=30, max_length=48, epochs=3)
     found = head_of(reader, recipe)
     assert "synthetic-plain" in found.origin and "30" in found.origin
@@ -219,7 +226,7 @@ def test_a_head_is_trained_on_public_text_once_and_is_the_same_again(
     np.testing.assert_allclose(np.exp2(found.log2(hidden)).sum(axis=1), 1, rtol=1e-4)
 
 
-def test_a_trained_head_reads_what_stands_around_the_mask(reader: Encoder) -> None:
+def test_trained_head_reads_what_stands_around_the_mask(reader: Encoder) -> None:
     """On reports it was not trained on, it beats the frequency of words by half a bit each."""
     recipe, more = (Recipe(texts=n, max_length=48, epochs=8) for n in (250, 350))
     found = Head("", lm_head.trained(reader, recipe))
@@ -230,16 +237,18 @@ def test_a_trained_head_reads_what_stands_around_the_mask(reader: Encoder) -> No
     assert found.log2(hidden)[np.arange(truth.size), truth].mean() > frequency + 0.5
 
 
-def test_public_text_has_nobodys_particulars_and_is_always_the_same(reader: Encoder) -> None:
+def test_public_text_is_nobodys_and_always_the_same(reader: Encoder) -> None:
+    """Public text has nobody's particulars and is always the same."""
     texts = list(public_texts(reader.tokenizer, 5))
     assert texts == list(public_texts(reader.tokenizer, 5)) and len(set(texts)) == 5
     assert all(t.startswith("Name: ") and "MRN " in t and "Accession number " in t for t in texts)
 
 
-def test_hidden_states_are_those_of_the_classifier_before_and_after_tuning(
-    reader: Encoder, reports: list[str]
-) -> None:
-    """Oracle: the classifier's own path, from the layers below on, and a fresh encoder."""
+def test_hidden_states_are_the_classifiers_own(reader: Encoder, reports: list[str]) -> None:
+    """Hidden states are those of the classifier, before and after tuning.
+
+    Oracle: the classifier's own path, from the layers below on, and a fresh encoder.
+    """
     generator = torch.Generator().manual_seed(0)
     model, frozen = build_classifier(reader, 3, Lora(2, 4.0, 1, False), 48, generator)
     with torch.no_grad():
@@ -262,5 +271,6 @@ def test_hidden_states_are_those_of_the_classifier_before_and_after_tuning(
     assert max(np.abs(a - b).max() for a, b in zip(after, before)) > 0.01
 
 
-def test_a_model_that_tuned_no_encoder_has_no_hidden_states_of_its_own() -> None:
+def test_model_without_a_tuned_encoder_has_no_hidden_states() -> None:
+    """A model that tuned no encoder has no hidden states of its own."""
     assert encode_of(PriorFitted(("a", "b"), np.zeros(2))) is None

@@ -36,8 +36,11 @@ def test_identifiers_are_found_whole_and_measures_are_none(text: str, expected: 
     assert cut(text) == expected
 
 
-def test_every_made_up_value_of_a_twin_that_stands_in_a_report_is_found() -> None:
-    """Oracle: the twin's own persons, visit by visit; ages and times of day are left aside."""
+def test_made_up_values_of_a_twin_are_found() -> None:
+    """Every made-up value of a twin that stands in a report is found.
+
+    Oracle: the twin's own persons, visit by visit; ages and times of day are left aside.
+    """
     twin = datasets.get("synthetic-mimic-cxr")(reports=60, phi=True)
     people, told, missed = Identities(twin.root), 0, []
     for patient in range(12):
@@ -60,7 +63,8 @@ def test_reports_without_identities_have_none() -> None:
     assert [found for text in texts for found in cut(text)] == []
 
 
-def test_findings_are_the_names_of_the_phrase_book_and_the_longest_one_that_fits() -> None:
+def test_findings_are_the_longest_names_of_the_phrase_book() -> None:
+    """Findings are the names of the phrase book, and the longest one that fits."""
     text = "No Pleural Effusions or pneumothorax. Displaced fracture; heart normal, aligned."
     found = [text[a:b] for a, b in findings(text)]
     assert found == ["Pleural Effusions", "pneumothorax", "Displaced fracture"]

@@ -51,7 +51,8 @@ def test_texts_are_the_records_that_the_stored_logits_are_of(world: World) -> No
     assert world.outputs("tfidf").population.logits.std(0).min() > 1e-3  # so an order shows
 
 
-def test_features_are_those_of_the_encoder_before_training_in_order(world: World) -> None:
+def test_features_are_the_untuned_encoders_in_order(world: World) -> None:
+    """Features are those of the encoder before training, in order."""
     outputs, job = world.outputs("dp_lora"), world.job("dp_lora")
     own, others = world.sources().features(outputs)
     texts, of_others = world.sources().texts(outputs)
@@ -64,7 +65,8 @@ def test_features_are_those_of_the_encoder_before_training_in_order(world: World
     np.testing.assert_array_equal(own, same[0])
 
 
-def test_a_method_without_an_encoder_has_hashed_words_as_features(world: World) -> None:
+def test_method_without_encoder_has_hashed_words(world: World) -> None:
+    """A method without an encoder has hashed words as features."""
     outputs = world.outputs("tfidf")
     own, others = world.sources().features(outputs)
     assert own.shape == (len(outputs.slots), 1024) and others.shape[1] == 1024
@@ -118,9 +120,8 @@ def test_jobs_are_made_when_they_are_first_needed_and_once(world: World) -> None
     assert made == [1]
 
 
-def test_candidates_and_test_records_of_other_data_are_refused_with_their_file(
-    world: World, tmp_path: Path
-) -> None:
+def test_records_of_other_data_are_refused_with_their_file(world: World, tmp_path: Path) -> None:
+    """Candidates and test records of other data are refused with their file."""
     outputs = damaged(world, tmp_path)
     swapped = (outputs.record[1], outputs.record[0], *outputs.record[2:])
     with pytest.raises(AttackError, match=r"candidates\.parquet: its candidates are not"):

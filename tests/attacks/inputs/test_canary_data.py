@@ -26,7 +26,8 @@ from radpriv.errors import AttackError
 from .attacked_store import HOW, World, damaged
 
 
-def test_without_canaries_there_are_no_secrets_and_no_projections(world: World) -> None:
+def test_cell_without_canaries_has_no_secrets_or_projections(world: World) -> None:
+    """Without canaries there are no secrets and no projections."""
     outputs = world.outputs("dp_lora")
     natural = outputs.only(np.flatnonzero(np.array(outputs.kind) == "natural"))
     found = world.sources()
@@ -34,7 +35,8 @@ def test_without_canaries_there_are_no_secrets_and_no_projections(world: World) 
     assert "no gradient canaries" in found.available("projections", natural)
 
 
-def test_secrets_are_those_that_training_planted_and_copies_share_one(world: World) -> None:
+def test_secrets_are_the_planted_ones_and_copies_share_one(world: World) -> None:
+    """Secrets are those that training planted, and copies share one."""
     outputs, job = world.outputs("prior"), world.job("prior")
     found = world.sources()
     secrets, texts = found.secrets(outputs), found.texts(outputs)[0]
@@ -65,9 +67,8 @@ def test_secrets_of_another_audit_key_are_refused(world: World) -> None:
         world.sources(jobs={outputs.cell.cell_id: job}).secrets(outputs)
 
 
-def test_projections_stand_in_the_columns_of_gradient_canaries_with_their_noise(
-    world: World,
-) -> None:
+def test_projections_stand_in_the_gradient_canaries_columns(world: World) -> None:
+    """Projections stand in the columns of gradient canaries with their noise."""
     outputs = world.outputs("dp_lora")
     seen = world.sources().projections(outputs)
     folder = outputs.cell.folder
@@ -84,7 +85,7 @@ def test_projections_stand_in_the_columns_of_gradient_canaries_with_their_noise(
         assert seen.rate[t] == line["rate"] == 0.5
 
 
-def test_a_bound_that_was_declared_adds_no_canary(
+def test_bound_that_was_declared_adds_no_canary(
     write_suite: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = write_suite("dp_linear_probe", control="false", epsilons="[1.0]",

@@ -60,7 +60,7 @@ def test_rows_out_of_slot_order_are_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["record.json", "test.parquet", "private/flags.parquet"])
 @pytest.mark.parametrize("damage", ["absent", "cut"])
-def test_an_absent_or_cut_file_is_named(folder: Path, name: str, damage: str) -> None:
+def test_absent_or_cut_file_is_named(folder: Path, name: str, damage: str) -> None:
     path = folder / name
     if damage == "absent":
         path.unlink()
@@ -71,8 +71,11 @@ def test_an_absent_or_cut_file_is_named(folder: Path, name: str, damage: str) ->
     assert "run it again" in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_what_to_do_is_told_by_what_is_not_there(folder: Path) -> None:
-    """A copy without private/ is whole, and nothing of it is to be deleted."""
+def test_missing_file_decides_what_one_is_told_to_do(folder: Path) -> None:
+    """What to do is told by what is not there.
+
+    A copy without private/ is whole, and nothing of it is to be deleted.
+    """
     private = folder / "private"
     (private / "candidates.parquet").rename(folder / "kept")
     with pytest.raises(AttackError, match="copy it from where the cell was run, or delete"):
@@ -85,7 +88,8 @@ def test_what_to_do_is_told_by_what_is_not_there(folder: Path) -> None:
     assert "only its owner may read it" in closed and "delete" not in closed
 
 
-def test_a_missing_column_an_empty_entry_and_a_short_row_are_named(folder: Path) -> None:
+def test_missing_column_empty_entry_and_short_row_are_named(folder: Path) -> None:
+    """A missing column, an empty entry and a short row are named."""
     path = folder / "private" / "candidates.parquet"
     whole = pq.read_table(path)
     short = pa.array([[0.0]] * 600, type=pa.list_(pa.float32()))
@@ -138,9 +142,10 @@ def test_seeds_with_other_candidates_are_refused(write_cell: WriteCell, untraine
         attack_family("loss", {}, cells, "f")
 
 
-def test_an_audit_set_whose_coins_all_fell_alike_is_refused_with_a_sentence(
+def test_audit_set_of_one_side_is_refused_with_a_sentence(
     write_cell: WriteCell, untrained: Seeds
 ) -> None:
+    """An audit set whose coins all fell alike is refused with a sentence."""
     logits, labels, _ = untrained[0]
     cell = CellFiles.open(write_cell(0, logits[:3], labels[:3], np.ones(3, dtype=bool)))
     with pytest.raises(AttackError, match="none of them non-members"):

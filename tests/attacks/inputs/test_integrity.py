@@ -56,9 +56,10 @@ def check(folders: list[Path], truth: Truth | None, targets: int = 3) -> None:
 
 @pytest.mark.parametrize("order", permutations(range(3)))
 @pytest.mark.parametrize("name", ["flags", "candidates"])
-def test_files_that_changed_places_are_named_with_the_folder_that_has_the_right_ones(
+def test_swapped_files_are_named_with_the_right_folder(
     folders: list[Path], untrained: Seeds, name: str, order: tuple[int, ...]
 ) -> None:
+    """Files that changed places are named with the folder that has the right ones."""
     swap(folders, f"{name}.parquet", *order)
     moved = [i for i in range(3) if order[i] != i]
     if not moved:
@@ -71,23 +72,24 @@ def test_files_that_changed_places_are_named_with_the_folder_that_has_the_right_
     assert f"those lie in {folders[order.index(moved[0])]}" in said and "put them back" in said
 
 
-def test_a_copy_of_one_seed_over_another_is_seen_without_the_data(
-    folders: list[Path], untrained: Seeds
-) -> None:
+def test_scores_copied_from_another_seed_are_seen(folders: list[Path], untrained: Seeds) -> None:
+    """A copy of one seed over another is seen without the data."""
     swap(folders, "candidates.parquet", 0, 1, 1)
     with pytest.raises(AttackError, match=r"cell2/private/cand.*the same scores as in .*cell1"):
         check(folders, None)
 
 
-def test_coins_of_one_seed_over_another_are_seen_without_the_data(folders: list[Path]) -> None:
+def test_coins_copied_from_another_seed_are_seen(folders: list[Path]) -> None:
+    """Coins of one seed over another are seen without the data."""
     swap(folders, "flags.parquet", 2, 1, 2)
     with pytest.raises(AttackError, match=r"cell2/private/flags.*the same coins as in .*cell0"):
         attack_family("loss", {}, [CellFiles.open(f) for f in folders], "f")
 
 
-def test_a_method_that_learns_nothing_may_score_alike_and_few_coins_may_fall_alike(
+def test_untrained_scores_and_few_coins_may_be_alike(
     write_cell: WriteCell, untrained: Seeds
 ) -> None:
+    """A method that learns nothing may score alike, and few coins may fall alike."""
     logits, labels, member = untrained[0]
     same = [write_cell(s, logits, labels, untrained[s][2]) for s in range(2)]
     check(same, None)
@@ -115,7 +117,7 @@ def test_without_data_nothing_is_said(folders: list[Path], untrained: Seeds) -> 
     check(folders, Truth(untrained, blind=True))
 
 
-def test_a_private_folder_with_the_key_of_another_run_is_named(
+def test_private_folder_with_the_key_of_another_run_is_named(
     write_cell: WriteCell, untrained: Seeds
 ) -> None:
     folders = []

@@ -29,7 +29,7 @@ def test_it_reads_no_logits(simulated: MakeFamily) -> None:
     )
 
 
-def test_a_model_that_leaks_on_a_sound_split_leaves_it_at_chance(simulated: MakeFamily) -> None:
+def test_model_that_leaks_on_a_sound_split_leaves_it_at_chance(simulated: MakeFamily) -> None:
     rng = np.random.default_rng(2)
     z = []
     for _ in range(80):
@@ -40,7 +40,7 @@ def test_a_model_that_leaks_on_a_sound_split_leaves_it_at_chance(simulated: Make
     assert abs(np.mean(z)) < 3 / np.sqrt(80) and 0.7 < np.std(z) < 1.3
 
 
-def test_a_split_by_length_is_found(simulated: MakeFamily) -> None:
+def test_split_by_length_is_found(simulated: MakeFamily) -> None:
     rng = np.random.default_rng(2)
     view, _ = simulated(rng, 5, m=600)[0]
     chance = 0.3 + 0.4 * (view.length > 45)
@@ -48,7 +48,8 @@ def test_a_split_by_length_is_found(simulated: MakeFamily) -> None:
     assert auc(Blind().score(leaking), rng.random(600) < chance) > 0.6
 
 
-def test_a_split_by_what_only_features_show_is_found_through_them(simulated: MakeFamily) -> None:
+def test_split_that_only_features_show_is_found(simulated: MakeFamily) -> None:
+    """A split by what only features show is found through them."""
     rng = np.random.default_rng(3)
     view, _ = simulated(rng, 5, m=800)[0]
     chance = 0.3 + 0.4 * (view.features[:, 2] > 0)
@@ -86,7 +87,7 @@ def test_where_nothing_can_be_learned_the_order_is_public(simulated: MakeFamily)
     assert np.array_equal(public_order(view.slots[5:9]), order[5:9])
 
 
-def test_a_patient_is_never_in_two_folds() -> None:
+def test_patient_is_never_in_two_folds() -> None:
     names = tuple(f"p{i % 40}" for i in range(200))
     fold = folds_of(names, 5)
     assert len({(n, f) for n, f in zip(names, fold.tolist())}) == 40

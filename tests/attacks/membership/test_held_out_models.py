@@ -41,7 +41,8 @@ def test_it_equals_loops_over_records_and_references(
         assert found.inside is not None and found.outside is not None
 
 
-def test_a_record_that_all_saw_is_placed_by_the_gap_and_not_left_out() -> None:
+def test_record_that_all_saw_is_placed_by_the_gap() -> None:
+    """A record that all models saw is placed by the gap and not left out."""
     values = np.array([[5.0, 1.0, 4.0], [7.0, 3.0, 2.0]])
     member = np.array([[True, False, True], [True, False, False]])
     # gaps: (5 + 4)/2 − 1 = 3.5 and 7 − (3 + 2)/2 = 4.5; mean 4

@@ -61,7 +61,7 @@ def test_it_equals_the_papers_formulas_by_loops(own: bool, online: bool) -> None
     assert found == pytest.approx(by_loops(target, values, member, own, online), rel=1e-9)
 
 
-def test_the_offline_score_is_a_tail_and_not_a_density() -> None:
+def test_offline_score_is_a_tail_and_not_a_density() -> None:
     """Out-fit N(0, 1) and φ = −3, 0, 3: a badly fitted record is no member."""
     values = np.array([[-1.0] * 3, [1.0] * 3]) / math.sqrt(2)
     found = log_ratio(np.array([-3.0, 0.0, 3.0]), values, np.zeros((2, 3), bool), 9.0, online=False)
@@ -77,7 +77,8 @@ def test_far_tails_stay_finite_and_ordered() -> None:
     assert found is not None and np.isfinite(found).all() and (np.diff(found) > 0).all()
 
 
-def test_below_64_references_the_variance_is_pooled_and_from_64_on_each_records_own() -> None:
+def test_variance_is_pooled_below_64_references() -> None:
+    """Below 64 references the variance is pooled, and from 64 on each record's own."""
     rng = np.random.default_rng(1)
     values = rng.standard_normal((64, 2)) * np.array([1.0, 10.0])
     out = np.zeros((64, 2), bool)
@@ -117,9 +118,8 @@ def test_without_references_it_is_the_loss_order(simulated: MakeFamily) -> None:
         assert np.array_equal(order, np.argsort(Loss().score(view)[rows]))
 
 
-def test_references_of_members_alone_count_as_none_and_of_none_as_offline(
-    simulated: MakeFamily,
-) -> None:
+def test_references_of_members_alone_count_as_none(simulated: MakeFamily) -> None:
+    """References of members alone count as none, and of no member as offline."""
     view, _ = simulated(np.random.default_rng(3), 4)[0]
     alone = replace(view, references=())
 

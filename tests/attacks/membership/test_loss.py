@@ -22,9 +22,10 @@ from radpriv.errors import SuiteError, UnknownNameError
     arrays(np.float32, (4, 3), elements=st.floats(-30, 30, width=32)),
     arrays(np.float32, (4, 3), elements=st.sampled_from([0.0, 1.0, np.nan])),
 )
-def test_it_equals_the_cross_entropy_averaged_over_observed_labels(
+def test_loss_is_the_mean_cross_entropy_of_observed_labels(
     logits: np.ndarray, labels: np.ndarray
 ) -> None:
+    """The loss equals the cross-entropy averaged over observed labels."""
     expected = []
     for row in zip(logits.tolist(), labels.tolist()):
         each = [math.log1p(math.exp(-z if y else z)) for z, y in zip(*row) if not math.isnan(y)]
@@ -61,7 +62,7 @@ def summed(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return -np.nan_to_num(mean_bce(logits, labels) * (~np.isnan(labels)).sum(1))
 
 
-def test_a_record_without_observed_labels_lies_in_the_middle() -> None:
+def test_record_without_observed_labels_lies_in_the_middle() -> None:
     labels = np.array([[0, 0], [np.nan, 0], [np.nan, np.nan], [1, 1]], dtype=np.float32)
     found = scores(np.full((4, 2), -2.0, dtype=np.float32), labels)
     assert np.isfinite(found).all() and found[0] == found[1] == found[2] > found[3]
@@ -77,7 +78,8 @@ def masked(rng: np.random.Generator, n: int, shares: np.ndarray) -> tuple[np.nda
     return rng.normal(size=(n, 6)).astype(np.float32), labels
 
 
-def test_where_nothing_was_learned_unequal_masks_leave_the_auc_at_one_half() -> None:
+def test_unequal_masks_leave_the_auc_at_one_half() -> None:
+    """Where nothing was learned, unequal masks leave the AUC at one half."""
     rng = np.random.default_rng(3)
     n = 6000
     member = rng.random(n) < 0.5

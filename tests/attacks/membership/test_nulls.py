@@ -61,10 +61,11 @@ def test_so_it_does_over_many_more_families(name: str, seeds: int, simulated: Ma
     check(deviations(name, simulated, seeds, (100 if name == "quantile" else 800) // seeds))
 
 
-def test_learning_from_members_makes_targets_of_a_family_vary_together(
-    simulated: MakeFamily,
-) -> None:
-    """Why the mean over targets needs a wider interval than independent models would."""
+def test_targets_of_a_family_vary_together(simulated: MakeFamily) -> None:
+    """Learning from members makes the targets of a family vary together.
+
+    Why the mean over targets needs a wider interval than independent models would.
+    """
     together = {
         name: deviations(name, simulated, 5, 150).mean(axis=1).var() * 5
         for name in ("lira", "lira_offline")

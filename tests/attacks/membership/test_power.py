@@ -59,9 +59,8 @@ def control(make_family: MakeFamily, trained: bool) -> list[Any]:
 
 
 @pytest.mark.slow
-def test_the_over_fitted_control_leaks_and_the_untrained_one_does_not(
-    make_family: MakeFamily,
-) -> None:
+def test_over_fitted_control_leaks_and_the_untrained_does_not(make_family: MakeFamily) -> None:
+    """The over-fitted control leaks, and the untrained one does not."""
     leaking, untrained = control(make_family, True), control(make_family, False)
     for name in (*ON_SCORES, "blind"):
         attack = make_attack(name, {})

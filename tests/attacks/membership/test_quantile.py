@@ -52,7 +52,7 @@ def test_it_sees_past_a_difficulty_that_features_show(make_family: MakeFamily) -
     assert plain < 0.65 and plain + 0.08 < found < best + 0.03
 
 
-def test_a_score_above_one_is_the_papers_flag_at_its_rate(make_family: MakeFamily) -> None:
+def test_score_above_one_is_the_papers_flag_at_its_rate(make_family: MakeFamily) -> None:
     view, member = hard_by_features(make_family)
     for level in (0.9, 0.8):
         flagged = Quantile(level).score(view) > 1
@@ -60,9 +60,8 @@ def test_a_score_above_one_is_the_papers_flag_at_its_rate(make_family: MakeFamil
         assert flagged[member].mean() > 1.8 * flagged[~member].mean()
 
 
-def test_held_out_coverage_is_nominal_and_the_gain_is_that_over_a_constant(
-    make_family: MakeFamily, simulated: MakeFamily
-) -> None:
+def test_held_out_coverage_is_nominal(make_family: MakeFamily, simulated: MakeFamily) -> None:
+    """Held-out coverage is nominal, and the gain is that over a constant."""
     told = Quantile().diagnostics(hard_by_features(make_family)[0])
     assert told["coverage"] == pytest.approx(0.9, abs=0.03)
     assert told["gain"] > 0.4 and told["records"] == 1200 and told["level"] == 0.9

@@ -18,9 +18,8 @@ from radpriv.errors import AttackError
 MakeFamily = Callable[..., list[Any]]
 
 
-def test_it_equals_the_loss_less_the_mean_of_out_references_by_loops(
-    simulated: MakeFamily,
-) -> None:
+def test_score_is_the_loss_less_the_mean_of_out_references(simulated: MakeFamily) -> None:
+    """The score equals the loss less the mean of out-references, by loops."""
     view, _ = simulated(np.random.default_rng(0), 6, gain=1.0)[0]
     answer = Reference().score(view)
     mine = mean_bce(view.logits, view.labels)
@@ -50,7 +49,7 @@ def test_without_a_model_that_missed_anything_it_is_the_loss(simulated: MakeFami
         assert answer == pytest.approx(Loss().score(view))
 
 
-def test_the_untuned_encoder_stands_for_difficulty(simulated: MakeFamily) -> None:
+def test_untuned_encoder_stands_for_difficulty(simulated: MakeFamily) -> None:
     view, _ = simulated(np.random.default_rng(3), 1)[0]
     answer = ReferenceUntuned().score(view)
     expected = mean_bce(view.untuned, view.labels) - mean_bce(view.logits, view.labels)
@@ -61,7 +60,7 @@ def test_the_untuned_encoder_stands_for_difficulty(simulated: MakeFamily) -> Non
     assert ReferenceUntuned().score(same).tolist() == [0.0] * len(view)
 
 
-def test_the_untuned_attack_says_what_it_lacks(simulated: MakeFamily) -> None:
+def test_untuned_attack_says_what_it_lacks(simulated: MakeFamily) -> None:
     view, _ = simulated(np.random.default_rng(4), 1)[0]
     with pytest.raises(AttackError, match="no untuned logits"):
         ReferenceUntuned().score(replace(view, untuned=None))

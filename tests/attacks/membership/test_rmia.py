@@ -71,7 +71,7 @@ def test_it_equals_the_papers_share_by_loops(a: float, gamma: float, simulated: 
     arrays(np.float64, st.integers(1, 6), elements=st.floats(-30, 30)),
     st.floats(0.1, 10),
 )
-def test_the_share_counts_and_never_turns_the_order(
+def test_share_counts_and_never_turns_the_order(
     gain: np.ndarray, population: np.ndarray, gamma: float
 ) -> None:
     found = share_dominated(gain, population, gamma)
@@ -82,9 +82,8 @@ def test_the_share_counts_and_never_turns_the_order(
     assert (np.diff(found[np.argsort(gain, kind="stable")]) >= 0).all()
 
 
-def test_a_record_that_every_reference_saw_is_judged_like_the_others(
-    simulated: MakeFamily,
-) -> None:
+def test_record_every_reference_saw_is_judged_alike(simulated: MakeFamily) -> None:
+    """A record that every reference saw is judged like the others."""
     view, member = simulated(np.random.default_rng(1), 3, gain=3.0, m=1500)[0]
     seen = np.all([r.member for r in view.references], axis=0)
     answer = Rmia().score(view)
@@ -109,7 +108,7 @@ def test_without_references_it_is_the_loss_order(simulated: MakeFamily) -> None:
     )
 
 
-def test_the_population_makes_scores_of_two_models_comparable(simulated: MakeFamily) -> None:
+def test_population_makes_scores_of_two_models_comparable(simulated: MakeFamily) -> None:
     """One target is sharper on everything, seen or not; log r_x alone would call it all members."""
     rng = np.random.default_rng(3)
     view, _ = simulated(rng, 4, m=600, n=600)[0]

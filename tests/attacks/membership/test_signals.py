@@ -29,7 +29,7 @@ def model(logits: list[list[float]], labels: list[list[float]]) -> Any:
 
 
 @given(st.floats(1e-300, 700))
-def test_the_joint_logit_equals_that_of_long_arithmetic(loss: float) -> None:
+def test_joint_logit_equals_that_of_long_arithmetic(loss: float) -> None:
     with localcontext() as context:
         context.prec = 400
         p = (-Decimal(loss)).exp()
@@ -52,7 +52,8 @@ def test_with_one_label_phi_is_the_logit_of_the_right_answer(z: float, y: float)
     assert phi(model([[z]], [[y]]))[0] == pytest.approx(z if y else -z, rel=1e-9, abs=1e-9)
 
 
-def test_phi_sums_over_observed_labels_and_the_likelihood_averages() -> None:
+def test_phi_sums_over_labels_and_likelihood_averages() -> None:
+    """φ sums over observed labels, and the likelihood averages."""
     one = model([[1.0, -2.0, 9.0]], [[1.0, 1.0, math.nan]])
     losses = [math.log1p(math.exp(-1)), math.log1p(math.exp(2))]
     p = math.exp(-sum(losses))
@@ -60,7 +61,7 @@ def test_phi_sums_over_observed_labels_and_the_likelihood_averages() -> None:
     assert likelihood(one)[0] == pytest.approx(math.sqrt(p))
 
 
-def test_a_record_without_labels_is_nan_and_ends_in_the_middle() -> None:
+def test_record_without_labels_is_nan_and_ends_in_the_middle() -> None:
     silent = model([[1.0], [2.0]], [[math.nan], [1.0]])
     for statistic in (mean_loss, phi, likelihood):
         assert np.isnan(statistic(silent)).tolist() == [True, False]

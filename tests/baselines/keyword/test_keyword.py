@@ -85,15 +85,17 @@ def said(fitted: KeywordFitted, text: str) -> set[str]:
     return {label for label, logit in zip(fitted.labels, row) if logit > 0}
 
 
-def test_it_is_registered_as_a_method_that_is_not_private_and_needs_no_encoder() -> None:
+def test_keyword_is_registered_and_not_private() -> None:
+    """Keyword is registered as a method that is not private and needs no encoder."""
     assert methods.get("keyword") is Keyword
     assert not Keyword.private and not Keyword.uses_encoder
     assert Keyword().params() == {"hedges": "positive"}
 
 
-def test_it_knows_all_labels_of_both_label_sets_and_asks_records_for_nothing(
+def test_labels_of_both_sets_are_known_without_records(
     radiograph: KeywordFitted, chest_ct: KeywordFitted
 ) -> None:
+    """All labels of both label sets are known, and records are asked for nothing."""
     assert set(CHEXPERT) == {*RADIOGRAPH, "No Finding"} and set(CT) == set(CHEST_CT)
     assert radiograph.unknown == chest_ct.unknown == ()
     with pytest.raises(AssertionError, match="raw"):
@@ -101,9 +103,8 @@ def test_it_knows_all_labels_of_both_label_sets_and_asks_records_for_nothing(
 
 
 @pytest.mark.parametrize("label", RADIOGRAPH)
-def test_a_radiograph_label_is_positive_where_stated_and_negative_where_denied(
-    label: str, radiograph: KeywordFitted
-) -> None:
+def test_radiograph_label_is_positive_unless_denied(label: str, radiograph: KeywordFitted) -> None:
+    """A radiograph label is positive where stated and negative where denied."""
     assert said(radiograph, f"{RADIOGRAPH[label]}.") == {label} | (
         {"No Finding"} if label == "Support Devices" else set()
     )
@@ -111,16 +112,14 @@ def test_a_radiograph_label_is_positive_where_stated_and_negative_where_denied(
 
 
 @pytest.mark.parametrize("label", CHEST_CT)
-def test_a_ct_label_is_positive_where_stated_and_negative_where_denied(
-    label: str, chest_ct: KeywordFitted
-) -> None:
+def test_ct_label_is_positive_unless_denied(label: str, chest_ct: KeywordFitted) -> None:
+    """A CT label is positive where stated and negative where denied."""
     assert said(chest_ct, f"{CHEST_CT[label]}.") == {label}
     assert said(chest_ct, f"{CHEST_CT[label]} was not observed.") == set()
 
 
-def test_ct_plaques_of_the_aorta_and_the_coronary_arteries_are_both_labels(
-    chest_ct: KeywordFitted,
-) -> None:
+def test_ct_plaques_of_two_arteries_are_two_labels(chest_ct: KeywordFitted) -> None:
+    """CT plaques of the aorta and the coronary arteries are both labels."""
     both = {"Arterial wall calcification", "Coronary artery wall calcification"}
     assert said(chest_ct, "Calcific plaques in the aortic arch and coronary arteries.") == both
     assert said(chest_ct, "No pleural or pericardial effusion.") == set()
@@ -130,18 +129,16 @@ def test_ct_plaques_of_the_aorta_and_the_coronary_arteries_are_both_labels(
     }
 
 
-def test_a_normal_report_has_no_finding_and_a_device_does_not_change_that(
-    radiograph: KeywordFitted,
-) -> None:
+def test_normal_report_has_no_finding_device_or_not(radiograph: KeywordFitted) -> None:
+    """A normal report has No Finding, and a device does not change that."""
     normal = "Heart size is normal. Lungs are clear. No effusion or pneumothorax."
     assert said(radiograph, normal) == {"No Finding"}
     assert said(radiograph, f"{normal} Right PICC in place.") == {"No Finding", "Support Devices"}
 
 
 @pytest.mark.parametrize("hedges", ["positive", "negative"])
-def test_no_finding_gives_way_to_what_is_left_open_and_to_findings_without_a_label(
-    hedges: str,
-) -> None:
+def test_no_finding_gives_way_to_open_and_unlabelled_ones(hedges: str) -> None:
+    """No Finding gives way to what is left open and to findings without a label."""
     fitted = fit(CHEXPERT, hedges=hedges)
     assert "No Finding" not in said(fitted, "Possible pneumonia.")
     assert said(fitted, "Calcified granuloma in the left lung.") == set()
@@ -158,26 +155,25 @@ def test_no_finding_gives_way_to_what_is_left_open_and_to_findings_without_a_lab
         "Pneumonia is suspected.",
     ],
 )
-def test_what_is_left_open_counts_as_the_parameter_says(
-    text: str, radiograph: KeywordFitted
-) -> None:
+def test_open_mention_counts_as_the_parameter_says(text: str, radiograph: KeywordFitted) -> None:
+    """What is left open counts as the parameter says."""
     assert "Pneumonia" in said(radiograph, text)
     assert "Pneumonia" not in said(fit(CHEXPERT, hedges="negative"), text)
 
 
-def test_a_stated_mention_counts_beside_one_that_is_denied_or_left_open() -> None:
+def test_stated_mention_counts_beside_a_denied_one() -> None:
+    """A stated mention counts beside one that is denied or left open."""
     fitted = fit(CHEXPERT, hedges="negative")
     assert said(fitted, "Possible edema. No right effusion. Left effusion.") == {"Pleural Effusion"}
 
 
-def test_an_unknown_word_for_hedges_is_refused() -> None:
+def test_unknown_word_for_hedges_is_refused() -> None:
     with pytest.raises(SuiteError, match="'ignore': one of positive, negative"):
         Keyword(hedges="ignore")
 
 
-def test_logits_are_one_or_minus_one_in_float32_with_thresholds_of_zero(
-    radiograph: KeywordFitted,
-) -> None:
+def test_logits_are_one_or_minus_one_with_zero_thresholds(radiograph: KeywordFitted) -> None:
+    """Logits are one or minus one in float32 with thresholds of zero."""
     logits = radiograph.logits(["Edema.", "", "No edema."])
     assert logits.shape == (3, 14) and logits.dtype == np.float32
     assert set(np.unique(logits)) == {-1.0, 1.0}
@@ -186,7 +182,7 @@ def test_logits_are_one_or_minus_one_in_float32_with_thresholds_of_zero(
     assert radiograph.logits([]).shape == (0, 14)
 
 
-def test_a_label_without_a_lexicon_is_said_to_be_always_negative() -> None:
+def test_label_without_a_lexicon_is_said_to_be_always_negative() -> None:
     with pytest.warns(UserWarning, match="no lexicon for Gallstone, elsewhere: always negative"):
         fitted = fit(("Gallstone", "edema", "elsewhere"))
     assert fitted.unknown == ("Gallstone", "elsewhere")
@@ -194,7 +190,7 @@ def test_a_label_without_a_lexicon_is_said_to_be_always_negative() -> None:
     assert said(fitted, text) == {"edema"}
 
 
-def test_a_known_label_is_known_in_any_case_and_warns_of_nothing() -> None:
+def test_known_label_is_known_in_any_case_and_warns_of_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted = fit(("PLEURAL EFFUSION", "no  finding"))
@@ -202,14 +198,16 @@ def test_a_known_label_is_known_in_any_case_and_warns_of_nothing() -> None:
     assert said(fitted, "Clear.") == {"no  finding"}
 
 
-def test_a_ct_label_beside_radiograph_labels_is_read_with_its_own_phrases() -> None:
+def test_ct_label_among_radiographs_has_its_own_phrases() -> None:
+    """A CT label beside radiograph labels is read with its own phrases."""
     fitted = fit((*CHEXPERT, "Hiatal hernia"))
     assert said(fitted, "Sliding hernia and edema.") == {"Hiatal hernia", "Edema"}
 
 
-def test_a_saved_model_answers_alike_and_is_the_same_bytes_each_time(
+def test_saved_model_answers_alike_and_is_the_same_bytes(
     radiograph: KeywordFitted, tmp_path: Path
 ) -> None:
+    """A saved model answers alike and is the same bytes each time."""
     texts = [*RADIOGRAPH.values(), "Possible edema. No zyzzyva.", "Heart ﬁne​."]
     before = radiograph.logits(texts)
     for name in ("one", "two"):
@@ -227,7 +225,7 @@ def test_a_saved_model_answers_alike_and_is_the_same_bytes_each_time(
     assert (tmp_path / "three" / "model.json").read_bytes() == files["model.json"]
 
 
-def test_a_saved_model_keeps_its_own_lexicon_and_its_hedges(tmp_path: Path) -> None:
+def test_saved_model_keeps_its_own_lexicon_and_its_hedges(tmp_path: Path) -> None:
     text = LEXICON.read_text("utf-8").replace('"kerley b? lines"', '"zyzzyva"')
     lexicon = read_lexicon(text, "mine")
     KeywordFitted(("Edema",), lexicon, "negative").save(tmp_path)
@@ -235,9 +233,8 @@ def test_a_saved_model_keeps_its_own_lexicon_and_its_hedges(tmp_path: Path) -> N
     assert said(loaded, "Zyzzyva.") == {"Edema"} and not said(loaded, "Possible edema.")
 
 
-def test_a_damaged_model_is_refused_with_the_file_that_is_damaged(
-    radiograph: KeywordFitted, tmp_path: Path
-) -> None:
+def test_damaged_model_is_refused_by_its_file(radiograph: KeywordFitted, tmp_path: Path) -> None:
+    """A damaged model is refused with the file that is damaged."""
     radiograph.save(tmp_path)
     model, lexicon = tmp_path / "model.json", tmp_path / "lexicon.toml"
     whole = model.read_text()
@@ -254,7 +251,7 @@ def test_a_damaged_model_is_refused_with_the_file_that_is_damaged(
 
 
 @pytest.mark.parametrize("module", ["spacy", "negspacy.negation"])
-def test_a_missing_library_is_one_line_that_names_the_extra(
+def test_missing_library_is_one_line_that_names_the_extra(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)

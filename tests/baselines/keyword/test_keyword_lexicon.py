@@ -57,7 +57,7 @@ termination = []
         ("pleural , x-ray", {"pleural , x-ray"}),
     ],
 )
-def test_a_phrase_is_spelt_out_as_the_head_of_the_file_says(phrase: str, spelt: set[str]) -> None:
+def test_phrase_is_spelt_out_as_the_head_of_the_file_says(phrase: str, spelt: set[str]) -> None:
     if phrase.startswith("<organ>?"):
         with pytest.raises(DataError, match="begins or ends with a gap"):
             list(expand(phrase, {"organ": ("heart", "left lung")}))
@@ -80,12 +80,12 @@ def test_a_phrase_is_spelt_out_as_the_head_of_the_file_says(phrase: str, spelt: 
         ("(a|b)" * 60, "more than 20000 spellings"),
     ],
 )
-def test_a_phrase_outside_the_notation_is_refused(phrase: str, fault: str) -> None:
+def test_phrase_outside_the_notation_is_refused(phrase: str, fault: str) -> None:
     with pytest.raises(DataError, match=re.escape(fault)):
         list(expand(phrase, {}))
 
 
-def test_a_lexicon_is_read_into_phrases_by_kind_of_report() -> None:
+def test_lexicon_is_read_into_phrases_by_kind_of_report() -> None:
     lexicon = read_lexicon(SMALL, "small.toml")
     assert lexicon.text == SMALL and lexicon.negation.pseudo == ("no more",)
     assert lexicon.hedge.preceding == ("may", "maybe")
@@ -98,7 +98,8 @@ def test_a_lexicon_is_read_into_phrases_by_kind_of_report() -> None:
     assert lexicon.phrases(["lung opacity", "c"]) == {**both, "Lung opacity": ("y",), "C": ("c",)}
 
 
-def test_a_label_of_the_other_kind_is_added_where_it_is_asked_for() -> None:
+def test_label_of_the_other_kind_is_added_on_request() -> None:
+    """A label of the other kind is added where it is asked for."""
     lexicon = read_lexicon(SMALL.replace('"Lung Opacity" = ["x"]', '"L" = ["x"]\n"M" = ["m"]'), "s")
     assert set(lexicon.phrases(["L", "M", "C"])) == {"A", "L", "M", "C", ELSEWHERE, NOTHING}
 
@@ -117,19 +118,21 @@ def test_a_label_of_the_other_kind_is_added_where_it_is_asked_for() -> None:
         ('[nothing]\nphrases = ["big heart attack"]', "", "key 'nothing' is missing"),
     ],
 )
-def test_a_fault_is_named_with_its_table_and_its_phrase(old: str, new: str, fault: str) -> None:
+def test_fault_is_named_with_its_table_and_its_phrase(old: str, new: str, fault: str) -> None:
     assert old in SMALL
     with pytest.raises(DataError, match=fault):
         read_lexicon(SMALL.replace(old, new, 1), "small.toml")
 
 
-def test_a_table_that_is_none_is_refused() -> None:
+def test_entry_in_place_of_a_table_is_refused() -> None:
+    """A value where the lexicon has a table is refused."""
     text = "nothing = 3\n" + SMALL.replace('[nothing]\nphrases = ["big heart attack"]', "")
     with pytest.raises(DataError, match=r"nothing = 3: expected a table"):
         read_lexicon(text, "small.toml")
 
 
-def test_the_shipped_lexicon_has_every_label_but_no_finding_and_says_where_it_comes_from() -> None:
+def test_shipped_lexicon_has_every_label_and_its_source() -> None:
+    """The shipped lexicon has every label but No Finding, and says where it comes from."""
     text = LEXICON.read_text("utf-8")
     lexicon = read_lexicon(text, LEXICON.name)
     for labels in (CHEXPERT, CT):

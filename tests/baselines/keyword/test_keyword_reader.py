@@ -35,7 +35,8 @@ def told(reader: Reader, text: str) -> dict[str, str]:
     return {m.label: how.get((m.denied, m.open), "stated") for m in mentions}
 
 
-def test_a_negation_reaches_to_the_end_of_its_sentence_and_no_further(reader: Reader) -> None:
+def test_negation_reaches_to_the_end_of_its_sentence(reader: Reader) -> None:
+    """A negation reaches to the end of its sentence and no further."""
     assert told(reader, "No acute effusion. Moderate cardiomegaly.") == {
         "Pleural Effusion": "denied",
         "Cardiomegaly": "stated",
@@ -49,14 +50,14 @@ def test_a_negation_reaches_to_the_end_of_its_sentence_and_no_further(reader: Re
 @pytest.mark.parametrize(
     "joint", [", but there is", "; there is", ", however", " although there is"]
 )
-def test_a_terminating_phrase_ends_the_reach_of_a_negation(joint: str, reader: Reader) -> None:
+def test_terminating_phrase_ends_the_reach_of_a_negation(joint: str, reader: Reader) -> None:
     assert told(reader, f"No pneumothorax{joint} a small effusion.") == {
         "Pneumothorax": "denied",
         "Pleural Effusion": "stated",
     }
 
 
-def test_a_pooled_list_is_denied_as_a_whole(reader: Reader) -> None:
+def test_pooled_list_is_denied_as_a_whole(reader: Reader) -> None:
     text = "No evidence of pneumothorax, pleural effusion, focal consolidation, or pulmonary edema."
     labels = ("Pneumothorax", "Pleural Effusion", "Consolidation", "Edema")
     assert told(reader, text) == dict.fromkeys(labels, "denied")
@@ -75,7 +76,7 @@ def test_a_pooled_list_is_denied_as_a_whole(reader: Reader) -> None:
         "No improvement of the effusion.",
     ],
 )
-def test_a_pseudo_negation_denies_nothing(text: str, reader: Reader) -> None:
+def test_pseudo_negation_denies_nothing(text: str, reader: Reader) -> None:
     assert told(reader, text) == {"Pleural Effusion": "stated"}
 
 
@@ -89,13 +90,12 @@ def test_a_pseudo_negation_denies_nothing(text: str, reader: Reader) -> None:
         ["Effusion: absent.", "Resolution of the effusion?"][1],
     ],
 )
-def test_a_negation_may_follow_what_it_denies(text: str, reader: Reader) -> None:
+def test_negation_may_follow_what_it_denies(text: str, reader: Reader) -> None:
     assert told(reader, text) == {"Pleural Effusion": "denied"}
 
 
-def test_two_possibilities_are_both_left_open_and_a_denied_one_stays_denied(
-    reader: Reader,
-) -> None:
+def test_possibilities_are_left_open_unless_denied(reader: Reader) -> None:
+    """Two possibilities are both left open, and a denied one stays denied."""
     assert told(reader, "Atelectasis versus pneumonia.") == {
         "Atelectasis": "open",
         "Pneumonia": "open",
@@ -107,9 +107,10 @@ def test_two_possibilities_are_both_left_open_and_a_denied_one_stays_denied(
     assert told(reader, "No evidence of possible pneumonia.") == {"Pneumonia": "denied"}
 
 
-def test_without_the_cues_of_radiology_the_library_denies_what_is_left_open(
+def test_library_without_our_cues_denies_what_is_left_open(
     reader: Reader, lexicon: Lexicon
 ) -> None:
+    """Without the cues of radiology the library denies what is left open."""
     bare = Reader(replace(lexicon, negation=Cues((), (), (), ())), CHEXPERT)
     for text, right, wrong in (
         ("We cannot exclude pneumonia.", "open", "denied"),
@@ -120,7 +121,7 @@ def test_without_the_cues_of_radiology_the_library_denies_what_is_left_open(
         assert told(bare, text)["Pneumonia"] == wrong
 
 
-def test_a_longer_phrase_hides_the_shorter_ones_within_it(reader: Reader) -> None:
+def test_longer_phrase_hides_the_shorter_ones_within_it(reader: Reader) -> None:
     assert told(reader, "No mass effect.") == {}
     assert told(reader, "Subcutaneous emphysema.") == {"elsewhere": "stated"}
     assert told(reader, "Cardiac silhouette is enlarged.") == {"Cardiomegaly": "stated"}
@@ -132,9 +133,10 @@ def test_a_longer_phrase_hides_the_shorter_ones_within_it(reader: Reader) -> Non
 
 
 @pytest.mark.parametrize("labels", [CHEXPERT, CT], ids=["radiograph", "ct"])
-def test_every_phrase_of_the_lexicon_is_found_and_means_its_label(
+def test_phrases_of_the_lexicon_are_found_with_their_label(
     labels: tuple[str, ...], lexicon: Lexicon
 ) -> None:
+    """Every phrase of the lexicon is found and means its label."""
     phrases = [(label, p) for label, spelt in lexicon.phrases(labels).items() for p in spelt]
     assert len(phrases) > 1000
     texts = [
@@ -145,9 +147,8 @@ def test_every_phrase_of_the_lexicon_is_found_and_means_its_label(
         assert label == NOTHING or label in {m.label for m in mentions}, (label, phrase)
 
 
-def test_paragraphs_and_list_items_end_a_sentence_and_a_wrapped_line_does_not(
-    reader: Reader,
-) -> None:
+def test_paragraph_and_list_item_end_a_sentence(reader: Reader) -> None:
+    """Paragraphs and list items end a sentence, and a wrapped line does not."""
     items = "1. No pneumothorax\n2. Small effusion"
     expected = {"Pneumothorax": "denied", "Pleural Effusion": "stated"}
     assert told(reader, items) == told(reader, items.replace("\n", "\r\n")) == expected
@@ -181,9 +182,10 @@ def test_any_text_is_read_and_does_not_reach_its_neighbours(reader: Reader, text
     assert "\n" not in prepare(text)
 
 
-def test_a_long_report_is_read_in_pieces_of_whole_sentences_with_the_same_result(
+def test_long_report_is_read_in_pieces_with_the_same_result(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A long report is read in pieces of whole sentences, with the same result."""
     sentences = ["No pneumothorax or effusion.", "Edema is not seen.", "Possible pneumonia."]
     text = " ".join(sentences * 10)
     (whole,) = reader.read([text])
@@ -196,7 +198,8 @@ def test_a_long_report_is_read_in_pieces_of_whole_sentences_with_the_same_result
     assert "".join(cut("word " * 100)) == "word " * 100
 
 
-def test_what_is_read_leaves_no_word_in_the_vocabulary(reader: Reader) -> None:
+def test_reading_leaves_no_word_in_the_vocabulary(reader: Reader) -> None:
+    """What is read leaves no word in the vocabulary."""
     text = "Edema near the zyzzyvaquux."
     assert next(reader.read([text]))[0].label == "Edema"
     strings = reader._nlp.vocab.strings
@@ -206,7 +209,7 @@ def test_what_is_read_leaves_no_word_in_the_vocabulary(reader: Reader) -> None:
     assert "zyzzyvabaz" in strings  # what happens without a memory zone
 
 
-def test_the_librarys_own_terms_are_used_and_left_as_they_are(lexicon: Lexicon) -> None:
+def test_librarys_own_terms_are_used_and_left_as_they_are(lexicon: Lexicon) -> None:
     from negspacy.termsets import LANGUAGES
 
     before = copy.deepcopy(LANGUAGES["en_clinical"])

@@ -44,9 +44,10 @@ def test_one_query_costs_the_budget_and_no_more(
     assert np.isfinite(fitted.weight).all() and np.isfinite(fitted.bias).all()
 
 
-def test_two_releases_at_the_noise_of_one_would_be_over_the_budget(
+def test_two_releases_at_the_noise_of_one_are_over_budget(
     probe: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Two releases at the noise of one would be over the budget."""
     make, share = Run._release, {"gram": 0.2, "moments": 0.8}
 
     def unsplit(run: Run, place: Any, value: Any, sigma: float) -> Any:
@@ -58,14 +59,15 @@ def test_two_releases_at_the_noise_of_one_would_be_over_the_budget(
 
 
 @pytest.mark.parametrize("solver", ONE_SHOT)
-def test_a_query_over_nobody_gives_a_finite_head(solver: str, probe: Fit) -> None:
+def test_query_over_nobody_gives_a_finite_head(solver: str, probe: Fit) -> None:
     fitted, run, _, _ = probe(solver, gone=-1)
     assert np.isfinite(fitted.weight).all() and len(run.releases) > 0
 
 
-def test_least_squares_learns_what_one_word_tells_where_noise_is_small(
+def test_least_squares_learns_one_word_under_small_noise(
     probe: Fit, simple: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Least squares learns what one word tells where noise is small."""
     monkeypatch.setattr(calibration, "calibrate", lambda *_: 0.01)
     fitted, *_ = probe("least_squares")
     logits = fitted.logits(simple.texts)
@@ -87,10 +89,13 @@ def test_output_perturbation_ranks_by_what_one_word_tells(
 
 @pytest.mark.parametrize("solver", ONE_SHOT)
 @pytest.mark.parametrize("unit", ["report", "patient"])
-def test_what_is_released_moves_within_its_bound_when_a_member_leaves(
+def test_released_value_moves_within_its_bound(
     solver: str, unit: str, probe: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The exact values of a run and of its neighbour, taken where the noise would be added."""
+    """What is released moves within its bound when a member leaves.
+
+    The exact values of a run and of its neighbour, taken where the noise would be added.
+    """
     taken: list[Declared | ClippedSum] = []
     make = Run._release
 
@@ -112,7 +117,8 @@ def test_what_is_released_moves_within_its_bound_when_a_member_leaves(
             assert 1e-3 * a.sensitivity < shift <= a.sensitivity * (1 + 1e-9)
 
 
-def test_a_framed_record_has_norm_one_and_the_head_comes_back_to_features() -> None:
+def test_framed_record_has_norm_one_and_the_head_folds_back() -> None:
+    """A framed record has norm one, and the head comes back to features."""
     rng = np.random.default_rng(0)
     frame = Frame(rng.normal(size=6), 2.5)
     x = rng.normal(size=(40, 6)) * rng.choice([1e-3, 1.0, 1e6], (40, 1))
@@ -156,6 +162,7 @@ def test_auto_gives_what_the_solver_that_it_chose_gives(probe: Fit) -> None:
     np.testing.assert_array_equal(auto.weight, chosen.weight)
 
 
-def test_a_solver_that_is_none_is_refused() -> None:
+def test_unknown_solver_is_refused() -> None:
+    """An unknown solver is refused with those that there are."""
     with pytest.raises(SuiteError, match="least_squares"):
         DPLinearProbe(solver="newton")

@@ -25,7 +25,7 @@ from radpriv.benchmark.privacy.run import Run
 Fit = Callable[..., tuple[Any, Run, PrivateRecords, Universe]]
 
 
-def test_the_released_sums_are_gram_and_moments_of_the_members(
+def test_released_sums_are_gram_and_moments_of_the_members(
     probe: Fit, tiny_bert: Encoder, cache: FeatureCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "calibrate", lambda *_: 1e-9)
@@ -50,7 +50,8 @@ def test_the_released_sums_are_gram_and_moments_of_the_members(
     np.testing.assert_allclose(kept[0].moments, moments, atol=1e-5)
 
 
-def test_the_triangle_of_a_gram_matrix_keeps_its_norm_and_gives_it_back() -> None:
+def test_triangle_of_a_gram_matrix_keeps_its_norm() -> None:
+    """The triangle of a Gram matrix keeps its norm and gives it back."""
     z = torch.randn(5, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     flat = triangle(z)
     np.testing.assert_allclose(flat.norm(dim=1), z.square().sum(1))
@@ -65,7 +66,8 @@ def test_gram_noise_has_the_deviations_that_the_solver_is_told() -> None:
     assert noise[:, 0, 1:].std() == pytest.approx(math.sqrt(0.5), rel=0.03)
 
 
-def test_targets_have_norm_at_most_one_and_nothing_of_what_was_not_observed() -> None:
+def test_targets_have_norm_one_at_most() -> None:
+    """Targets have norm at most one, and nothing of what was not observed."""
     y = torch.tensor([[1, 1, 1, 1], [0, 0, 0, 0], [math.nan, 1, math.nan, 0]])
     t = targets(y)
     np.testing.assert_allclose(t.norm(dim=1), [1.0, 0.3, math.hypot(0.85, 0.15)])
@@ -87,7 +89,8 @@ def test_least_squares_without_noise_is_ridge_regression() -> None:
     np.testing.assert_allclose(head, w.reshape(6, 2), atol=1e-5)
 
 
-def test_drowned_scores_call_everything_positive_and_clear_ones_follow_the_rate() -> None:
+def test_drowned_scores_call_everything_positive() -> None:
+    """Drowned scores call everything positive, and clear ones follow the rate."""
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(2000, 20))
     frame = Frame(np.zeros(20), 1.0)
@@ -101,9 +104,8 @@ def test_drowned_scores_call_everything_positive_and_clear_ones_follow_the_rate(
         assert low <= ((z @ head - cut) > 0).mean() <= high
 
 
-def test_no_report_adds_more_than_the_clip_however_much_of_it_is_observed(
-    probe: Fit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_report_adds_no_more_than_the_clip(probe: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No report adds more than the clip, however much of it is observed."""
     parts: list[torch.Tensor] = []
     real = least_squares.bounded_sum
 
@@ -159,7 +161,9 @@ def test_missing_labels_bias_neither_scores_nor_rates(
     assert rate < 0.6 * as_if_there[0] and turn < 0.3 * as_if_there[1], (rate, turn, as_if_there)
 
 
-def test_the_trace_tells_how_many_reports_are_observed_unless_noise_hides_it() -> None:
+def test_trace_counts_observed_reports_unless_noise_hides_it() -> None:
+    """The trace tells how many reports are observed unless noise hides it."""
+
     def observed(reports: float, noise: float) -> float:
         return Statistics(np.eye(4) * reports / 4, np.zeros((4, 1)), noise, 0.0).observed(1000)
 

@@ -42,7 +42,7 @@ def objective(w: np.ndarray, z: Any, y: Any, owners: np.ndarray, l2: float, n: i
 
 
 @pytest.mark.parametrize("l2", [1e-3, 0.1])
-def test_the_solver_stops_within_its_tolerance_of_the_minimiser(l2: float) -> None:
+def test_solver_stops_within_its_tolerance_of_the_minimiser(l2: float) -> None:
     z, y = problem(np.random.default_rng(0), 14, 2)
     owners = np.array([0, 0, 0, 1, 1, *range(2, 11)])
     w = output_perturbation.solve(z, y, owners, l2, 12).numpy()
@@ -79,7 +79,8 @@ def worst_pair(labels: int) -> tuple[Any, np.ndarray, float, int]:
 
 
 @pytest.mark.parametrize("labels", [1, 3])
-def test_no_neighbour_moves_the_answer_by_more_than_the_declared_bound(labels: int) -> None:
+def test_neighbour_moves_the_answer_within_the_bound(labels: int) -> None:
+    """No neighbour moves the answer by more than the declared bound."""
     rng = np.random.default_rng(labels)
     for trial in range(30):
         z, y = problem(rng, 20, labels)
@@ -93,7 +94,7 @@ def test_no_neighbour_moves_the_answer_by_more_than_the_declared_bound(labels: i
 
 
 @pytest.mark.parametrize("labels", [1, 3])
-def test_a_wrong_bound_is_found_out_by_neighbours(labels: int) -> None:
+def test_wrong_bound_is_found_out_by_neighbours(labels: int) -> None:
     rows, gone, l2, n = worst_pair(labels)
     seen, right = moved(rows, gone, l2, n), sensitivity(labels, l2, n)
     assert seen > right / 2, "a bound half as large would pass"
@@ -101,7 +102,8 @@ def test_a_wrong_bound_is_found_out_by_neighbours(labels: int) -> None:
     assert seen > right / math.sqrt(2), "a bound for another number of labels would pass"
 
 
-def test_a_patient_s_reports_count_as_one_and_would_break_the_bound_if_they_did_not() -> None:
+def test_patients_reports_count_as_one_else_the_bound_breaks() -> None:
+    """A patient's reports count as one, and would break the bound if they did not."""
     (z, y, owners), gone, l2, n = worst_pair(2)
     many = [np.arange(n), np.full(12, n)]
     rows = (z[np.concatenate(many)], y[np.concatenate(many)], owners[np.concatenate(many)])
@@ -111,7 +113,8 @@ def test_a_patient_s_reports_count_as_one_and_would_break_the_bound_if_they_did_
     assert moved(rows, gone, l2, n, merge=False) > bound
 
 
-def test_a_record_that_is_not_finite_is_absent_and_a_long_one_is_cut() -> None:
+def test_record_not_finite_is_absent_and_a_long_one_is_cut() -> None:
+    """A record that is not finite is absent, and a long one is cut."""
     z, y = problem(np.random.default_rng(5), 9, 2)
     owners = np.arange(9)
     long = z.clone()
@@ -128,7 +131,7 @@ def test_a_record_that_is_not_finite_is_absent_and_a_long_one_is_cut() -> None:
     )
 
 
-def test_a_label_out_of_range_weighs_no_more_than_one_within() -> None:
+def test_label_out_of_range_weighs_no_more_than_one_within() -> None:
     z, y = problem(np.random.default_rng(6), 9, 2)
     far = y.clone()
     far[y == 1], far[y == 0] = 1e6, -1e6
@@ -138,7 +141,7 @@ def test_a_label_out_of_range_weighs_no_more_than_one_within() -> None:
     )
 
 
-def test_the_release_declares_the_bound_that_was_proved(probe: Fit) -> None:
+def test_release_declares_the_bound_that_was_proved(probe: Fit) -> None:
     _, run, _, _ = probe("output")
     declared = run.declared[0]
     bound = (1 + 2e-3) / (math.sqrt(2) * 240 * output_perturbation.L2)

@@ -41,7 +41,8 @@ def edited(
     return replace(results, attacks=tuple(changed))
 
 
-def test_curves_are_the_strongest_attack_of_each_family_by_falling_auc(attacked: Results) -> None:
+def test_curves_are_each_familys_strongest_by_falling_auc(attacked: Results) -> None:
+    """Curves are the strongest attack of each family, by falling AUC."""
     lines = roc_lines(attacked, "openi")
     attacks = [line for line in lines if line.role == "attack"]
     assert len(attacks) == 10 and attacks[0].name == "tfidf, no DP"
@@ -58,7 +59,7 @@ def test_curves_are_the_strongest_attack_of_each_family_by_falling_auc(attacked:
     assert roc_lines(attacked, "another") == ()
 
 
-def test_the_null_spans_the_bands_of_all_families(attacked: Results) -> None:
+def test_null_spans_the_bands_of_all_families(attacked: Results) -> None:
     null = roc_lines(attacked, "openi")[-1]
     control = {e.family for e in attacked.entries if e.role == "control"}
     curves = [
@@ -71,10 +72,8 @@ def test_the_null_spans_the_bands_of_all_families(attacked: Results) -> None:
     assert null.detail == "10 families"
 
 
-def test_an_epsilon_point_is_the_largest_bound_and_never_the_blind_attacks(
-    edits: Any,
-    attacked: Results,
-) -> None:
+def test_epsilon_point_is_the_largest_bound(edits: Any, attacked: Results) -> None:
+    """An epsilon point is the largest bound and never the blind attack's."""
     entries = of(attacked, "dp_lora", 10.0)
     family = entries[0].family
     results = edited(edits, attacked, family, "loss", epsilon=1.25)
@@ -106,10 +105,8 @@ def test_attacks_on_gradients_are_the_white_box(edits: Any, attacked: Results) -
     assert not any("white_box" in line.detail for line in lines)
 
 
-def test_a_choice_among_attacks_that_the_confidence_does_not_count_is_told(
-    edits: Any,
-    attacked: Results,
-) -> None:
+def test_uncorrected_choice_among_attacks_is_told(edits: Any, attacked: Results) -> None:
+    """A choice among attacks that the confidence does not count is told."""
     family = of(attacked, "dp_lora", 10.0)[0].family
     for corrected_for, counted in ((1, False), (2, True)):
         results = edited(edits, attacked, family, "loss", corrected_for, epsilon=2.0)
@@ -131,7 +128,7 @@ def test_controls_and_families_without_dp_are_no_points(attacked: Results) -> No
     assert {p.name for p in found} == names - {"dp_bow"}
 
 
-def test_a_family_with_an_unfinished_cell_is_left_out(attacked: Results) -> None:
+def test_family_with_an_unfinished_cell_is_left_out(attacked: Results) -> None:
     lost = of(attacked, "dp_lora", 10.0)[0]
     entries = tuple(replace(e, status="failed") if e is lost else e for e in attacked.entries)
     results = replace(attacked, entries=entries)

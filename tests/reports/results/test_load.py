@@ -29,7 +29,7 @@ def edit_plan(root: Path, change) -> None:
     path.write_text(json.dumps(plan))
 
 
-def test_a_plan_is_read_with_its_cells_scores_and_attacks(fake) -> None:
+def test_plan_is_read_with_its_cells_scores_and_attacks(fake) -> None:
     results = load(fake.write(), "demo")
     assert len(results.entries) == len(results.done) == 33
     assert len(results.attacks) == 11
@@ -37,13 +37,14 @@ def test_a_plan_is_read_with_its_cells_scores_and_attacks(fake) -> None:
     assert len(controls) == 3 and all(d.scores is None for d in controls)
 
 
-def test_an_unknown_suite_is_refused_with_the_plans_that_exist(fake) -> None:
+def test_unknown_suite_is_refused_with_the_plans_that_exist(fake) -> None:
     with pytest.raises(StoreError, match="no plan called 'demmo'") as error:
         load(fake.write(), "demmo")
     assert "did you mean demo?" in one_line(error)
 
 
-def test_mixed_fingerprints_in_a_family_are_refused_naming_the_cells(fake) -> None:
+def test_mixed_fingerprints_are_refused_naming_the_cells(fake) -> None:
+    """Mixed fingerprints in a family are refused, naming the cells."""
     root = fake.write()
     other = "f" * 16
 
@@ -70,7 +71,7 @@ def test_mixed_fingerprints_in_a_family_are_refused_naming_the_cells(fake) -> No
         ("dtype", lambda r: r.update(dtype="bfloat16")),
     ],
 )
-def test_a_table_refuses_mixed_packages_device_and_dtype(fake, name: str, change) -> None:
+def test_table_refuses_mixed_packages_device_and_dtype(fake, name: str, change) -> None:
     fake.edit = lambda r: change(r) if r["cell_id"].startswith("openi.lora.epsinf.cell.s1") else 0
     root = fake.write()
     with pytest.raises(ReportError, match=f"mixes {name}") as error:
@@ -79,19 +80,21 @@ def test_a_table_refuses_mixed_packages_device_and_dtype(fake, name: str, change
     assert load(root, "demo", allow_mixed=True).mixed
 
 
-def test_packages_that_only_some_methods_use_do_not_count_as_mixed(fake) -> None:
+def test_packages_of_some_methods_alone_are_not_mixed(fake) -> None:
+    """Packages that only some methods use do not count as mixed."""
     fake.edit = lambda r: r["how"]["packages"].pop("torch") if "tfidf" in r["cell_id"] else 0
     assert not load(fake.write(), "demo").mixed
 
 
-def test_limited_results_never_share_a_table_even_if_mixing_is_allowed(fake) -> None:
+def test_limited_results_never_share_a_table(fake) -> None:
+    """Limited results never share a table, even if mixing is allowed."""
     fake.edit = lambda r: r["cell"].update(limited=50) if "tfidf" in r["cell_id"] else 0
     with pytest.raises(ReportError, match="limited = 50"):
         load(fake.write(), "demo", allow_mixed=True)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1 and no more"])
-def test_a_truncated_score_file_is_one_line_with_its_name(fake, damage: bytes) -> None:
+def test_truncated_score_file_is_one_line_with_its_name(fake, damage: bytes) -> None:
     root = fake.write()
     path = sorted(root.glob("cells/openi.lora*/*/test.parquet"))[0]
     path.write_bytes(damage)
@@ -100,7 +103,7 @@ def test_a_truncated_score_file_is_one_line_with_its_name(fake, damage: bytes) -
     one_line(error)
 
 
-def test_a_cell_that_the_plan_calls_done_but_is_absent_is_named(fake) -> None:
+def test_cell_that_the_plan_calls_done_but_is_absent_is_named(fake) -> None:
     root = fake.write()
     path = sorted(root.glob("cells/openi.lora*/*/record.json"))[0]
     path.unlink()
@@ -111,7 +114,8 @@ def test_a_cell_that_the_plan_calls_done_but_is_absent_is_named(fake) -> None:
         load(root, "demo")
 
 
-def test_an_attack_on_other_cells_than_the_finished_ones_is_left_out(edits: Any, fake) -> None:
+def test_attack_on_other_cells_is_left_out(edits: Any, fake) -> None:
+    """An attack on other cells than the finished ones is left out."""
     root = fake.write()
     path = sorted(root.glob("attacks/*/result.json"))[0]
 
@@ -130,7 +134,8 @@ def test_an_attack_on_other_cells_than_the_finished_ones_is_left_out(edits: Any,
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"attack_id": "lo', b"[]", b"{}", b"\xff\xfe", None])
-def test_an_attack_result_that_cannot_be_read_costs_a_report_that_one(fake, damage) -> None:
+def test_unreadable_attack_result_costs_a_report_that_one(fake, damage) -> None:
+    """An attack result that cannot be read costs the report that one alone."""
     root = fake.write()
     path = sorted(root.glob("attacks/*/result.json"))[0]
     listed = [p.parent.name for p in root.glob("attacks/*/result.json")]
@@ -158,7 +163,7 @@ def test_an_attack_result_that_cannot_be_read_costs_a_report_that_one(fake, dama
         ({"params": {"level": math.nan}}, "NaN is no number"),
     ],
 )
-def test_an_odd_attack_result_is_named_by_file_and_key(
+def test_odd_attack_result_is_named_by_file_and_key(
     fake: Any, change: dict[str, object], said: str
 ) -> None:
     """It costs the report that one result, and its value is not told."""
@@ -172,7 +177,8 @@ def test_an_odd_attack_result_is_named_by_file_and_key(
     assert reason.endswith("; run the attack again") and MARKER not in reason
 
 
-def test_two_results_of_one_attack_are_refused_unless_one_is_chosen(edits: Any, fake) -> None:
+def test_two_results_of_one_attack_need_a_choice(edits: Any, fake) -> None:
+    """Two results of one attack are refused unless one is chosen."""
     root = fake.write()
     path = sorted(root.glob("attacks/*/result.json"))[0]
     edits.rewrite(root, lambda result: replace(result, attack_id="newer"), path.parent.name)

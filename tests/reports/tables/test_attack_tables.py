@@ -36,7 +36,8 @@ def names(table: Table) -> list[str]:
     return [r[0].text for r in table.rows]
 
 
-def test_the_overview_has_a_column_for_each_attack_and_blind_is_none(several: Path) -> None:
+def test_overview_has_a_column_for_each_attack(several: Path) -> None:
+    """The overview has a column for each attack, and blind is none."""
     table = tables(several)["leakage"]
     assert table.columns[:4] == ("method", "budget", "loss, AUC", "lira, AUC")
     assert names(table)[-table.apart :] == [
@@ -50,7 +51,8 @@ def test_the_overview_has_a_column_for_each_attack_and_blind_is_none(several: Pa
     assert line[2].text.startswith("0.70 [") and line[3].text.startswith("0.73 [")
 
 
-def test_each_attack_has_a_table_of_its_own_with_the_same_rows_apart(several: Path) -> None:
+def test_attacks_have_tables_of_their_own_with_the_same_rows(several: Path) -> None:
+    """Each attack has a table of its own with the same rows apart."""
     made = tables(several)
     assert {k for k in made if k.startswith("leakage:")} == {"leakage:loss", "leakage:lira"}
     for key in ("leakage:loss", "leakage:lira"):
@@ -58,7 +60,7 @@ def test_each_attack_has_a_table_of_its_own_with_the_same_rows_apart(several: Pa
         assert {r["attack"] for r in made[key].records} == {key.split(":")[1]}
 
 
-def test_the_bound_is_the_largest_of_the_attacks(edits: Any, several: Path) -> None:
+def test_bound_is_the_largest_of_the_attacks(edits: Any, several: Path) -> None:
     edits.rewrite(
         several, lambda result: edits.with_bound(result, "attack", epsilon=3.21), "lira-*"
     )
@@ -69,7 +71,7 @@ def test_the_bound_is_the_largest_of_the_attacks(edits: Any, several: Path) -> N
     assert [r[4].text for r in audit] == ["3.21"] and audit[0][3].text == "–"
 
 
-def test_a_bound_above_the_certificate_is_said(edits: Any, several: Path) -> None:
+def test_bound_above_the_certificate_is_said(edits: Any, several: Path) -> None:
     assert tables(several)["audit"].findings == ()
     edits.rewrite(several, lambda result: edits.with_bound(result, "attack", epsilon=5.0), "lira-*")
     said = tables(several)["audit"].findings
@@ -89,7 +91,7 @@ def test_white_box_audits_stand_beside_the_black_box(edits: Any, several: Path) 
     assert "white_box, AUC" not in made["leakage"].columns
 
 
-def test_a_split_that_leaks_is_said_loudly(edits: Any, several: Path) -> None:
+def test_split_that_leaks_is_said_loudly(edits: Any, several: Path) -> None:
     assert any("at chance" in s for s in tables(several)["leakage"].findings)
 
     far = Interval(0.7, 0.66, 0.74, 0.95)
@@ -98,13 +100,14 @@ def test_a_split_that_leaks_is_said_loudly(edits: Any, several: Path) -> None:
     assert any(s.startswith("Blind: far from 0.5") and "distrust" in s for s in said)
 
 
-def test_a_known_mechanism_above_its_truth_is_said(edits: Any, several: Path) -> None:
+def test_known_mechanism_above_its_truth_is_said(edits: Any, several: Path) -> None:
     edits.rewrite(several, lambda result: edits.with_bound(result, "known", epsilon=12.0), "loss-*")
     assert any("above its true ε" in s for s in tables(several)["leakage:loss"].findings)
     assert not any("above its true ε" in s for s in tables(several)["leakage:lira"].findings)
 
 
-def test_groups_labels_and_patients_are_those_of_the_strongest_attack(several: Path) -> None:
+def test_groups_and_labels_are_the_strongest_attacks(several: Path) -> None:
+    """Groups, labels and patients are those of the strongest attack."""
     made = tables(several)
     line = next(r for r in made["groups"].rows if r[0].text == "tfidf")
     assert line[2].text == "lira" and line[3].text.startswith("0.78 [")
@@ -119,7 +122,8 @@ def test_without_subsets_there_is_no_such_table(edits: Any, several: Path) -> No
     assert not {"groups", "label_leakage"} & set(tables(several))
 
 
-def test_what_was_extracted_stands_beside_its_null(edits: Any, several: Path) -> None:
+def test_extracted_amount_stands_beside_its_null(edits: Any, several: Path) -> None:
+    """What was extracted stands beside its null."""
     gap = Amounts(9.5, 1.4, Interval(8.1, 7.0, 9.2, 0.95), 1.0)
     many = ("candidates within a model", gap)
     line = ExtractedKind("secret*16", 3, 12, 0, 10, 10, "Welch t", *many)
@@ -155,9 +159,8 @@ def test_what_was_extracted_stands_beside_its_null(edits: Any, several: Path) ->
     assert "exposure, AUC" not in made["leakage"].columns
 
 
-def test_three_attacks_and_more_lose_their_intervals_on_the_terminal_alone(
-    edits: Any, several: Path
-) -> None:
+def test_three_attacks_lose_intervals_on_the_terminal_alone(edits: Any, several: Path) -> None:
+    """Three attacks and more lose their intervals on the terminal alone."""
     table = tables(several)["leakage"]
     assert compact(table) == table
     edits.rewrite(several, lambda result: replace(result, attack="rmia"), "blind-*")
@@ -167,17 +170,15 @@ def test_three_attacks_and_more_lose_their_intervals_on_the_terminal_alone(
     assert "[" in next(r for r in wide.rows if r[0].text == "tfidf")[2].text
 
 
-def test_a_family_with_a_missing_cell_has_no_audit(fake: Any) -> None:
+def test_family_with_a_missing_cell_has_no_audit(fake: Any) -> None:
     fake.status = {"openi.dp_bow.eps1.cell.s1": "over_budget"}
     made = tables(fake.write())
     budgets = [r[1].text for r in made["audit"].rows if r[0].text == "dp_bow"]
     assert budgets == ["ε = 10"]
 
 
-def test_what_the_numbers_of_attacks_references_and_candidates_take_away_is_said(
-    edits: Any,
-    several: Path,
-) -> None:
+def test_costs_of_many_attacks_and_few_references_are_said(edits: Any, several: Path) -> None:
+    """What the numbers of attacks, references and candidates take away is said."""
     assert not any("corrected for a choice" in f for f in tables(several)["leakage"].findings)
     for name in (f"mine{number}" for number in range(7)):
         edits.rewrite(
@@ -198,9 +199,8 @@ def test_what_the_numbers_of_attacks_references_and_candidates_take_away_is_said
     assert "Blind" not in said
 
 
-def test_one_bound_is_printed_for_an_attack_and_the_largest_of_them_at_a_glance(
-    several: Path,
-) -> None:
+def test_largest_bound_of_the_attacks_is_at_a_glance(several: Path) -> None:
+    """One bound is printed for an attack, and the largest of them at a glance."""
     made = tables(several)
     for line in made["leakage"].rows[: -made["leakage"].apart]:
         shown = {
@@ -214,7 +214,7 @@ def test_one_bound_is_printed_for_an_attack_and_the_largest_of_them_at_a_glance(
         assert line[4].text == max(shown.values(), key=float)
 
 
-def test_a_ceiling_of_nothing_is_no_bound_of_nothing(edits: Any, several: Path) -> None:
+def test_ceiling_of_nothing_is_no_bound_of_nothing(edits: Any, several: Path) -> None:
     def edit(result: AttackResult) -> AttackResult:
         for role in result.summary:
             result = edits.with_bound(result, role, epsilon=0.0, ceiling=0.0)

@@ -14,7 +14,8 @@ from radpriv.reports.tables.by_similarity import span_name
 from radpriv.reports.write import write_report
 
 
-def test_the_leakage_table_says_how_many_near_copies_were_left_out(written) -> None:
+def test_leakage_table_counts_near_copies_left_out(written) -> None:
+    """The leakage table says how many near-copies were left out."""
     table = written.datasets[0].tables["leakage"]
     (said,) = [f for f in table.findings if f.startswith("Near-copies:")]
     assert "29 of 479 candidates" in said and "in or out alike" in said
