@@ -67,7 +67,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ReplayDifference:
     """What the neighbour showed at one release: distance / declared sensitivity, a unit."""
 
     made: Made
@@ -105,7 +105,7 @@ class Player:
 
     def __init__(self, recording: Sequence[Made], units: int = 1) -> None:
         self._recording, self._units = recording, units
-        self.differences: list[Difference] = []
+        self.differences: list[ReplayDifference] = []
         self.departed = ""
 
     def __call__(self, place: Place, value: Bounded, sigma: float) -> Noised:
@@ -125,7 +125,7 @@ class Player:
                 self._depart(f"another {what} at release {made}: {here}, not {there}")
         square = sum(float((value.tensors[n] - t).square().sum()) for n, t in made.value.items())
         ratio = math.sqrt(square) / made.sensitivity / self._units
-        self.differences.append(Difference(made, ratio))
+        self.differences.append(ReplayDifference(made, ratio))
         return Noised(_copy(made.noised.tensors))
 
     def _depart(self, how: str) -> None:
@@ -142,7 +142,7 @@ def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReplayOutcome:
     """All that a run leaves behind but its noised outputs; equal on neighbours. ended: how."""
 
     ended: str
@@ -158,7 +158,7 @@ class Outcome:
     silent: bool = False
     printed: str = field(default="", repr=False)
 
-    def differs(self, other: Outcome) -> str:
+    def differs(self, other: ReplayOutcome) -> str:
         """The first field that differs, in words; "" if none does."""
         if self.ended != other.ended:
             return f"one run ended as '{self.ended}', the other as '{other.ended}'"
@@ -197,7 +197,7 @@ def execute(
     checkpoints: Checkpoints | None = None,
     ledger: Ledger | None = None,
     progress: Any = None,
-) -> Outcome:
+) -> ReplayOutcome:
     """One run of the method in float64; Departed where a player found another sequence."""
     train = PrivateRecords(universe, setting.labels, setting.n_public, FeatureCache(None))
     run = Run(
@@ -223,7 +223,7 @@ def execute(
             ended = "diverged"
         files = _saved(fitted) if fitted is not None else ()
         logits = fitted.logits(setting.texts).tobytes() if fitted is not None else b""
-    return Outcome(
+    return ReplayOutcome(
         ended=ended,
         releases=tuple(run.releases),
         calibrations=run.calibrations,
@@ -239,7 +239,7 @@ def execute(
     )
 
 
-def record(setting: Setting, universe: Universe) -> tuple[list[Made], Outcome]:
+def record(setting: Setting, universe: Universe) -> tuple[list[Made], ReplayOutcome]:
     """Run on D and keep every exact value."""
     recorder = Recorder(setting.key)
     outcome = execute(setting, universe, recorder)
@@ -253,12 +253,12 @@ class Replayed:
     prints_alike: whether the run on the neighbour came to its end and printed the same.
     """
 
-    differences: tuple[Difference, ...]
+    differences: tuple[ReplayDifference, ...]
     departed: str
     prints_alike: bool = False
 
     @property
-    def worst(self) -> Difference | None:
+    def worst(self) -> ReplayDifference | None:
         return max(self.differences, key=lambda d: d.ratio, default=None)
 
     @property
@@ -270,7 +270,7 @@ def play(
     setting: Setting,
     neighbour: Universe,
     recording: Sequence[Made],
-    outcome: Outcome,
+    outcome: ReplayOutcome,
     units: int = 1,
 ) -> Replayed:
     """Run on D′ with D's key and D's noised outputs, and compare. units: D and D′ differ in."""

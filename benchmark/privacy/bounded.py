@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from radpriv.benchmark.privacy.gradient_canaries import add_planted
-from radpriv.benchmark.privacy.records import Plan, Records
+from radpriv.benchmark.privacy.records import MicroBatches, Records
 from radpriv.errors import CellFailed, PrivacyError
 
 Contribution = Callable[[Records], Mapping[str, Tensor]]
@@ -173,7 +173,7 @@ T = TypeVar("T")
 _NO_MEMORY = ("not enough memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
 
 
-def within_memory(plan: Plan, attempt: Callable[[], T]) -> T:
+def within_memory(plan: MicroBatches, attempt: Callable[[], T]) -> T:
     """What `attempt` gives, taken again in smaller micro-batches whenever memory runs out.
 
     Nothing has been released by then. PrivacyError where one unit alone is too much.

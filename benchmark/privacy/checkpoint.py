@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from radpriv.benchmark.privacy.clipping import trainable
-from radpriv.benchmark.privacy.records import Plan, PrivateFeatures, Projection
+from radpriv.benchmark.privacy.records import MicroBatches, PrivateFeatures, Projection
 from radpriv.benchmark.store.atomic import atomic_write, read_json, write_json
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
@@ -36,7 +36,7 @@ CONDITIONS = "checkpoint.json"
 def conditions(device: torch.device) -> dict[str, Any]:
     """What must be the same for the same bits, beyond the fingerprint."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    plan = Plan()
+    plan = MicroBatches()
     return {
         "device": name,
         "threads": torch.get_num_threads(),

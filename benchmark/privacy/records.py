@@ -44,7 +44,7 @@ class Diary:
 
 
 @dataclass
-class Plan:
+class MicroBatches:
     """How a sum is cut into micro-batches: speed and memory, never the result beyond rounding.
 
     tokens: padded tokens in one. elements: per-record gradient elements in one (float64: 32 MiB).
@@ -98,7 +98,7 @@ class Records:
     units: NDArray[np.int64] | None = field(default=None, repr=False)
     _diary: Diary = field(default_factory=Diary, repr=False)
     _sample: Sample = field(default_factory=Sample, repr=False)
-    _plan: Plan = field(default_factory=Plan, repr=False)
+    _plan: MicroBatches = field(default_factory=MicroBatches, repr=False)
 
     @property
     def size(self) -> int:
@@ -174,7 +174,7 @@ class PrivateFeatures:
     _features: Features = field(repr=False)
     _universe: Universe = field(repr=False)
     _diary: Diary = field(repr=False)
-    _plan: Plan = field(repr=False)
+    _plan: MicroBatches = field(repr=False)
 
     def _select(self, chosen: NDArray[np.bool_], device: torch.device) -> Records:
         """Records of the chosen units (bool, one per unit) that are members: for the sampler."""
@@ -215,7 +215,7 @@ class PrivateRecords(Doors):
         self.labels = labels
         self.n_public = n_public
         self._diary = Diary()
-        self._plan = Plan()
+        self._plan = MicroBatches()
         self._left_waist = False
         self._universe = universe
         self._cache = cache

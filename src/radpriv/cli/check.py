@@ -13,7 +13,7 @@ from rich.table import Table
 from radpriv.cli.options import DebugOption, JsonOption, err, out, print_json
 
 if TYPE_CHECKING:
-    from radpriv.benchmark.conformance.verdict import Report, Verdict
+    from radpriv.benchmark.conformance.verdict import MethodReport, Verdict
 
 
 def check(
@@ -48,7 +48,7 @@ def check(
         raise typer.Exit(1)
 
 
-def table(report: Report, verbose: bool) -> Table:
+def table(report: MethodReport, verbose: bool) -> Table:
     """The verdicts; without `verbose` those that plainly hold share a row for each unit and ε."""
     shown = Table("unit", "ε", "check", "", "what was seen", title=report.method)
     before = 1

@@ -12,7 +12,12 @@ import numpy as np
 import pytest
 
 from radpriv.attacks.attack import Attack, attacks, make_attack
-from radpriv.attacks.conformance.check_attack import Verdict, check_names, conformance, share_right
+from radpriv.attacks.conformance.check_attack import (
+    AttackVerdict,
+    check_names,
+    conformance,
+    share_right,
+)
 from radpriv.attacks.conformance.edge_cases import odd_views
 from radpriv.attacks.conformance.toy_families import MAKE, fresh, records, secrets
 from radpriv.attacks.membership.lira import Lira
@@ -33,7 +38,7 @@ CHECKS = {
 
 
 @cache
-def verdicts(attack: Attack) -> dict[str, Verdict]:
+def verdicts(attack: Attack) -> dict[str, AttackVerdict]:
     return {v.check: v for v in conformance(attack)}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from radpriv.attacks.attack import attacks
 from radpriv.attacks.membership.loss import Loss, mean_bce
-from radpriv.attacks.membership.reference import Reference, ReferenceUntuned
+from radpriv.attacks.membership.reference import ReferenceAttack, ReferenceUntuned
 from radpriv.attacks.metrics import auc
 from radpriv.errors import AttackError
 
@@ -22,7 +22,7 @@ def test_it_equals_the_loss_less_the_mean_of_out_references_by_loops(
     simulated: MakeFamily,
 ) -> None:
     view, _ = simulated(np.random.default_rng(0), 6, gain=1.0)[0]
-    answer = Reference().score(view)
+    answer = ReferenceAttack().score(view)
     mine = mean_bce(view.logits, view.labels)
     losses = [mean_bce(r.logits, r.labels) for r in view.references]
     checked = 0
@@ -37,7 +37,7 @@ def test_it_equals_the_loss_less_the_mean_of_out_references_by_loops(
 def test_it_sees_past_unequal_difficulty(simulated: MakeFamily) -> None:
     targets = simulated(np.random.default_rng(1), 8, gain=0.8)
     plain, calibrated = (
-        np.mean([auc(a.score(v), m) for v, m in targets]) for a in (Loss(), Reference())
+        np.mean([auc(a.score(v), m) for v, m in targets]) for a in (Loss(), ReferenceAttack())
     )
     assert calibrated > plain + 0.02
 
@@ -46,7 +46,7 @@ def test_without_a_model_that_missed_anything_it_is_the_loss(simulated: MakeFami
     view, _ = simulated(np.random.default_rng(2), 3)[0]
     yes = np.ones(len(view), bool)
     for references in ((), tuple(replace(r, member=yes) for r in view.references)):
-        answer = Reference().score(replace(view, references=references))
+        answer = ReferenceAttack().score(replace(view, references=references))
         assert answer == pytest.approx(Loss().score(view))
 
 
@@ -68,5 +68,5 @@ def test_the_untuned_attack_says_what_it_lacks(simulated: MakeFamily) -> None:
 
 
 def test_they_are_found_by_name() -> None:
-    assert attacks.get("reference") is Reference
+    assert attacks.get("reference") is ReferenceAttack
     assert attacks.get("reference_untuned").needs == {"untuned"}

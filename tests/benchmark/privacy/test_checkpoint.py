@@ -14,7 +14,12 @@ from radpriv.baselines.solvers.linear import LinearModel
 from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy.accounting.ledger import Ledger, Release, mend, read
 from radpriv.benchmark.privacy.checkpoint import CONDITIONS, Checkpoints, conditions, resumable
-from radpriv.benchmark.privacy.records import Plan, PrivateFeatures, PrivateRecords, Projection
+from radpriv.benchmark.privacy.records import (
+    MicroBatches,
+    PrivateFeatures,
+    PrivateRecords,
+    Projection,
+)
 from radpriv.benchmark.store.atomic import write_json
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
@@ -201,7 +206,7 @@ def test_folder_is_resumable_only_under_the_same_conditions(
 
 
 def test_conditions_name_device_threads_and_micro_batches() -> None:
-    plan = Plan()
+    plan = MicroBatches()
     assert plan.tokens != plan.elements and conditions(torch.device("cpu")) == {
         "device": "cpu",
         "threads": torch.get_num_threads(),
