@@ -99,7 +99,7 @@ if TYPE_CHECKING:
         StoreError,
         SuiteError,
     )
-    from radpriv.workflow.predict import Predictions, predict
+    from radpriv.workflow.predict_labels import Predictions, predict
 else:
     __getattr__ = facade(__name__, __file__)
 

@@ -4,7 +4,7 @@
     MimicCXR(labeller="negbio", uncertain="ignore, Edema=positive", test_labels="radiologist")
     dataset = loader.load(Path("data"))
 
-A row is a study: its text by `text` (sections.py), its 14 labels by `uncertain` and `blank`
+A row is a study: its text by `text` (report_sections.py), its 14 labels by `uncertain` and `blank`
 (label_policy.py), its patient and split by the official file (label_tables.py). `counts` adds up:
 
     reports = report_without_split + report_without_labels + test_without_radiologist
@@ -37,7 +37,7 @@ from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_card import CARD, card
 from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_reference import published
 from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_sources import LABELLERS, find_sources
 from radpriv.benchmark.datasets.mimic_cxr.report_files import MimicReports, open_reports
-from radpriv.benchmark.datasets.mimic_cxr.sections import TEXTS, chosen_text, has_text
+from radpriv.benchmark.datasets.mimic_cxr.report_sections import TEXTS, chosen_text, has_text
 from radpriv.benchmark.datasets.reference_figures import Published
 from radpriv.errors import SuiteError
 

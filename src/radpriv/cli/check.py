@@ -33,7 +33,7 @@ def check(
     debug: DebugOption = False,
 ) -> None:
     """Replay a method on neighbouring data: does a release, or anything else, depend on a unit?"""
-    from radpriv.workflow import check as workflow
+    from radpriv.workflow import check_claim as workflow
 
     reports = workflow.check(
         method, unit or [], epsilon or [], parameter or [], encoder, err, debug

@@ -15,7 +15,7 @@ def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
     UnknownNameError or PluginError before anything is attacked. A snapshot of each file is kept.
     """
     from radpriv.attacks.attack import attacks
-    from radpriv.attacks.run_plan import DEFAULT
+    from radpriv.attacks.attack_plan import DEFAULT
 
     names: list[str] = []
     for word in DEFAULT if words is None else words:

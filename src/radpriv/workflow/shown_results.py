@@ -122,7 +122,7 @@ def _finished(path: Path) -> str:
 
 def _fingerprint(attack: str) -> str:
     """Of the code at hand; "" for an attack that is not known here."""
-    from radpriv.attacks.run_plan import fingerprint_of
+    from radpriv.attacks.attack_plan import fingerprint_of
 
     try:
         return fingerprint_of(attack).digest

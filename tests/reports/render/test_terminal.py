@@ -15,7 +15,7 @@ from radpriv.benchmark.methods.method import methods
 from radpriv.reports.render.renderers import terminal
 from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.write import Report, write_report
-from radpriv.workflow.report import Outcome
+from radpriv.workflow.report_plan import Outcome
 
 INTERVAL = re.compile(r"\d\.\d\d \[\d\.\d\d, \d\.\d\d\]")
 MISSING = "missing: 2 of 3 cells (failed (RuntimeError at model.py:95; --debug shows the rest))"

@@ -16,7 +16,7 @@ import pytest
 
 from radpriv.benchmark.datasets.base import make_loader
 from radpriv.benchmark.datasets.io.streamed import Row
-from radpriv.benchmark.datasets.mimic_cxr.sections import TEXTS
+from radpriv.benchmark.datasets.mimic_cxr.report_sections import TEXTS
 from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
 from radpriv.benchmark.datasets.synthetic.engine.states import BLANK, NEGATIVE, POSITIVE, UNCERTAIN
 from radpriv.benchmark.datasets.synthetic.engine.twin import Twin, TwinReport
