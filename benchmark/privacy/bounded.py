@@ -83,7 +83,7 @@ def sha256_of(tensors: Mapping[str, Tensor], head: str = "") -> str:
 
 
 class Totals:
-    """The sum in the making, and what the private diary says of it."""
+    """The sum in the making, and what the private diagnostics say of it."""
 
     def __init__(
         self, shapes: Mapping[str, torch.Size], max_norm: float, device: torch.device
@@ -118,12 +118,12 @@ class Totals:
         self._clipped += int((norms > self._max_norm).sum() + (~finite).sum())
 
     def finish(self, records: Records, loss: float = math.nan) -> ClippedSum:
-        """The sum, entered among those of the records' sample. loss: summed, for the diary.
+        """The sum, entered among those of the records' sample. loss: summed, for the diagnostics.
 
         With the gradient canaries that were drawn with them.
         """
         add_planted(records._sample.drawn, self._sums, self._max_norm)
-        records._diary.note(
+        records._diagnostics.note(
             records=records.size,
             loss=loss / max(records.size, 1),
             share_clipped=self._clipped / max(self._units, 1),

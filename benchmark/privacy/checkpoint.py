@@ -85,8 +85,8 @@ class Checkpoints:
             saved = torch.load(io.BytesIO(_checked(path.read_bytes())), weights_only=True)
             for i, (entry, value) in enumerate(zip(state, saved["state"], strict=True)):
                 _put_back(entry, value, trained=i == 0)
-            records._diary.rows[:] = saved["diary"]
-            records._diary.projections[:] = [Projection(*p) for p in saved["projections"]]
+            records._diagnostics.rows[:] = saved["diagnostics"]
+            records._diagnostics.projections[:] = [Projection(*p) for p in saved["projections"]]
             records._plan.tokens, records._plan.elements = self._plan = saved["plan"]
             return int(saved["done"]), bool(saved["moved"])
         except Exception as error:  # a damaged archive raises whatever its reader met first
@@ -112,8 +112,8 @@ class Checkpoints:
         torch.save(
             {
                 "state": [_taken(entry, trained=i == 0) for i, entry in enumerate(state)],
-                "diary": records._diary.rows,
-                "projections": [astuple(p) for p in records._diary.projections],
+                "diagnostics": records._diagnostics.rows,
+                "projections": [astuple(p) for p in records._diagnostics.projections],
                 "plan": plan,
                 "done": done,
                 "moved": moved,

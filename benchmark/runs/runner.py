@@ -184,9 +184,11 @@ def _train_and_score(
         fitted.save(folder / "model")
     if fitted is not None:
         note(fitted.frozen, universe, dataset, context.cache, folder / "private")
-    write_parquet(folder / "private" / "diagnostics.parquet", record.diary_table(train._diary))
+    write_parquet(
+        folder / "private" / "diagnostics.parquet", record.diagnostics_table(train._diagnostics)
+    )
     if universe.gradient.any():
-        projections = record.projections_table(train._diary, int(universe.gradient.sum()))
+        projections = record.projections_table(train._diagnostics, int(universe.gradient.sum()))
         write_parquet(folder / "private" / "projections.parquet", projections)
     (folder / "ledger.jsonl").touch()
     write(folder / "record.json", values)

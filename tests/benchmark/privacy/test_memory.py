@@ -99,13 +99,13 @@ def test_sum_out_of_memory_is_taken_again_in_smaller_batches(
     """A sum that ran out of memory is taken again in smaller micro-batches."""
     model = lora_model[0]
     whole = clipped_sum(model, batch, MAX_NORM)
-    notes = len(batch._diary.rows)
+    notes = len(batch._diagnostics.rows)
     with short_of_memory(model, 100, ERRORS[kind], backward) as watch:
         total = clipped_sum(model, batch, MAX_NORM)
     assert watch.failed > 1
     assert 0 <= apart(total, whole) <= 1e-6 * MAX_NORM * batch.size
-    assert len(batch._diary.rows) == notes + 1
-    assert batch._diary.rows[-1] == pytest.approx(batch._diary.rows[-2], rel=1e-6)
+    assert len(batch._diagnostics.rows) == notes + 1
+    assert batch._diagnostics.rows[-1] == pytest.approx(batch._diagnostics.rows[-2], rel=1e-6)
     assert all(getattr(p, "grad_sample", None) is None for p in model.parameters())
     assert all(p.grad is None for p in model.parameters())
     assert total.sensitivity == MAX_NORM
