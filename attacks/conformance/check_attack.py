@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from radpriv.attacks.attack import NEEDS, ON, Attack, Extraction
-from radpriv.attacks.conformance.edge_cases import odd_views
+from radpriv.attacks.conformance.edge_cases import edge_case_views
 from radpriv.attacks.conformance.toy_families import MAKE, Family, ToyTarget, fresh
 from radpriv.attacks.metrics import Bools, Floats, auc
 from radpriv.attacks.view import View
@@ -80,7 +80,7 @@ def _checks(attack: Attack) -> Iterator[AttackVerdict]:
     yield AttackVerdict("same answer twice", *_repeats(attack, leaky, answers))
     yield AttackVerdict("order of records", *_order(attack, leaky[0].view, answers[0]))
     yield AttackVerdict("no flags", *_flags(attack, leaky, answers[0]))
-    yield AttackVerdict("odd data", *_odd(attack, leaky[0].view))
+    yield AttackVerdict("odd data", *_edge_cases(attack, leaky[0].view))
     blind = not getattr(attack, "sees_model", True)
     if blind:
         yield AttackVerdict("blind to the model", *_at_chance(attack, "overfitted"))
@@ -203,8 +203,8 @@ def _holds(thing: Any, flags: Bools, path: str = "view", depth: int = 6) -> str:
     return ""
 
 
-def _odd(attack: Attack, view: View) -> tuple[bool, str]:
-    views = odd_views(view, attack.on)
+def _edge_cases(attack: Attack, view: View) -> tuple[bool, str]:
+    views = edge_case_views(view, attack.on)
     for what, odd in views.items():
         found = _tried(attack, odd)
         if isinstance(found, str):

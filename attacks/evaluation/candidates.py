@@ -78,7 +78,7 @@ def merged(outputs: Outputs, scores: Floats, rows: NDArray[np.int64]) -> Candida
             f"{outputs.cell.folder}: a patient is a member in part, though its coins were flipped "
             "per patient; the cell is damaged: delete its folder and run it again"
         )
-    likeness = np.bincount(number, weights=outputs.similarity[rows]) / count
+    similarity = np.bincount(number, weights=outputs.similarity[rows]) / count
     asked = ~np.isnan(scores[rows])
     total = np.bincount(number, weights=np.where(asked, scores[rows], 0.0))
     told = np.bincount(number, weights=asked)
@@ -86,7 +86,7 @@ def merged(outputs: Outputs, scores: Floats, rows: NDArray[np.int64]) -> Candida
         outputs.slots[rows][first],
         np.where(told > 0, total / np.maximum(told, 1), np.nan),
         members > 0,
-        likeness.astype(np.float32),
+        similarity.astype(np.float32),
     )
 
 

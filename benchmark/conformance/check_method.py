@@ -21,7 +21,7 @@ from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.conformance.neighbours import Pair, few, pairs
 from radpriv.benchmark.conformance.replay import (
     ROUNDING,
-    Made,
+    RecordedRelease,
     ReplayDifference,
     Replayed,
     ReplayOutcome,
@@ -184,7 +184,7 @@ def checks(
         yield verdict(AT_LENGTH, *_at_length(setting, whole, world, again.prints_alike))
 
 
-def _waist(outcome: ReplayOutcome, made: list[Made]) -> tuple[bool, str]:
+def _waist(outcome: ReplayOutcome, made: list[RecordedRelease]) -> tuple[bool, str]:
     if outcome.raw:
         return False, "takes the records themselves (train.raw): a claim can only be declared"
     if outcome.silent:
@@ -194,7 +194,9 @@ def _waist(outcome: ReplayOutcome, made: list[Made]) -> tuple[bool, str]:
     return True, f"{len(made)} releases, all in the ledger"
 
 
-def _certificate(setting: Setting, outcome: ReplayOutcome, made: list[Made]) -> tuple[bool, str]:
+def _certificate(
+    setting: Setting, outcome: ReplayOutcome, made: list[RecordedRelease]
+) -> tuple[bool, str]:
     budget = setting.budget
     if any(m.noise_multiplier == 0 for m in made):
         return False, "a release carries no noise"
@@ -213,7 +215,9 @@ def _reproducible(again: Replayed, calm: bool) -> str:
     return f"the same data run twice: {what}; randomness from elsewhere than run.rng"
 
 
-def _replayed(setting: Setting, pair: Pair, made: list[Made], outcome: ReplayOutcome) -> Replayed:
+def _replayed(
+    setting: Setting, pair: Pair, made: list[RecordedRelease], outcome: ReplayOutcome
+) -> Replayed:
     if not pair.whole:
         try:
             made, outcome = record(setting, pair.data)

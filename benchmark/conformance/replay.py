@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.conformance.captured_output import heard
-from radpriv.benchmark.conformance.fresh_plugin import anew
+from radpriv.benchmark.conformance.captured_output import captured_output
+from radpriv.benchmark.conformance.fresh_plugin import fresh_plugin
 from radpriv.benchmark.datasets.audit_set.universe import Universe
 from radpriv.benchmark.datasets.base import Dataset, make_loader
 from radpriv.benchmark.encoders.encoders import Encoder
@@ -49,7 +49,7 @@ KEY = hashlib.sha256(b"radpriv/check").digest()
 
 
 @dataclass(frozen=True)
-class Made:
+class RecordedRelease:
     """One release as it was made. value: exact, float64 tensors by name.
 
     declared: whether a theorem gives its bound; otherwise it is a clipped sum.
@@ -70,7 +70,7 @@ class Made:
 class ReplayDifference:
     """What the neighbour showed at one release: distance / declared sensitivity, a unit."""
 
-    made: Made
+    made: RecordedRelease
     ratio: float
 
     @property
@@ -87,13 +87,13 @@ class Recorder:
 
     def __init__(self, key: bytes) -> None:
         self._live = live(key)
-        self.made: list[Made] = []
+        self.made: list[RecordedRelease] = []
 
     def __call__(self, place: Place, value: Bounded, sigma: float) -> Noised:
         noised = self._live(place, value, sigma)
         kept = Noised(_copy(noised.tensors))  # a method may change what it was given in place
         exact, declared = _copy(value.tensors), isinstance(value, Declared)
-        self.made.append(Made(place, value.sensitivity, sigma, exact, kept, declared))
+        self.made.append(RecordedRelease(place, value.sensitivity, sigma, exact, kept, declared))
         return noised
 
 
@@ -103,7 +103,7 @@ class Player:
     units: how many make the difference; each may move a value by the declared sensitivity.
     """
 
-    def __init__(self, recording: Sequence[Made], units: int = 1) -> None:
+    def __init__(self, recording: Sequence[RecordedRelease], units: int = 1) -> None:
         self._recording, self._units = recording, units
         self.differences: list[ReplayDifference] = []
         self.departed = ""
@@ -216,9 +216,9 @@ def execute(
         progress=progress,
     )
     fitted, ended = None, "done"
-    with float64(), staying(), heard() as said:
+    with float64(), staying(), captured_output() as printed:
         try:
-            fitted = anew(setting.method).fit(train, setting.encoder, setting.budget, run)
+            fitted = fresh_plugin(setting.method).fit(train, setting.encoder, setting.budget, run)
         except Diverged:
             ended = "diverged"
         files = _saved(fitted) if fitted is not None else ()
@@ -235,11 +235,11 @@ def execute(
         logits=logits,
         raw=train.left_waist,
         silent=run.silent,
-        printed=said(),
+        printed=printed(),
     )
 
 
-def record(setting: Setting, universe: Universe) -> tuple[list[Made], ReplayOutcome]:
+def record(setting: Setting, universe: Universe) -> tuple[list[RecordedRelease], ReplayOutcome]:
     """Run on D and keep every exact value."""
     recorder = Recorder(setting.key)
     outcome = execute(setting, universe, recorder)
@@ -269,7 +269,7 @@ class Replayed:
 def play(
     setting: Setting,
     neighbour: Universe,
-    recording: Sequence[Made],
+    recording: Sequence[RecordedRelease],
     outcome: ReplayOutcome,
     units: int = 1,
 ) -> Replayed:
