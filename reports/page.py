@@ -21,7 +21,7 @@ from radpriv.reports.sections import FigureEntry, Format, sections
 
 
 @dataclass(frozen=True)
-class Card:
+class PageCard:
     """A table, or a figure in both themes with its caption."""
 
     table: Table | None = None
@@ -72,17 +72,17 @@ def interval(text: str) -> Markup:
     return Markup('{} <span class="interval">[{}</span>').format(value, rest)
 
 
-def _cards(number: int, report: DatasetReport) -> list[Card]:
+def _cards(number: int, report: DatasetReport) -> list[PageCard]:
     """What is open on the page, in its order; nothing stands for what is empty."""
-    cards: list[Card] = []
+    cards: list[PageCard] = []
     for entry in sections.placed():
         if Format.PAGE not in entry.formats:
             continue
         if isinstance(entry, FigureEntry):
             drawn = _drawn(entry, number, report)
-            cards += [Card(drawn=drawn, caption=entry.caption)] if drawn else []
+            cards += [PageCard(drawn=drawn, caption=entry.caption)] if drawn else []
         elif entry.folded is None:
-            cards += [Card(table=t) for t in entry.of(report.tables) if t.rows]
+            cards += [PageCard(table=t) for t in entry.of(report.tables) if t.rows]
     return cards
 
 

@@ -54,7 +54,7 @@ EVERYWHERE = PAGES | Format.TERMINAL
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class SectionPlace:
     """order: among the tables and figures of the section."""
 
     section: Section
@@ -81,7 +81,7 @@ class TableEntry:
     """
 
     key: str
-    place: Place
+    place: SectionPlace
     make: MakeTable = field(repr=False)
     formats: Format
     csv: str = ""
@@ -102,7 +102,7 @@ class FigureEntry:
     dataset.  together: one file has all datasets of a plan; otherwise there is one for each."""
 
     key: str
-    place: Place
+    place: SectionPlace
     draw: DrawFigure = field(repr=False)
     formats: Format
     title: str
@@ -123,7 +123,7 @@ class Sections:
     def table(
         self,
         key: str,
-        place: Place,
+        place: SectionPlace,
         *,
         formats: Format = PAGES,
         csv: str = "",
@@ -142,7 +142,7 @@ class Sections:
     def figure(
         self,
         key: str,
-        place: Place,
+        place: SectionPlace,
         *,
         title: str,
         description: str,

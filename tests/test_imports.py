@@ -159,7 +159,7 @@ def test_a_planted_violation_is_reported_with_its_file_and_line(
             "src/radpriv/cli/main.py",
             "from radpriv.reports import tables\nimport radpriv.attacks.run",
         ),
-        ("src/radpriv/workflow/run.py", "import radpriv.attacks.run"),
+        ("src/radpriv/workflow/run_suite.py", "import radpriv.attacks.run"),
         ("src/radpriv/__main__.py", "from radpriv.cli import main"),
     ],
 )

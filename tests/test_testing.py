@@ -14,7 +14,7 @@ from radpriv.benchmark.conformance import check_method
 from radpriv.benchmark.conformance.check_dataset import CHECKS, DatasetVerdict
 from radpriv.benchmark.datasets.base import make_loader
 from radpriv.errors import AttackError, PluginError, SuiteError, UnknownNameError
-from radpriv.testing import Check, Suite, parametrize_checks
+from radpriv.testing import Check, ConformanceSuite, parametrize_checks
 
 pytest_plugins = ["pytester"]
 
@@ -47,14 +47,14 @@ def ids(found: list[Check]) -> list[str]:
     return [check.id for check in found]
 
 
-def suite(*verdicts: DatasetVerdict, asked: list[str] | None = None) -> Suite:
+def suite(*verdicts: DatasetVerdict, asked: list[str] | None = None) -> ConformanceSuite:
     def begin() -> Iterator[DatasetVerdict]:
         for verdict in verdicts:
             if asked is not None:
                 asked.append(verdict.check)
             yield verdict
 
-    return Suite(begin)
+    return ConformanceSuite(begin)
 
 
 def test_verdicts_are_computed_once_and_as_far_as_asked() -> None:
@@ -83,7 +83,7 @@ def test_a_suite_that_raises_fails_what_comes_after() -> None:
         raise KeyError("mine")
         yield
 
-    run = Suite(begin)
+    run = ConformanceSuite(begin)
     with pytest.raises(KeyError, match="mine"):
         Check("x", "a", run)()
     with pytest.raises(pytest.fail.Exception, match="not reached: the suite ended with KeyError"):

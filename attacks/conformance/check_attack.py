@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from radpriv.attacks.attack import NEEDS, ON, Attack, Extraction
-from radpriv.attacks.conformance.edge_cases import odd_views
-from radpriv.attacks.conformance.toy_families import MAKE, Family, Target, fresh
+from radpriv.attacks.conformance.edge_cases import edge_case_views
+from radpriv.attacks.conformance.toy_families import MAKE, Family, ToyTarget, fresh
 from radpriv.attacks.metrics import Bools, Floats, auc
 from radpriv.attacks.view import View
 from radpriv.errors import RadprivError
@@ -34,7 +34,7 @@ NULLS = 8
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AttackVerdict:
     """Which check, whether it holds, and what was seen."""
 
     check: str
@@ -42,7 +42,7 @@ class Verdict:
     detail: str
 
 
-def conformance(attack: Attack) -> list[Verdict]:
+def conformance(attack: Attack) -> list[AttackVerdict]:
     """All verdicts on one attack; those after a failed declaration or a crash are not asked for."""
     return list(attacked(attack))
 
@@ -61,7 +61,7 @@ def check_names(attack: Attack) -> tuple[str, ...]:
     )
 
 
-def attacked(attack: Attack) -> Iterator[Verdict]:
+def attacked(attack: Attack) -> Iterator[AttackVerdict]:
     """The same verdicts, each computed when it is asked for."""
     for verdict in _checks(attack):
         yield verdict
@@ -69,27 +69,27 @@ def attacked(attack: Attack) -> Iterator[Verdict]:
             return
 
 
-def _checks(attack: Attack) -> Iterator[Verdict]:
-    yield Verdict("declarations", *_declared(attack))
+def _checks(attack: Attack) -> Iterator[AttackVerdict]:
+    yield AttackVerdict("declarations", *_declared(attack))
     if "encode" in attack.needs:
-        yield Verdict("controls", True, "not checked: it needs an encoder, which no toy has")
+        yield AttackVerdict("controls", True, "not checked: it needs an encoder, which no toy has")
         return
     leaky = fresh(MAKE[attack.on]("overfitted"))
     answers: list[Floats] = []
-    yield Verdict("answers", *_answers(attack, leaky, answers))
-    yield Verdict("same answer twice", *_repeats(attack, leaky, answers))
-    yield Verdict("order of records", *_order(attack, leaky[0].view, answers[0]))
-    yield Verdict("no flags", *_flags(attack, leaky, answers[0]))
-    yield Verdict("odd data", *_odd(attack, leaky[0].view))
+    yield AttackVerdict("answers", *_answers(attack, leaky, answers))
+    yield AttackVerdict("same answer twice", *_repeats(attack, leaky, answers))
+    yield AttackVerdict("order of records", *_order(attack, leaky[0].view, answers[0]))
+    yield AttackVerdict("no flags", *_flags(attack, leaky, answers[0]))
+    yield AttackVerdict("odd data", *_edge_cases(attack, leaky[0].view))
     blind = not getattr(attack, "sees_model", True)
     if blind:
-        yield Verdict("blind to the model", *_at_chance(attack, "overfitted"))
+        yield AttackVerdict("blind to the model", *_at_chance(attack, "overfitted"))
         leaky = fresh(MAKE[attack.on]("leaking split"))
         answers = [np.asarray(attack.score(t.view), np.float64) for t in leaky]
-    yield Verdict("direction", *_direction(leaky, answers))
+    yield AttackVerdict("direction", *_direction(leaky, answers))
     if not blind and not isinstance(attack, Extraction) and attack.on in FLOORS:
-        yield Verdict("positive control", *_control(leaky, answers, *FLOORS[attack.on]))
-    yield Verdict("null control", *_at_chance(attack, "untrained"))
+        yield AttackVerdict("positive control", *_control(leaky, answers, *FLOORS[attack.on]))
+    yield AttackVerdict("null control", *_at_chance(attack, "untrained"))
 
 
 def _declared(attack: Attack) -> tuple[bool, str]:
@@ -203,8 +203,8 @@ def _holds(thing: Any, flags: Bools, path: str = "view", depth: int = 6) -> str:
     return ""
 
 
-def _odd(attack: Attack, view: View) -> tuple[bool, str]:
-    views = odd_views(view, attack.on)
+def _edge_cases(attack: Attack, view: View) -> tuple[bool, str]:
+    views = edge_case_views(view, attack.on)
     for what, odd in views.items():
         found = _tried(attack, odd)
         if isinstance(found, str):
@@ -254,7 +254,7 @@ def _control(
 
 def _at_chance(attack: Attack, kind: str) -> tuple[bool, str]:
     """One target of each of several families whose coins can tell the attack nothing."""
-    toys: list[Target] = [fresh(MAKE[attack.on](kind, n, 4))[0] for n in range(1, NULLS + 1)]
+    toys: list[ToyTarget] = [fresh(MAKE[attack.on](kind, n, 4))[0] for n in range(1, NULLS + 1)]
     area, error = _areas(tuple(toys), [_answer(attack, t.view) for t in toys])
     what = f"AUC {area:.3f} over {NULLS} models where there is nothing to find"
     if abs(area - 0.5) > FAR * error:

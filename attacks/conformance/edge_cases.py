@@ -11,7 +11,7 @@ import numpy as np
 from radpriv.attacks.view import Population, Reference, View
 
 
-def odd_views(view: View, on: str) -> dict[str, View]:
+def edge_case_views(view: View, on: str) -> dict[str, View]:
     """By what is odd about them; only what can happen to candidates of this kind."""
     m = len(view)
     yes = np.ones(m, dtype=np.bool_)

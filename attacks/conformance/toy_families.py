@@ -38,14 +38,14 @@ RELEASES, NORM, SIGMA, RATE = 20, 1.0, 2.0, 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
+class ToyTarget:
     """What an attack is shown, and the coins that it is not."""
 
     view: View = field(repr=False)
     member: Bools = field(repr=False)
 
 
-Family = tuple[Target, ...]
+Family = tuple[ToyTarget, ...]
 
 
 def uniform(shape: tuple[int, ...], *name: str | int) -> Floats:
@@ -160,7 +160,7 @@ def family(
             **columns,
             **own[s],
         )
-        targets.append(Target(view, member[s]))
+        targets.append(ToyTarget(view, member[s]))
     return tuple(targets)
 
 
@@ -238,7 +238,7 @@ def fresh(toy: Family, member: Bools | None = None) -> Family:
         for s, t in enumerate(toy)
     ]
     return tuple(
-        Target(
+        ToyTarget(
             replace(
                 t.view,
                 references=tuple(r for r in references if r.seed != s),

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from radpriv.attacks.epsilon import clopper_pearson, gdp, selection
-from radpriv.attacks.epsilon.clopper_pearson import Counts
-from radpriv.attacks.epsilon.ideal import Step, ideal
+from radpriv.attacks.epsilon.clopper_pearson import GuessCounts
+from radpriv.attacks.epsilon.ideal import SampledStep, ideal
 from radpriv.attacks.epsilon.one_run import ranking
 from radpriv.attacks.epsilon.selection import How, best_bound
 from radpriv.attacks.metrics import Bools, Floats
@@ -34,7 +34,7 @@ def audit(
     scores: Sequence[Floats],
     members: Sequence[Bools],
     delta: float,
-    steps: Sequence[Step] | None = None,
+    steps: Sequence[SampledStep] | None = None,
     confidence: float = 0.95,
     attacks: int = 1,
 ) -> Audit:
@@ -88,7 +88,7 @@ def gdp_estimate(
     best = 0.0
     for called in calls:
         tp = sum(int(f[:called].sum()) for f in ordered)
-        counts = Counts(tp, inside, called * len(ordered) - tp, outside)
+        counts = GuessCounts(tp, inside, called * len(ordered) - tp, outside)
         best = max(best, gdp.mu_lower(counts, each))
     return gdp.epsilon_of(best, delta)
 
@@ -101,7 +101,7 @@ def over_runs(
     picked = (public_words(k, "clopper-pearson canary", m) % np.uint64(m)).astype(np.int64)
     above = np.array([s[i] > np.median(s) for s, i in zip(scores, picked)])
     coin = np.array([f[i] for f, i in zip(members, picked)])
-    counts = Counts(
+    counts = GuessCounts(
         int((above & coin).sum()), int(coin.sum()), int((above & ~coin).sum()), int((~coin).sum())
     )
     needed = clopper_pearson.fewest_runs(delta, confidence)

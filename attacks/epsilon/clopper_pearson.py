@@ -31,7 +31,7 @@ from radpriv.errors import AttackError
 
 
 @dataclass(frozen=True)
-class Counts:
+class GuessCounts:
     """Guesses "member": tp of `members` that were, fp of `others` that were not."""
 
     tp: int
@@ -59,7 +59,7 @@ def upper(k: int, n: int, alpha: float) -> float:
     return 1.0 if k >= n else 1 - float(betaincinv(n - k, k + 1, alpha))
 
 
-def epsilon_lower(counts: Counts, delta: float, confidence: float = 0.95) -> float:
+def epsilon_lower(counts: GuessCounts, delta: float, confidence: float = 0.95) -> float:
     """The bound above, at least 0; 0 too where a class is empty."""
     if not 0 <= delta < 1:
         raise AttackError(f"delta {delta!r}: give a number in [0, 1)")
@@ -69,14 +69,14 @@ def epsilon_lower(counts: Counts, delta: float, confidence: float = 0.95) -> flo
 
 def ceiling(members: int, others: int, delta: float, confidence: float = 0.95) -> float:
     """The bound with every guess right."""
-    return epsilon_lower(Counts(members, members, 0, others), delta, confidence)
+    return epsilon_lower(GuessCounts(members, members, 0, others), delta, confidence)
 
 
-def count(scores: ArrayLike, member: ArrayLike, threshold: float) -> Counts:
+def count(scores: ArrayLike, member: ArrayLike, threshold: float) -> GuessCounts:
     """Guess "member" where the score exceeds a threshold that was fixed before; both (runs,)."""
     s, flags = checked(scores, member)
     said = s > threshold
-    return Counts(
+    return GuessCounts(
         int((said & flags).sum()),
         int(flags.sum()),
         int((said & ~flags).sum()),

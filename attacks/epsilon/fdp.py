@@ -41,7 +41,7 @@ _NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
-class Figure:
+class TradeOffFigure:
     """An ε and what it is: a "bound" holds at the stated confidence, an "estimate" need not."""
 
     epsilon: float
@@ -96,14 +96,14 @@ def mu_lower(m: int, r: int, v: int, confidence: float = 0.95) -> float:
 
 def epsilon(
     m: int, r: int, v: int, delta: float, gaussian: bool, confidence: float = 0.95
-) -> Figure:
+) -> TradeOffFigure:
     """ε at δ of the largest rejected μ. gaussian: all releases are Gaussian, and none is sampled.
 
     r and the rule of guessing are fixed before the coins are seen, as in one_run.py.
     """
     mu = mu_lower(m, r, v, confidence)
     value = gdp.epsilon_of(mu, delta) if mu > 0 else 0.0
-    return Figure(value, "bound" if gaussian else "estimate")
+    return TradeOffFigure(value, "bound" if gaussian else "estimate")
 
 
 def ceiling(m: int, r: int, delta: float, confidence: float = 0.95) -> float:

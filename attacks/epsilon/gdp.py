@@ -23,7 +23,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtri
 
-from radpriv.attacks.epsilon.clopper_pearson import Counts
+from radpriv.attacks.epsilon.clopper_pearson import GuessCounts
 from radpriv.errors import AttackError
 
 LARGEST = 1e4
@@ -69,7 +69,7 @@ def mu_of(epsilon: float, delta: float) -> float:
     return float(brentq(lambda mu: delta_of(epsilon, mu) - delta, 0.0, high, xtol=1e-12))
 
 
-def mu_lower(counts: Counts, confidence: float = 0.95) -> float:
+def mu_lower(counts: GuessCounts, confidence: float = 0.95) -> float:
     """The μ that both error rates' upper limits (Clopper–Pearson, α/2 each) still show; ≥ 0.
 
     A guess worse than chance shows 0, not its absolute value: turned round after the coins were

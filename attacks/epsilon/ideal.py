@@ -43,7 +43,7 @@ SPREAD = 12.0
 
 
 @dataclass(frozen=True)
-class Step:
+class SampledStep:
     """`times` equal releases: sampling rate q, and noise = σ/C, the noise multiplier."""
 
     rate: float
@@ -59,7 +59,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Loss:
+class MechanismLoss:
     """The log-likelihood ratio of all steps: values (points,), increasing, and its probabilities
     for a non-member and for a member, (points,) each, adding up to 1."""
 
@@ -75,7 +75,7 @@ class Loss:
 
 
 def ideal(
-    steps: Sequence[Step],
+    steps: Sequence[SampledStep],
     m: int,
     delta: float,
     confidence: float = 0.95,
@@ -107,7 +107,9 @@ def ideal(
     )
 
 
-def drawn(seen: Loss, m: int, counts: tuple[int, ...], seeds: int = 1) -> NDArray[np.int64]:
+def drawn(
+    seen: MechanismLoss, m: int, counts: tuple[int, ...], seeds: int = 1
+) -> NDArray[np.int64]:
     """Right guesses of simulated audits by fair coins and public words, int64 (runs, counts)."""
     runs = min(256, max(32, DRAWS // m)) * min(seeds, 8)
     below = [np.cumsum(p) for p in (seen.out, seen.member)]
@@ -138,15 +140,15 @@ def _bounds(
     return np.asarray(PchipInterpolator(nodes, values)(v))
 
 
-def steps_of(groups: Sequence[Group]) -> tuple[Step, ...]:
+def steps_of(groups: Sequence[Group]) -> tuple[SampledStep, ...]:
     """The steps of a ledger (privacy/accounting/ledger.py), releases of one step merged."""
-    return tuple(Step(g.rate, g.noise_multiplier, g.steps) for g in groups)
+    return tuple(SampledStep(g.rate, g.noise_multiplier, g.steps) for g in groups)
 
 
-def loss(steps: Sequence[Step]) -> Loss:
+def loss(steps: Sequence[SampledStep]) -> MechanismLoss:
     """The distribution of the log-likelihood ratio over all steps; of no step at all, 0."""
     if not steps:
-        return Loss(np.zeros(1), np.ones(1), np.ones(1))
+        return MechanismLoss(np.zeros(1), np.ones(1), np.ones(1))
     moments = [_moments(s) for s in steps]
     spread = math.sqrt(sum(s.times * max(a[1], b[1]) for s, (a, b) in zip(steps, moments)))
     reach = max(abs(x) for s in steps for x in _range(s))
@@ -163,10 +165,10 @@ def loss(steps: Sequence[Step]) -> Loss:
     wide = [np.zeros(last - first) for _ in parts]
     wide[0][a - first : a - first + POINTS] = out
     wide[1][b - first : b - first + POINTS] = inside
-    return Loss(np.arange(first, last, dtype=np.float64) * step, wide[0], wide[1])
+    return MechanismLoss(np.arange(first, last, dtype=np.float64) * step, wide[0], wide[1])
 
 
-def _composed(steps: Sequence[Step], member: bool, step: float, first: int) -> Floats:
+def _composed(steps: Sequence[SampledStep], member: bool, step: float, first: int) -> Floats:
     """Probabilities on (first, …, first + POINTS − 1) · step after all steps."""
     spectrum = np.ones(POINTS // 2 + 1, dtype=np.complex128)
     for s in steps:
@@ -178,7 +180,7 @@ def _composed(steps: Sequence[Step], member: bool, step: float, first: int) -> F
     return total / total.sum()
 
 
-def _on_grid(s: Step, member: bool, step: float) -> tuple[int, Floats]:
+def _on_grid(s: SampledStep, member: bool, step: float) -> tuple[int, Floats]:
     """One step's ratio on multiples of `step`: (index of the first, probabilities).
 
     Each small piece of probability is shared between its two neighbours so that its mean is kept:
@@ -196,7 +198,7 @@ def _on_grid(s: Step, member: bool, step: float) -> tuple[int, Floats]:
     return start, grid
 
 
-def _pieces(s: Step, member: bool) -> tuple[Floats, Floats]:
+def _pieces(s: SampledStep, member: bool) -> tuple[Floats, Floats]:
     """(ratio, probability) of 20,000 pieces of the observation's line, in units of C."""
     edges = np.linspace(-9 * s.noise, 1 + 9 * s.noise, 20_001)
     x = (edges[:-1] + edges[1:]) / 2
@@ -206,13 +208,13 @@ def _pieces(s: Step, member: bool) -> tuple[Floats, Floats]:
     return _ratio(s, x), mass / mass.sum()
 
 
-def _ratio(s: Step, x: Floats) -> Floats:
+def _ratio(s: SampledStep, x: Floats) -> Floats:
     power = (2 * x - 1) / (2 * s.noise**2)
     stays = math.log1p(-s.rate) if s.rate < 1 else -math.inf
     return np.asarray(np.logaddexp(stays, math.log(s.rate) + power))
 
 
-def _moments(s: Step) -> tuple[tuple[float, float], tuple[float, float]]:
+def _moments(s: SampledStep) -> tuple[tuple[float, float], tuple[float, float]]:
     """((mean, variance) for a non-member, the same for a member) of one step."""
     pairs = []
     for member in (False, True):
@@ -222,7 +224,7 @@ def _moments(s: Step) -> tuple[tuple[float, float], tuple[float, float]]:
     return pairs[0], pairs[1]
 
 
-def _range(s: Step) -> tuple[float, float]:
+def _range(s: SampledStep) -> tuple[float, float]:
     """The ratio where no observation of m canaries will lie beyond."""
     low, high = _ratio(s, np.array([-7 * s.noise, 1 + 7 * s.noise]))
     return float(low), float(high)

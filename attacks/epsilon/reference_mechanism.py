@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, ndtri
 
 from radpriv.attacks.epsilon import gdp
-from radpriv.attacks.epsilon.ideal import Step, ideal
+from radpriv.attacks.epsilon.ideal import SampledStep, ideal
 from radpriv.attacks.epsilon.selection import How
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.public_random import public_words
@@ -46,7 +46,7 @@ def expected(
     m: int, epsilon: float, delta: float, confidence: float = 0.95, how: How = "one_run"
 ) -> Ideal:
     """The median audit of `gaussian_scores` on m canaries, its error and its ceiling."""
-    return ideal([Step(1.0, 1 / gdp.mu_of(epsilon, delta))], m, delta, confidence, how)
+    return ideal([SampledStep(1.0, 1 / gdp.mu_of(epsilon, delta))], m, delta, confidence, how)
 
 
 def auc(epsilon: float, delta: float) -> float:

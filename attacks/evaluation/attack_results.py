@@ -18,10 +18,10 @@ import numpy as np
 
 from radpriv.attacks.attack import Attack, Extraction
 from radpriv.attacks.epsilon.audit_report import audit
-from radpriv.attacks.epsilon.ideal import Step
+from radpriv.attacks.epsilon.ideal import SampledStep
 from radpriv.attacks.epsilon.reference_mechanism import auc as known_auc
 from radpriv.attacks.epsilon.reference_mechanism import gaussian_scores
-from radpriv.attacks.evaluation.candidates import OWN, Part, base_of, merged, parts_of
+from radpriv.attacks.evaluation.candidates import OWN, CandidateGroup, base_of, merged, parts_of
 from radpriv.attacks.evaluation.extraction_summary import extraction_rows
 from radpriv.attacks.evaluation.near_copies import FEWEST
 from radpriv.attacks.evaluation.subgroups import group_rows, groups_of, label_rows, patient_row
@@ -134,7 +134,7 @@ def _audited(a: ScoredFamily, role: Role, seeds: Sequence[Scored]) -> Audit | No
     steps = None
     if role == "attack" and private:
         groups = record.ledger.groups
-        steps = [Step(g.rate, g.noise_multiplier, g.steps) for g in groups] or None
+        steps = [SampledStep(g.rate, g.noise_multiplier, g.steps) for g in groups] or None
     scores, members = [s.scores for s in seeds], [s.member for s in seeds]
     many = RIVALS if a.attack.on == "records" else 1
     return audit(scores, members, seeds[0].delta, steps, attacks=many)
@@ -161,7 +161,7 @@ def headline_of(a: ScoredFamily, target: Outputs) -> str:
 
 
 def _by_role(
-    role: Role, target: Outputs, kind: str, part: Part, delta: float
+    role: Role, target: Outputs, kind: str, part: CandidateGroup, delta: float
 ) -> dict[Role, Scored]:
     """By role: the scores with the coins, with coins permuted, and what a known leak shows."""
     name, seed = target.cell.record.family, target.cell.seed

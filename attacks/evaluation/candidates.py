@@ -27,7 +27,7 @@ OWN = ("natural", "mislabelled")
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class CandidateGroup:
     """Candidates of one kind, (m,) each: slot of the first record, score, coin, similarity."""
 
     slots: NDArray[np.int64] = field(repr=False)
@@ -43,7 +43,7 @@ def base_of(outputs: Outputs) -> str:
 
 def parts_of(
     outputs: Outputs, scores: Floats, unit: str, base: str | None = None
-) -> dict[str, Part]:
+) -> dict[str, CandidateGroup]:
     """By kind: the headline's first, then the others by name. base: the headline's kind, if not
     that of records."""
     kinds = np.array(outputs.kind)
@@ -57,11 +57,13 @@ def parts_of(
     return found
 
 
-def _each(outputs: Outputs, scores: Floats, rows: NDArray[np.int64]) -> Part:
-    return Part(outputs.slots[rows], scores[rows], outputs.member[rows], outputs.similarity[rows])
+def _each(outputs: Outputs, scores: Floats, rows: NDArray[np.int64]) -> CandidateGroup:
+    return CandidateGroup(
+        outputs.slots[rows], scores[rows], outputs.member[rows], outputs.similarity[rows]
+    )
 
 
-def merged(outputs: Outputs, scores: Floats, rows: NDArray[np.int64]) -> Part:
+def merged(outputs: Outputs, scores: Floats, rows: NDArray[np.int64]) -> CandidateGroup:
     """One candidate for each patient of these rows, in order of first slot; means.
 
     Coins were flipped per patient, so reports of one patient are one candidate and not many. The
@@ -76,15 +78,15 @@ def merged(outputs: Outputs, scores: Floats, rows: NDArray[np.int64]) -> Part:
             f"{outputs.cell.folder}: a patient is a member in part, though its coins were flipped "
             "per patient; the cell is damaged: delete its folder and run it again"
         )
-    likeness = np.bincount(number, weights=outputs.similarity[rows]) / count
+    similarity = np.bincount(number, weights=outputs.similarity[rows]) / count
     asked = ~np.isnan(scores[rows])
     total = np.bincount(number, weights=np.where(asked, scores[rows], 0.0))
     told = np.bincount(number, weights=asked)
-    return Part(
+    return CandidateGroup(
         outputs.slots[rows][first],
         np.where(told > 0, total / np.maximum(told, 1), np.nan),
         members > 0,
-        likeness.astype(np.float32),
+        similarity.astype(np.float32),
     )
 
 

@@ -39,7 +39,7 @@ def groups_of(outputs: Outputs) -> dict[str, Bools]:
         observed = (~np.isnan(outputs.population.labels)).sum(axis=0)
         rare = np.flatnonzero(positives < RARE * observed)
     has = outputs.labels > 0.5  # NaN is not
-    length, likeness = outputs.length, outputs.similarity
+    length, similarity = outputs.length, outputs.similarity
     seldom, some = np.asarray(has[:, rare].any(axis=1)), np.asarray(has.any(axis=1))
     return {
         "a rare label": seldom,
@@ -47,8 +47,8 @@ def groups_of(outputs: Outputs) -> dict[str, Bools]:
         "no label": ~some,
         "shortest quarter": length <= np.quantile(length, 0.25),
         "longest quarter": length >= np.quantile(length, 0.75),
-        "least similar quarter": likeness <= np.quantile(likeness, 0.25),
-        "most similar quarter": likeness >= np.quantile(likeness, 0.75),
+        "least similar quarter": similarity <= np.quantile(similarity, 0.25),
+        "most similar quarter": similarity >= np.quantile(similarity, 0.75),
     }
 
 

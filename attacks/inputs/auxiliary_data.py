@@ -46,7 +46,7 @@ KEPT = {"model": 1, "encode": 1, "member": 4096, "answers": 4096}
 """How many of a kind are held in memory at once; 4 of any other."""
 
 
-class Sources:
+class AuxiliaryData:
     """What `Origins` (build_view.py) asks for. data: folder of the source data, if there is one."""
 
     def __init__(self, store: Store, data: Path | None, jobs: Jobs, cache: FeatureCache) -> None:

@@ -26,7 +26,7 @@ from radpriv.attacks.inputs.cell_outputs import Outputs
 from radpriv.attacks.metrics import Bools
 from radpriv.errors import AttackError
 
-ASKED = 4
+CHECKED = 4
 """Candidates that the saved model is asked for."""
 COINS = 40
 """Patients from which on equal coins are no chance: 2^-40."""
@@ -116,7 +116,7 @@ def _scores(outputs: Sequence[Outputs], targets: int, origins: Origins) -> None:
 def _some(own: Outputs) -> np.ndarray:
     """int64 (at most ASKED,): rows of candidates that are records of the dataset."""
     natural = [i for i, kind in enumerate(own.kind) if kind in ("natural", "mislabelled")]
-    picked = np.linspace(0, len(natural) - 1, min(ASKED, len(natural))).astype(np.int64)
+    picked = np.linspace(0, len(natural) - 1, min(CHECKED, len(natural))).astype(np.int64)
     return np.array(natural, np.int64)[picked]
 
 

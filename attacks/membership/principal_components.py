@@ -14,7 +14,7 @@ NEGLIGIBLE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Axes:
+class PrincipalAxes:
     """mean: float64 (d,).  directions: float64 (d, count), scaled to unit deviation."""
 
     mean: Floats = field(repr=False)
@@ -25,7 +25,7 @@ class Axes:
         return np.asarray((features.astype(np.float64) - self.mean) @ self.directions)
 
 
-def principal(features: Matrix, count: int) -> Axes:
+def principal(features: Matrix, count: int) -> PrincipalAxes:
     """The axes of at most `count` largest variances among these records, float32 (n, d)."""
     x = features.astype(np.float64)
     mean = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
@@ -33,4 +33,4 @@ def principal(features: Matrix, count: int) -> Axes:
     values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
     largest = float(np.max(values, initial=0.0))
     kept = values > NEGLIGIBLE * np.maximum(largest, np.finfo(np.float32).tiny)
-    return Axes(mean, vectors[:, kept] / np.sqrt(values[kept]))
+    return PrincipalAxes(mean, vectors[:, kept] / np.sqrt(values[kept]))

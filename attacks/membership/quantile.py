@@ -34,7 +34,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from radpriv.attacks.attack import Attack, attacks
-from radpriv.attacks.membership.principal_components import Axes, principal
+from radpriv.attacks.membership.principal_components import PrincipalAxes, principal
 from radpriv.attacks.membership.signals import Model, filled, joint_logit, labelled, mean_loss
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.public_random import public_permutation
@@ -98,7 +98,7 @@ class Quantile(Attack):
         x = self._columns(population, population.features, self._axes(view))
         return x[test], joint_logit(mean_loss(population)[test])
 
-    def _axes(self, view: View) -> Axes:
+    def _axes(self, view: View) -> PrincipalAxes:
         if view.features is None or view.population.features is None:
             raise AttackError(
                 "attack 'quantile' regresses on frozen features, and this view has none: attack a "
@@ -107,7 +107,7 @@ class Quantile(Attack):
         return principal(view.population.features, self.components)
 
     @staticmethod
-    def _columns(model: Model, features: Matrix | None, axes: Axes) -> Floats:
+    def _columns(model: Model, features: Matrix | None, axes: PrincipalAxes) -> Floats:
         """float64 (n, columns); an unobserved label is NaN, which the trees send its own way."""
         assert features is not None
         observed = ~np.isnan(model.labels)

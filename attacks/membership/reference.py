@@ -28,7 +28,7 @@ from radpriv.errors import AttackError
 
 @attacks.register("reference")
 @dataclass(frozen=True)
-class Reference(Attack):
+class ReferenceAttack(Attack):
     """How much better the target fits a record than other seeds do that never saw it."""
 
     def score(self, view: View) -> Floats:

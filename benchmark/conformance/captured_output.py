@@ -1,8 +1,8 @@
 """What a method prints while it trains: a way out of the waist that no ledger line covers.
 
-    with heard() as said:
+    with captured_output() as printed:
         method.fit(…)
-    said()                  # all that this thread wrote to stdout, stderr and the root's loggers
+    printed()               # all that this thread wrote to stdout, stderr and the root's loggers
 
 Other threads (a progress bar) write as before. Warnings are no part of it: libraries give many of
 them once a process, so they would differ between two runs of the same data. Nor is what goes past
@@ -71,7 +71,7 @@ class _Log(logging.Handler):
 
 
 @contextmanager
-def heard() -> Iterator[Callable[[], str]]:
+def captured_output() -> Iterator[Callable[[], str]]:
     """Keeps what the calling thread prints inside the block, and shows none of it."""
     kept: list[str] = []
     me = threading.get_ident()

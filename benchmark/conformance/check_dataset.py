@@ -24,7 +24,7 @@ import numpy as np
 
 from radpriv.benchmark.cell import canonical
 from radpriv.benchmark.conformance import source_variants
-from radpriv.benchmark.conformance.captured_output import heard
+from radpriv.benchmark.conformance.captured_output import captured_output
 from radpriv.benchmark.conformance.source_variants import MARKER, Variant
 from radpriv.benchmark.datasets.base import Dataset, Loader
 from radpriv.benchmark.datasets.texts import normalise
@@ -105,9 +105,13 @@ class Bench:
             data = Path(shutil.copytree(self.data, place / "data"))
             if variant is not None:
                 variant.apply(data)
-        with _cache(place / "cache"), source_variants.listed(backwards), heard() as said:
+        with (
+            _cache(place / "cache"),
+            source_variants.listed(backwards),
+            captured_output() as printed,
+        ):
             found = _load(replace(self.loader), data)
-        found = replace(found, printed=said())
+        found = replace(found, printed=printed())
         self.said.append(("as it is" if variant is None else _named(variant), found))
         return found
 

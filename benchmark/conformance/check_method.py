@@ -21,10 +21,10 @@ from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.conformance.neighbours import Pair, few, pairs
 from radpriv.benchmark.conformance.replay import (
     ROUNDING,
-    Difference,
-    Made,
-    Outcome,
+    RecordedRelease,
+    ReplayDifference,
     Replayed,
+    ReplayOutcome,
     Setting,
     execute,
     in_words,
@@ -37,7 +37,7 @@ from radpriv.benchmark.conformance.verdict import (
     NO_STOP,
     UNCOMPARED,
     WAIST,
-    Report,
+    MethodReport,
     Verdict,
 )
 from radpriv.benchmark.datasets.audit_set.universe import Universe
@@ -76,7 +76,7 @@ def check_method(
     encoder: str = "bert",
     told: Callable[[Verdict], None] = lambda verdict: None,
     debug: bool = False,
-) -> Report:
+) -> MethodReport:
     """Every check for each unit that the method declares, or for the given ones.
 
     encoder: "bert" or "albert". debug: let an exception of the method's own through.
@@ -90,7 +90,7 @@ def check_method(
             for verdict in checks(setting, world, debug, whole):
                 verdicts.append(verdict)
                 told(verdict)
-    return Report(name, tuple(verdicts))
+    return MethodReport(name, tuple(verdicts))
 
 
 def requested(
@@ -184,7 +184,7 @@ def checks(
         yield verdict(AT_LENGTH, *_at_length(setting, whole, world, again.prints_alike))
 
 
-def _waist(outcome: Outcome, made: list[Made]) -> tuple[bool, str]:
+def _waist(outcome: ReplayOutcome, made: list[RecordedRelease]) -> tuple[bool, str]:
     if outcome.raw:
         return False, "takes the records themselves (train.raw): a claim can only be declared"
     if outcome.silent:
@@ -194,7 +194,9 @@ def _waist(outcome: Outcome, made: list[Made]) -> tuple[bool, str]:
     return True, f"{len(made)} releases, all in the ledger"
 
 
-def _certificate(setting: Setting, outcome: Outcome, made: list[Made]) -> tuple[bool, str]:
+def _certificate(
+    setting: Setting, outcome: ReplayOutcome, made: list[RecordedRelease]
+) -> tuple[bool, str]:
     budget = setting.budget
     if any(m.noise_multiplier == 0 for m in made):
         return False, "a release carries no noise"
@@ -213,7 +215,9 @@ def _reproducible(again: Replayed, calm: bool) -> str:
     return f"the same data run twice: {what}; randomness from elsewhere than run.rng"
 
 
-def _replayed(setting: Setting, pair: Pair, made: list[Made], outcome: Outcome) -> Replayed:
+def _replayed(
+    setting: Setting, pair: Pair, made: list[RecordedRelease], outcome: ReplayOutcome
+) -> Replayed:
     if not pair.whole:
         try:
             made, outcome = record(setting, pair.data)
@@ -242,13 +246,13 @@ def _sensitivity(results: Results) -> tuple[bool, str]:
     return False, f"{_exceeds(first)} ({pair.name}, {first.made}); {_blame(first)}"
 
 
-def _exceeds(found: Difference) -> str:
+def _exceeds(found: ReplayDifference) -> str:
     beyond = found.ratio - 1
     much = f"{found.ratio:.4g} times" if beyond >= 1e-3 else f"1 + {beyond:.2g} times"
     return f"one unit moves a value by {much} the declared bound"
 
 
-def _blame(found: Difference) -> str:
+def _blame(found: ReplayDifference) -> str:
     """Whose fault it is that a bound does not hold."""
     if found.made.declared:
         return "the declared sensitivity is too small, or what it was taken of had come to differ"

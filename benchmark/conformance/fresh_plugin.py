@@ -1,6 +1,6 @@
 """A method as a new process would find it.
 
-    anew(method).fit(…)     # its module has run again: nothing is left there of earlier fits
+    fresh_plugin(method).fit(…)     # its module has run again: nothing is left of earlier fits
 
 Runs that share a process share what a module keeps: a dictionary, an `lru_cache`, a class
 attribute that the first fit fills from its records. Every later fit would then show the first
@@ -17,7 +17,7 @@ from typing import Any
 from radpriv.benchmark.methods.method import Method, methods
 
 
-def anew(method: Method) -> Method:
+def fresh_plugin(method: Method) -> Method:
     """Equal to `method`, of a class that was made by running its module once more.
 
     The method itself where its class is radpriv's own, or is not the one that its module registers.

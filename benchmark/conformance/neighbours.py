@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radpriv.benchmark.canary_spec import GRADIENT
-from radpriv.benchmark.conformance.replay import Made
+from radpriv.benchmark.conformance.replay import RecordedRelease
 from radpriv.benchmark.conformance.toy_data import World, only, without
 from radpriv.benchmark.datasets.audit_set.canaries import MARK, Canary
 from radpriv.benchmark.datasets.audit_set.universe import Universe, plant
@@ -42,10 +42,12 @@ class Pair:
         return without(self.data, self.units) if self.other is None else self.other
 
 
-def pairs(world: World, unit: str, recording: Sequence[Made], key: bytes) -> Iterator[Pair]:
+def pairs(
+    world: World, unit: str, recording: Sequence[RecordedRelease], key: bytes
+) -> Iterator[Pair]:
     """The pairs for one unit. recording: of a run on the whole world, for its sampled steps."""
     whole = world.universe(unit)
-    for name, chosen in _telling(world, whole).items():
+    for name, chosen in _special_units(world, whole).items():
         yield Pair(name, whole, (chosen,))
     lonely = _alone_in_a_step(whole, recording, key)
     if lonely is not None:
@@ -62,7 +64,7 @@ def few(world: World, unit: str) -> Iterator[Pair]:
     """The pairs for a long run: one unit of weight, and those far apart."""
     whole = world.universe(unit)
     name = "the longest report, badly labelled"
-    yield Pair(name, whole, (_telling(world, whole)[name],))
+    yield Pair(name, whole, (_special_units(world, whole)[name],))
     yield from _far(whole)
 
 
@@ -77,7 +79,7 @@ def _far(whole: Universe) -> Iterator[Pair]:
     yield Pair("every label turned", whole, everyone + everyone, other=turned)
 
 
-def _telling(world: World, universe: Universe) -> dict[str, int]:
+def _special_units(world: World, universe: Universe) -> dict[str, int]:
     """Units by what is special about them."""
     lengths = np.array([len(t.split()) for t in world.texts])
     positives = np.nansum(world.y, axis=0)
@@ -107,7 +109,7 @@ def _planted(universe: Universe, unit: str) -> Pair:
 
 
 def _alone_in_a_step(
-    universe: Universe, recording: Sequence[Made], key: bytes
+    universe: Universe, recording: Sequence[RecordedRelease], key: bytes
 ) -> tuple[int, int, NDArray[np.int64]] | None:
     """(step, unit, members): data of which a sampled step draws this unit and no other."""
     for made in recording:

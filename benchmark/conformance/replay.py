@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.conformance.captured_output import heard
-from radpriv.benchmark.conformance.fresh_plugin import anew
+from radpriv.benchmark.conformance.captured_output import captured_output
+from radpriv.benchmark.conformance.fresh_plugin import fresh_plugin
 from radpriv.benchmark.datasets.audit_set.universe import Universe
 from radpriv.benchmark.datasets.base import Dataset, make_loader
 from radpriv.benchmark.encoders.encoders import Encoder
@@ -49,7 +49,7 @@ KEY = hashlib.sha256(b"radpriv/check").digest()
 
 
 @dataclass(frozen=True)
-class Made:
+class RecordedRelease:
     """One release as it was made. value: exact, float64 tensors by name.
 
     declared: whether a theorem gives its bound; otherwise it is a clipped sum.
@@ -67,10 +67,10 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ReplayDifference:
     """What the neighbour showed at one release: distance / declared sensitivity, a unit."""
 
-    made: Made
+    made: RecordedRelease
     ratio: float
 
     @property
@@ -87,13 +87,13 @@ class Recorder:
 
     def __init__(self, key: bytes) -> None:
         self._live = live(key)
-        self.made: list[Made] = []
+        self.made: list[RecordedRelease] = []
 
     def __call__(self, place: Place, value: Bounded, sigma: float) -> Noised:
         noised = self._live(place, value, sigma)
         kept = Noised(_copy(noised.tensors))  # a method may change what it was given in place
         exact, declared = _copy(value.tensors), isinstance(value, Declared)
-        self.made.append(Made(place, value.sensitivity, sigma, exact, kept, declared))
+        self.made.append(RecordedRelease(place, value.sensitivity, sigma, exact, kept, declared))
         return noised
 
 
@@ -103,9 +103,9 @@ class Player:
     units: how many make the difference; each may move a value by the declared sensitivity.
     """
 
-    def __init__(self, recording: Sequence[Made], units: int = 1) -> None:
+    def __init__(self, recording: Sequence[RecordedRelease], units: int = 1) -> None:
         self._recording, self._units = recording, units
-        self.differences: list[Difference] = []
+        self.differences: list[ReplayDifference] = []
         self.departed = ""
 
     def __call__(self, place: Place, value: Bounded, sigma: float) -> Noised:
@@ -125,7 +125,7 @@ class Player:
                 self._depart(f"another {what} at release {made}: {here}, not {there}")
         square = sum(float((value.tensors[n] - t).square().sum()) for n, t in made.value.items())
         ratio = math.sqrt(square) / made.sensitivity / self._units
-        self.differences.append(Difference(made, ratio))
+        self.differences.append(ReplayDifference(made, ratio))
         return Noised(_copy(made.noised.tensors))
 
     def _depart(self, how: str) -> None:
@@ -142,7 +142,7 @@ def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReplayOutcome:
     """All that a run leaves behind but its noised outputs; equal on neighbours. ended: how."""
 
     ended: str
@@ -158,7 +158,7 @@ class Outcome:
     silent: bool = False
     printed: str = field(default="", repr=False)
 
-    def differs(self, other: Outcome) -> str:
+    def differs(self, other: ReplayOutcome) -> str:
         """The first field that differs, in words; "" if none does."""
         if self.ended != other.ended:
             return f"one run ended as '{self.ended}', the other as '{other.ended}'"
@@ -197,7 +197,7 @@ def execute(
     checkpoints: Checkpoints | None = None,
     ledger: Ledger | None = None,
     progress: Any = None,
-) -> Outcome:
+) -> ReplayOutcome:
     """One run of the method in float64; Departed where a player found another sequence."""
     train = PrivateRecords(universe, setting.labels, setting.n_public, FeatureCache(None))
     run = Run(
@@ -216,14 +216,14 @@ def execute(
         progress=progress,
     )
     fitted, ended = None, "done"
-    with float64(), staying(), heard() as said:
+    with float64(), staying(), captured_output() as printed:
         try:
-            fitted = anew(setting.method).fit(train, setting.encoder, setting.budget, run)
+            fitted = fresh_plugin(setting.method).fit(train, setting.encoder, setting.budget, run)
         except Diverged:
             ended = "diverged"
         files = _saved(fitted) if fitted is not None else ()
         logits = fitted.logits(setting.texts).tobytes() if fitted is not None else b""
-    return Outcome(
+    return ReplayOutcome(
         ended=ended,
         releases=tuple(run.releases),
         calibrations=run.calibrations,
@@ -235,11 +235,11 @@ def execute(
         logits=logits,
         raw=train.left_waist,
         silent=run.silent,
-        printed=said(),
+        printed=printed(),
     )
 
 
-def record(setting: Setting, universe: Universe) -> tuple[list[Made], Outcome]:
+def record(setting: Setting, universe: Universe) -> tuple[list[RecordedRelease], ReplayOutcome]:
     """Run on D and keep every exact value."""
     recorder = Recorder(setting.key)
     outcome = execute(setting, universe, recorder)
@@ -253,12 +253,12 @@ class Replayed:
     prints_alike: whether the run on the neighbour came to its end and printed the same.
     """
 
-    differences: tuple[Difference, ...]
+    differences: tuple[ReplayDifference, ...]
     departed: str
     prints_alike: bool = False
 
     @property
-    def worst(self) -> Difference | None:
+    def worst(self) -> ReplayDifference | None:
         return max(self.differences, key=lambda d: d.ratio, default=None)
 
     @property
@@ -269,8 +269,8 @@ class Replayed:
 def play(
     setting: Setting,
     neighbour: Universe,
-    recording: Sequence[Made],
-    outcome: Outcome,
+    recording: Sequence[RecordedRelease],
+    outcome: ReplayOutcome,
     units: int = 1,
 ) -> Replayed:
     """Run on D′ with D's key and D's noised outputs, and compare. units: D and D′ differ in."""

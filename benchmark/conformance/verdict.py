@@ -28,7 +28,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Report:
+class MethodReport:
     """All verdicts on one method. standing: what its claim may be called."""
 
     method: str

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from radpriv.benchmark.privacy.gradient_canaries import add_planted
-from radpriv.benchmark.privacy.records import Plan, Records
+from radpriv.benchmark.privacy.records import MicroBatches, Records
 from radpriv.errors import CellFailed, PrivacyError
 
 Contribution = Callable[[Records], Mapping[str, Tensor]]
@@ -83,7 +83,7 @@ def sha256_of(tensors: Mapping[str, Tensor], head: str = "") -> str:
 
 
 class Totals:
-    """The sum in the making, and what the private diary says of it."""
+    """The sum in the making, and what the private diagnostics say of it."""
 
     def __init__(
         self, shapes: Mapping[str, torch.Size], max_norm: float, device: torch.device
@@ -118,12 +118,12 @@ class Totals:
         self._clipped += int((norms > self._max_norm).sum() + (~finite).sum())
 
     def finish(self, records: Records, loss: float = math.nan) -> ClippedSum:
-        """The sum, entered among those of the records' sample. loss: summed, for the diary.
+        """The sum, entered among those of the records' sample. loss: summed, for the diagnostics.
 
         With the gradient canaries that were drawn with them.
         """
         add_planted(records._sample.drawn, self._sums, self._max_norm)
-        records._diary.note(
+        records._diagnostics.note(
             records=records.size,
             loss=loss / max(records.size, 1),
             share_clipped=self._clipped / max(self._units, 1),
@@ -173,7 +173,7 @@ T = TypeVar("T")
 _NO_MEMORY = ("not enough memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
 
 
-def within_memory(plan: Plan, attempt: Callable[[], T]) -> T:
+def within_memory(plan: MicroBatches, attempt: Callable[[], T]) -> T:
     """What `attempt` gives, taken again in smaller micro-batches whenever memory runs out.
 
     Nothing has been released by then. PrivacyError where one unit alone is too much.

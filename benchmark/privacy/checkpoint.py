@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from radpriv.benchmark.privacy.clipping import trainable
-from radpriv.benchmark.privacy.records import Plan, PrivateFeatures, Projection
+from radpriv.benchmark.privacy.records import MicroBatches, PrivateFeatures, Projection
 from radpriv.benchmark.store.atomic import atomic_write, read_json, write_json
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
@@ -36,7 +36,7 @@ CONDITIONS = "checkpoint.json"
 def conditions(device: torch.device) -> dict[str, Any]:
     """What must be the same for the same bits, beyond the fingerprint."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    plan = Plan()
+    plan = MicroBatches()
     return {
         "device": name,
         "threads": torch.get_num_threads(),
@@ -85,8 +85,8 @@ class Checkpoints:
             saved = torch.load(io.BytesIO(_checked(path.read_bytes())), weights_only=True)
             for i, (entry, value) in enumerate(zip(state, saved["state"], strict=True)):
                 _put_back(entry, value, trained=i == 0)
-            records._diary.rows[:] = saved["diary"]
-            records._diary.projections[:] = [Projection(*p) for p in saved["projections"]]
+            records._diagnostics.rows[:] = saved["diagnostics"]
+            records._diagnostics.projections[:] = [Projection(*p) for p in saved["projections"]]
             records._plan.tokens, records._plan.elements = self._plan = saved["plan"]
             return int(saved["done"]), bool(saved["moved"])
         except Exception as error:  # a damaged archive raises whatever its reader met first
@@ -112,8 +112,8 @@ class Checkpoints:
         torch.save(
             {
                 "state": [_taken(entry, trained=i == 0) for i, entry in enumerate(state)],
-                "diary": records._diary.rows,
-                "projections": [astuple(p) for p in records._diary.projections],
+                "diagnostics": records._diagnostics.rows,
+                "projections": [astuple(p) for p in records._diagnostics.projections],
                 "plan": plan,
                 "done": done,
                 "moved": moved,

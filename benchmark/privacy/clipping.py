@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from radpriv.benchmark.privacy.bounded import ClippedSum, Totals, within_memory
-from radpriv.benchmark.privacy.records import Plan, Records
+from radpriv.benchmark.privacy.records import MicroBatches, Records
 from radpriv.errors import PrivacyError
 
 
@@ -67,7 +67,7 @@ def clipped_sum(
     if records._sample.check is not None:
         records._sample.check(model)
     torch.clear_autocast_cache()  # inside one autocast region it would keep weights of last step
-    plan = records._plan if tokens is None else Plan(tokens)
+    plan = records._plan if tokens is None else MicroBatches(tokens)
     totals, loss = within_memory(plan, lambda: _sum(model, params, records, max_norm, plan))
     return totals.finish(records, loss)
 
@@ -77,7 +77,7 @@ def _sum(
     params: dict[str, nn.Parameter],
     records: Records,
     max_norm: float,
-    plan: Plan,
+    plan: MicroBatches,
 ) -> tuple[Totals, float]:
     totals = Totals({n: p.shape for n, p in params.items()}, max_norm, records.device)
     loss = 0.0

@@ -4,7 +4,7 @@ A Dirac canary (Nasr et al. 2023, 2302.07956): its clipped contribution to every
 times a public unit direction, here one coordinate of the released tensors. It is present by its own
 membership coin and drawn by its own sampling coin, as a record is, so it is a unit like any other,
 and the hardest that the clip lets through. After each release the projection of the noised value
-onto the direction of every canary, in or out, goes to the private diary.
+onto the direction of every canary, in or out, goes to the private diagnostics.
 
 A sum of which no canary can be part (a declared bound) shows the noise alone.
 """

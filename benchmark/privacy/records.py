@@ -33,7 +33,7 @@ class Projection:
 
 
 @dataclass
-class Diary:
+class TrainingDiagnostics:
     """Private diagnostics: written to private/, never to a record, a log or a method."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Diary:
 
 
 @dataclass
-class Plan:
+class MicroBatches:
     """How a sum is cut into micro-batches: speed and memory, never the result beyond rounding.
 
     tokens: padded tokens in one. elements: per-record gradient elements in one (float64: 32 MiB).
@@ -96,9 +96,9 @@ class Records:
     labels: Tensor = field(repr=False)
     device: torch.device = field(default=torch.device("cpu"), repr=False)
     units: NDArray[np.int64] | None = field(default=None, repr=False)
-    _diary: Diary = field(default_factory=Diary, repr=False)
+    _diagnostics: TrainingDiagnostics = field(default_factory=TrainingDiagnostics, repr=False)
     _sample: Sample = field(default_factory=Sample, repr=False)
-    _plan: Plan = field(default_factory=Plan, repr=False)
+    _plan: MicroBatches = field(default_factory=MicroBatches, repr=False)
 
     @property
     def size(self) -> int:
@@ -173,8 +173,8 @@ class PrivateFeatures:
     function: RecordFunction
     _features: Features = field(repr=False)
     _universe: Universe = field(repr=False)
-    _diary: Diary = field(repr=False)
-    _plan: Plan = field(repr=False)
+    _diagnostics: TrainingDiagnostics = field(repr=False)
+    _plan: MicroBatches = field(repr=False)
 
     def _select(self, chosen: NDArray[np.bool_], device: torch.device) -> Records:
         """Records of the chosen units (bool, one per unit) that are members: for the sampler."""
@@ -193,7 +193,7 @@ class PrivateFeatures:
             torch.from_numpy(universe.y[slots]).to(device),
             device,
             universe.unit[slots],
-            _diary=self._diary,
+            _diagnostics=self._diagnostics,
             _sample=sample,
             _plan=self._plan,
         )
@@ -214,8 +214,8 @@ class PrivateRecords(Doors):
     ) -> None:
         self.labels = labels
         self.n_public = n_public
-        self._diary = Diary()
-        self._plan = Plan()
+        self._diagnostics = TrainingDiagnostics()
+        self._plan = MicroBatches()
         self._left_waist = False
         self._universe = universe
         self._cache = cache
@@ -243,7 +243,7 @@ class PrivateRecords(Doors):
                     f"map '{name}': the function answers otherwise after it has seen the records; "
                     "it must be a function of one text alone"
                 )
-        return PrivateFeatures(name, f, features, self._universe, self._diary, self._plan)
+        return PrivateFeatures(name, f, features, self._universe, self._diagnostics, self._plan)
 
     @property
     def left_waist(self) -> bool:

@@ -61,5 +61,5 @@ class Step:
         noised = self._release(Place(self.index, name, self.rate), value, sigma)
         if len(sample.watched):
             seen = Projection(self.index, name, projections(sample.watched, noised.tensors))
-            self.records._diary.projections.append(seen)
+            self.records._diagnostics.projections.append(seen)
         return noised

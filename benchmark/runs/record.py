@@ -25,7 +25,7 @@ from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.methods.method import Fitted
 from radpriv.benchmark.privacy.accounting.group import TOGETHER, group_certificate
 from radpriv.benchmark.privacy.accounting.ledger import groups
-from radpriv.benchmark.privacy.records import Diary, PrivateRecords
+from radpriv.benchmark.privacy.records import PrivateRecords, TrainingDiagnostics
 from radpriv.benchmark.privacy.run import Run
 from radpriv.benchmark.store.cell_schema import (
     CellRecord,
@@ -207,24 +207,29 @@ def flags_table(universe: Universe, slots: NDArray[np.int64]) -> pa.Table:
     return pa.table({"slot": pa.array(slots, pa.int64()), "member": universe.member[slots]})
 
 
-def diary_table(diary: Diary) -> pa.Table:
+def diagnostics_table(diagnostics: TrainingDiagnostics) -> pa.Table:
     """Private diagnostics: realised batch, mean loss and share clipped per sum."""
     names: Sequence[str] = ("records", "loss", "share_clipped")
     return pa.table(
-        {n: pa.array([row.get(n, math.nan) for row in diary.rows], pa.float64()) for n in names}
+        {
+            n: pa.array([row.get(n, math.nan) for row in diagnostics.rows], pa.float64())
+            for n in names
+        }
     )
 
 
-def projections_table(diary: Diary, canaries: int) -> pa.Table:
+def projections_table(diagnostics: TrainingDiagnostics, canaries: int) -> pa.Table:
     """What each release shows of each gradient canary, in or out: one row per release.
 
     values: float64 (canaries,), <noised value, direction>, in order of their slots.
     """
-    column = pa.array([list(p.values) for p in diary.projections], pa.list_(pa.float64(), canaries))
+    column = pa.array(
+        [list(p.values) for p in diagnostics.projections], pa.list_(pa.float64(), canaries)
+    )
     return pa.table(
         {
-            "step": pa.array([p.step for p in diary.projections], pa.int64()),
-            "release": pa.array([p.release for p in diary.projections], pa.string()),
+            "step": pa.array([p.step for p in diagnostics.projections], pa.int64()),
+            "release": pa.array([p.release for p in diagnostics.projections], pa.string()),
             "values": column,
         }
     )

@@ -77,7 +77,7 @@ def run_cell(job: Job, how: Fingerprint, context: Context) -> FinishedCell:
     """
     found = context.store.lookup(job.cell.id, how.digest) if how.cached else None
     if found is not None:
-        return _whole(found)
+        return _complete(found)
     try:
         return _attempt(job, how, context)
     except NotReproduced:
@@ -114,7 +114,7 @@ def _attempt(job: Job, how: Fingerprint, context: Context) -> FinishedCell:
         return work.finish()
 
 
-def _whole(found: FinishedCell) -> FinishedCell:
+def _complete(found: FinishedCell) -> FinishedCell:
     """A served cell, if its tables are there and readable; StoreError says what to delete."""
     if found.record.done:
         for name in ("test.parquet", "private/candidates.parquet", "private/flags.parquet"):
@@ -184,9 +184,11 @@ def _train_and_score(
         fitted.save(folder / "model")
     if fitted is not None:
         note(fitted.frozen, universe, dataset, context.cache, folder / "private")
-    write_parquet(folder / "private" / "diagnostics.parquet", record.diary_table(train._diary))
+    write_parquet(
+        folder / "private" / "diagnostics.parquet", record.diagnostics_table(train._diagnostics)
+    )
     if universe.gradient.any():
-        projections = record.projections_table(train._diary, int(universe.gradient.sum()))
+        projections = record.projections_table(train._diagnostics, int(universe.gradient.sum()))
         write_parquet(folder / "private" / "projections.parquet", projections)
     (folder / "ledger.jsonl").touch()
     write(folder / "record.json", values)
@@ -228,8 +230,8 @@ def _write_scores(
     key = job.audit_key if not dataset.card.gated else context.store.secret()
     write_parquet(folder / "test.parquet", record.test_table(dataset, rows, test, key))
     private = folder / "private"
-    likeness = similarities(universe, slots, context.cache)
-    candidates = record.candidates_table(universe, slots, audit, likeness, key)
+    similarity = similarities(universe, slots, context.cache)
+    candidates = record.candidates_table(universe, slots, audit, similarity, key)
     write_parquet(private / "candidates.parquet", candidates)
     write_parquet(private / "flags.parquet", record.flags_table(universe, slots))
 

@@ -114,12 +114,12 @@ def line(found: Truncation, dataset: Dataset) -> str | None:
     )
 
 
-_told: set[tuple[str, str, int]] = set()
+_reported: set[tuple[str, str, int]] = set()
 
 
 def tell(found: Truncation, dataset: Dataset) -> None:
     """Print that line on stderr, once per process for a dataset, an encoder and a max_length."""
     about = (dataset.name, found.encoder, found.max_length)
-    if about not in _told and (text := line(found, dataset)) is not None:
-        _told.add(about)
+    if about not in _reported and (text := line(found, dataset)) is not None:
+        _reported.add(about)
         print(text, file=sys.stderr, flush=True)

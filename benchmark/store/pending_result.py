@@ -52,7 +52,7 @@ _FULL = ("No space left on device", "os error 28", "Disk quota exceeded", "os er
 T = TypeVar("T")
 
 
-class Work(Generic[T]):
+class PendingResult(Generic[T]):
     """A folder to fill under a lock, made fresh; enter it with `with`.
 
     folder: where to write; its private/ has mode 700.  target: where it ends.

@@ -34,7 +34,7 @@ from radpriv.benchmark.store.atomic import (
     write_json,
     write_parquet,
 )
-from radpriv.benchmark.store.pending_result import LEDGER, REASON, Work
+from radpriv.benchmark.store.pending_result import LEDGER, REASON, PendingResult
 from radpriv.benchmark.store.plan_schema import Plan
 from radpriv.benchmark.store.results import (
     SCHEMA,
@@ -56,8 +56,8 @@ __all__ = [
     "SCHEMA",
     "Attempt",
     "Finished",
+    "PendingResult",
     "Store",
-    "Work",
     "atomic_write",
     "read_json",
     "read_parquet",
@@ -100,13 +100,13 @@ class Store:
         wait: float | None = None,
         resume: Callable[[Path], bool] | None = None,
         closed: bool = False,
-    ) -> Work[FinishedCell]:
+    ) -> PendingResult[FinishedCell]:
         """Work on a cell under its lock. wait: seconds for another process, None: to its end.
 
-        resume, closed: see `Work`.
+        resume, closed: see `PendingResult`.
         """
         target = self.cell_folder(cell_id, fingerprint)
-        return Work(
+        return PendingResult(
             self.root / "work" / cell_id / fingerprint,
             target,
             self.root / "attempts" / cell_id / fingerprint,
@@ -214,9 +214,9 @@ class Store:
         """Have `write` fill a folder (result.json at least) and rename it into place.
 
         Under a lock; an attack that is there already is returned as it is, and `write` not called.
-        closed: see `Work`.
+        closed: see `PendingResult`.
         """
-        work = Work(
+        work = PendingResult(
             self.root / "work" / "attacks" / safe(attack_id, "attack id"),
             self.attack_folder(attack_id),
             self.root / "attempts" / "attacks" / attack_id,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from radpriv.benchmark.store.description_schema import Agreement, ComparedFigure, Description
 from radpriv.reports.descriptions.description_figures import measured, percent
 from radpriv.reports.render.numbers import NOT_ASKED
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 
 JUDGED = {Agreement.WITHIN: "within", Agreement.OUTSIDE: "outside"}
 SHORT = {**JUDGED, Agreement.NO_TOLERANCE: "no tolerance"}
@@ -29,12 +29,12 @@ def labels_table(data: Description) -> Table:
         positive = s.positive
         beside = {"published": _published(entry), "verdict": _verdict(entry)}
         cells = [
-            Cell(s.label, "name"),
-            Cell(f"{positive.count:,}", "number"),
-            Cell(percent(positive.share), "number"),
-            Cell(f"{percent(positive.low)} to {percent(positive.high)}", "number"),
+            TableCell(s.label, "name"),
+            TableCell(f"{positive.count:,}", "number"),
+            TableCell(percent(positive.share), "number"),
+            TableCell(f"{percent(positive.low)} to {percent(positive.high)}", "number"),
             *(beside[head] for head in heads),
-            *(Cell(percent(n.share), "number") for n in (s.negative, s.unobserved)),
+            *(TableCell(percent(n.share), "number") for n in (s.negative, s.unobserved)),
         ]
         rows.append(tuple(cells))
     sources = dict.fromkeys(p.source for p in known if p)
@@ -57,15 +57,15 @@ def labels_table(data: Description) -> Table:
     )
 
 
-def _published(entry: ComparedFigure | None) -> Cell:
-    return Cell(percent(entry.value), "number") if entry else Cell(NOT_ASKED, "absent")
+def _published(entry: ComparedFigure | None) -> TableCell:
+    return TableCell(percent(entry.value), "number") if entry else TableCell(NOT_ASKED, "absent")
 
 
-def _verdict(entry: ComparedFigure | None) -> Cell:
+def _verdict(entry: ComparedFigure | None) -> TableCell:
     if entry is None:
-        return Cell(NOT_ASKED)
+        return TableCell(NOT_ASKED)
     verdict = entry.verdict
-    return Cell(SHORT.get(verdict, verdict.value), JUDGED.get(verdict, "text"))
+    return TableCell(SHORT.get(verdict, verdict.value), JUDGED.get(verdict, "text"))
 
 
 def _verdicts(data: Description) -> list[str]:
@@ -119,12 +119,14 @@ def _compared(entries: Iterable[ComparedFigure], key: str, title: str) -> Table:
         name, measured, tolerance = p.figure, p.measured, p.tolerance
         rows.append(
             (
-                Cell(name, "name"),
-                Cell(value(name, measured), "number"),
-                Cell(value(name, p.value), "number"),
-                Cell(NOT_ASKED if tolerance is None else f"± {value(name, tolerance)}", "number"),
+                TableCell(name, "name"),
+                TableCell(value(name, measured), "number"),
+                TableCell(value(name, p.value), "number"),
+                TableCell(
+                    NOT_ASKED if tolerance is None else f"± {value(name, tolerance)}", "number"
+                ),
                 _verdict(p),
-                Cell(f"[{number}]"),
+                TableCell(f"[{number}]"),
             )
         )
     heads = ("figure", "measured", "published", "tolerance", "verdict", "source")
@@ -143,8 +145,8 @@ def value(figure: str, amount: float | None) -> str:
     return number(amount).text
 
 
-def number(amount: float | None) -> Cell:
+def number(amount: float | None) -> TableCell:
     if amount is None:
-        return Cell(NOT_ASKED, "absent")
+        return TableCell(NOT_ASKED, "absent")
     whole = amount == round(amount) or amount >= 100
-    return Cell(f"{amount:,.0f}" if whole else f"{amount:.2f}", "number")
+    return TableCell(f"{amount:,.0f}" if whole else f"{amount:.2f}", "number")

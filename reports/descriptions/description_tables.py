@@ -11,7 +11,7 @@ from radpriv.reports.descriptions.compared import (
     value,
 )
 from radpriv.reports.descriptions.description_figures import measured, percent
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 
 LENGTHS = (
     ("words", "words per report"),
@@ -42,10 +42,10 @@ def splits_table(data: Description) -> Table:
     total = measured(data, "reports")
     rows = [
         (
-            Cell(name, "name"),
-            Cell(f"{facts.reports:,}", "number"),
-            Cell(percent(facts.reports / total), "number"),
-            Cell(f"{facts.patients:,}", "number"),
+            TableCell(name, "name"),
+            TableCell(f"{facts.reports:,}", "number"),
+            TableCell(percent(facts.reports / total), "number"),
+            TableCell(f"{facts.patients:,}", "number"),
         )
         for name, facts in data.splits.items()
     ]
@@ -57,10 +57,10 @@ def splits_table(data: Description) -> Table:
     ]
     rows.append(
         (
-            Cell("all", "name"),
-            Cell(f"{total:,.0f}", "number"),
-            Cell("100%", "number"),
-            Cell(f"{patients:,}", "number"),
+            TableCell("all", "name"),
+            TableCell(f"{total:,.0f}", "number"),
+            TableCell("100%", "number"),
+            TableCell(f"{patients:,}", "number"),
         )
     )
     return Table(
@@ -82,7 +82,7 @@ def _range(least: int, most: int | None) -> str:
 def lengths_table(data: Description) -> Table:
     v = data.values
     rows = [
-        (Cell(name, "name"), *(number(v[f"{key}/{q}"]) for q in QUANTILES))
+        (TableCell(name, "name"), *(number(v[f"{key}/{q}"]) for q in QUANTILES))
         for key, name in LENGTHS
         if v[f"{key}/mean"] is not None
     ]
@@ -113,7 +113,7 @@ def repetition_table(data: Description) -> Table:
     ):
         if key in v:
             at = (v.get(f"{key}/at/{openi.reports}"), getattr(openi, key, None))
-            rows.append((Cell(name, "name"), *(_cell(key, n) for n in (v[key], *at))))
+            rows.append((TableCell(name, "name"), *(_cell(key, n) for n in (v[key], *at))))
     notes = (
         "Words here are runs of letters and digits in lower case; equal reports and sentences have "
         "equal such words.",
@@ -128,9 +128,9 @@ def cues_table(data: Description) -> Table:
     v = data.values
     rows = [
         (
-            Cell(cue, "name"),
-            Cell(kind),
-            Cell(percent(measured(data, f"cue/{cue}")), "number"),
+            TableCell(cue, "name"),
+            TableCell(kind),
+            TableCell(percent(measured(data, f"cue/{cue}")), "number"),
             number(v[f"cue_rate/{cue}"]),
         )
         for kind, cues in data.cues.items()
@@ -148,11 +148,11 @@ def cues_table(data: Description) -> Table:
 
 def counts_table(data: Description) -> Table:
     rows = [
-        (Cell(key.replace("_", " "), "name"), Cell(f"{n:,}", "number"))
+        (TableCell(key.replace("_", " "), "name"), TableCell(f"{n:,}", "number"))
         for key, n in data.counts.items()
     ]
     return Table("counts", "What the loader counted", ("what", "number"), tuple(rows))
 
 
-def _cell(figure: str, number: float | None) -> Cell:
-    return Cell(value(figure, number), "absent" if number is None else "number")
+def _cell(figure: str, number: float | None) -> TableCell:
+    return TableCell(value(figure, number), "absent" if number is None else "number")

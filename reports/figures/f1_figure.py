@@ -14,7 +14,7 @@ import numpy as np
 
 from radpriv.reports.figures.figure_layout import Labels
 from radpriv.reports.render.theme import LIGHT, Theme
-from radpriv.reports.results.dataset_scores import DatasetScores, Row
+from radpriv.reports.results.dataset_scores import DatasetScores, ScoreRow
 from radpriv.reports.statistics.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _panel(axes: Axes, scores: DatasetScores, theme: Theme) -> None:
 
 
 def _references(
-    axes: Axes, scores: DatasetScores, shown: Sequence[Row], theme: Theme, labels: Labels
+    axes: Axes, scores: DatasetScores, shown: Sequence[ScoreRow], theme: Theme, labels: Labels
 ) -> None:
     short = _names(scores.rows)
     others = [r for r in shown if not r.private and not r.trivial]
@@ -100,10 +100,10 @@ def _references(
 
 
 def _private_lines(
-    axes: Axes, scores: DatasetScores, rows: Sequence[Row], theme: Theme, labels: Labels
+    axes: Axes, scores: DatasetScores, rows: Sequence[ScoreRow], theme: Theme, labels: Labels
 ) -> None:
     short = _names(scores.rows)
-    lines: dict[str, list[Row]] = {}
+    lines: dict[str, list[ScoreRow]] = {}
     for row in rows:
         lines.setdefault(short(row), []).append(row)
     for i, (name, points) in enumerate(lines.items()):
@@ -149,11 +149,11 @@ def _frame(axes: Axes, epsilons: Sequence[float], high: float, theme: Theme) -> 
         axes.spines[side].set_color(theme.faint)
 
 
-def _names(rows: Sequence[Row]) -> Callable[[Row], str]:
+def _names(rows: Sequence[ScoreRow]) -> Callable[[ScoreRow], str]:
     """Names without the encoder, where all rows that use one use the same."""
     one = len({r.encoder for r in rows if r.encoder}) < 2
     return lambda row: row.label if one else row.name
 
 
-def _weighted(row: Row) -> Estimate:
+def _weighted(row: ScoreRow) -> Estimate:
     return row.estimates["weighted"]

@@ -19,7 +19,7 @@ from radpriv.benchmark.store.audit_schema import Audit
 from radpriv.reports.figures.epsilon_figure import KNOWN, EpsilonPoint, Kind
 from radpriv.reports.figures.figure_layout import LONGEST, printable
 from radpriv.reports.figures.roc_figure import RocLine, Role
-from radpriv.reports.results.families import BLIND, Family, attacks_on, families, summaries
+from radpriv.reports.results.families import BLIND, AttackedFamily, attacks_on, families, summaries
 from radpriv.reports.results.load import Results
 from radpriv.reports.tables.audits import certified
 from radpriv.reports.tables.overview import best_bound
@@ -96,23 +96,23 @@ def _point(name: str, epsilon: float, audit: Audit, kind: Kind, choices: int) ->
     )
 
 
-def _one_encoder(found: Sequence[Family]) -> bool:
+def _one_encoder(found: Sequence[AttackedFamily]) -> bool:
     return len({f.entries[0].encoder for f in found} - {""}) < 2
 
 
-def _name(family: Family, one_encoder: bool) -> str:
+def _name(family: AttackedFamily, one_encoder: bool) -> str:
     """Without the encoder, where all families that use one use the same."""
     return family.entries[0].label if one_encoder else family.name
 
 
-def _with_budget(family: Family, one_encoder: bool) -> str:
+def _with_budget(family: AttackedFamily, one_encoder: bool) -> str:
     """A long name is cut, not the budget behind it."""
     epsilon = family.entries[0].epsilon
     budget = f", ε = {epsilon:g}" if math.isfinite(epsilon) else ", no DP"
     return printable(_name(family, one_encoder), LONGEST - len(budget)) + budget
 
 
-def _by(family: Family) -> str:
+def _by(family: AttackedFamily) -> str:
     return family.result.attack if family.result else ""
 
 

@@ -20,7 +20,7 @@ Record = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """kind: "name", "label", "number", "best", "tie", "missing", "absent" or "text".
 
     note: a detail, shown where there is room.
@@ -42,7 +42,7 @@ class Table:
     key: str
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     notes: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     apart: int = 0

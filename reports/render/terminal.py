@@ -17,7 +17,7 @@ from rich.text import Text
 
 from radpriv.reports.render.grid import Grid
 from radpriv.reports.render.numbers import NON_PRIVATE
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 
 NUMERIC = frozenset({"number", "best", "tie", "missing", "absent"})
 STYLES = {"best": "bold green", "tie": "bold", "missing": "red", "outside": "red", "absent": "dim"}
@@ -168,7 +168,7 @@ def _heading(text: str, short: bool) -> str:
     return {"budget": "ε", NON_PRIVATE: "ε = ∞"}.get(text, text)
 
 
-def _words(cell: Cell, short: bool) -> str:
+def _words(cell: TableCell, short: bool) -> str:
     text = "n/r" if cell.text == "not resolvable" else cell.text
     if cell.kind == "missing" and len(text) > LONGEST_REASON:
         return "missing"

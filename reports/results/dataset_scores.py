@@ -11,14 +11,14 @@ import math
 from dataclasses import dataclass, field
 
 from radpriv.benchmark.store.cell_schema import CellRecord
-from radpriv.reports.statistics.intervals import Estimate, Measured, Pool, pool_seeds
+from radpriv.reports.statistics.intervals import Estimate, Pool, ResampledScore, pool_seeds
 
 DETERMINISTIC = frozenset({"prior", "keyword"})
 TRIVIAL = frozenset({"prior"})
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     """One row of results. `estimates` maps a metric ("weighted", "macro", "class_weighted",
     "label:NAME") to its interval; it is empty where a cell is missing."""
 
@@ -30,7 +30,7 @@ class Row:
     cell_ids: tuple[str, ...]
     missing: tuple[tuple[str, str], ...]
     records: tuple[CellRecord, ...] = field(repr=False)
-    measured: dict[str, Measured] = field(repr=False)
+    measured: dict[str, ResampledScore] = field(repr=False)
     estimates: dict[str, Estimate] = field(repr=False)
 
     @property
@@ -56,11 +56,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """Weighted F1 of `first` minus `second`, paired by seed and resample."""
 
-    first: Row
-    second: Row
+    first: ScoreRow
+    second: ScoreRow
     estimate: Estimate
     identical: bool
 
@@ -88,9 +88,9 @@ class DatasetScores:
     support: tuple[int, ...]
     test_records: int
     test_patients: int
-    rows: tuple[Row, ...]
-    trivial: tuple[Row, ...]
-    differences: tuple[Difference, ...]
+    rows: tuple[ScoreRow, ...]
+    trivial: tuple[ScoreRow, ...]
+    differences: tuple[PairedDifference, ...]
 
     def pools(self, private: bool) -> Pool | None:
         """The pool of weighted F1 over private or over non-private rows."""
@@ -98,7 +98,7 @@ class DatasetScores:
         return pool_seeds(used)
 
 
-def best(scores: DatasetScores, epsilon: float) -> tuple[Row | None, frozenset[str]]:
+def best(scores: DatasetScores, epsilon: float) -> tuple[ScoreRow | None, frozenset[str]]:
     """The highest complete row at ε and the names of those whose difference to it may be 0."""
     rows = [
         r
@@ -120,6 +120,6 @@ def best(scores: DatasetScores, epsilon: float) -> tuple[Row | None, frozenset[s
     return top, frozenset(ties)
 
 
-def pooled(row: Row, private: bool) -> bool:
+def pooled(row: ScoreRow, private: bool) -> bool:
     """Whether a row takes part in the seed variance of its kind."""
     return row.complete and not row.deterministic and row.private == private

@@ -14,7 +14,7 @@ BLIND = "blind"
 
 
 @dataclass(frozen=True)
-class Family:
+class AttackedFamily:
     """A family of the plan with the result of one attack on it, or the reason why there is none."""
 
     entries: tuple[PlannedCell, ...]
@@ -27,7 +27,7 @@ class Family:
         return f"{e.label} ({e.encoder})" if e.encoder else e.label
 
 
-def families(results: Results, dataset: str, attack: str = "") -> list[Family]:
+def families(results: Results, dataset: str, attack: str = "") -> list[AttackedFamily]:
     """The families of a dataset in the plan's order, controls last; attack: the name of one, or
     the strongest on the records of each family."""
     found = []
@@ -38,11 +38,11 @@ def families(results: Results, dataset: str, attack: str = "") -> list[Family]:
         if undone:
             reasons = "; ".join(sorted({e.why_missing for e in undone}))
             reason = f"missing: {len(undone)} of {len(entries)} cells ({reasons})"
-            found.append(Family(tuple(entries), None, reason))
+            found.append(AttackedFamily(tuple(entries), None, reason))
         elif not own:
-            found.append(Family(tuple(entries), None, "not attacked yet"))
+            found.append(AttackedFamily(tuple(entries), None, "not attacked yet"))
         else:
-            found.append(Family(tuple(entries), max(own, key=_strength)))
+            found.append(AttackedFamily(tuple(entries), max(own, key=_strength)))
     return sorted(found, key=lambda f: f.entries[0].role == "control")
 
 
@@ -64,7 +64,7 @@ def _strength(result: AttackResult) -> float:
     return own.auc.value if own else 0.0
 
 
-def summaries(found: Sequence[Family], role: Role) -> list[Summary]:
+def summaries(found: Sequence[AttackedFamily], role: Role) -> list[Summary]:
     """Those of one role."""
     return [f.result.summary[role] for f in found if f.result and role in f.result.summary]
 

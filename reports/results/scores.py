@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from radpriv.benchmark.store.plan_schema import PlannedCell
 from radpriv.errors import ReportError
-from radpriv.reports.results.dataset_scores import DatasetScores, Difference, Row, pooled
+from radpriv.reports.results.dataset_scores import DatasetScores, PairedDifference, ScoreRow, pooled
 from radpriv.reports.results.load import Done, Results, Scores
 from radpriv.reports.statistics.f1 import (
-    Counts,
     Floats,
+    LabelCounts,
     bootstrap_weights,
     class_weighted_f1,
     count,
@@ -27,7 +27,7 @@ from radpriv.reports.statistics.f1 import (
 from radpriv.reports.statistics.intervals import (
     DIFFERENCE,
     SCORE,
-    Measured,
+    ResampledScore,
     estimate,
     pool_differences,
     pool_seeds,
@@ -104,11 +104,11 @@ def _row(
     labels: tuple[str, ...],
     groups: NDArray[np.int64],
     weights: Floats,
-) -> Row:
+) -> ScoreRow:
     ordered = sorted(entries, key=lambda e: e.seed)
     missing = tuple((e.cell_id, e.why_missing) for e in ordered if not e.done)
     cells = [results.done[e.cell_id] for e in ordered if e.done]
-    measured: dict[str, Measured] = {}
+    measured: dict[str, ResampledScore] = {}
     if not missing:
         counts = []
         for cell in cells:
@@ -117,7 +117,7 @@ def _row(
             counts.append(count(cell.scores.y, cell.scores.logits > thresholds, groups))
         measured = _measure(counts, labels, weights)
     first = ordered[0]
-    return Row(
+    return ScoreRow(
         first.label,
         first.method,
         first.encoder,
@@ -132,24 +132,26 @@ def _row(
 
 
 def _measure(
-    counts: Sequence[Counts], labels: Sequence[str], weights: Floats
-) -> dict[str, Measured]:
+    counts: Sequence[LabelCounts], labels: Sequence[str], weights: Floats
+) -> dict[str, ResampledScore]:
     """Each metric's values by seed and its seed mean in every resample."""
     totals = [c.total() for c in counts]
     draws = [resampled(c, weights) for c in counts]
     functions = {"weighted": weighted_f1, "macro": macro_f1, "class_weighted": class_weighted_f1}
     found = {
-        name: Measured(np.array([f(t) for t in totals]), np.mean([f(d) for d in draws], axis=0))
+        name: ResampledScore(
+            np.array([f(t) for t in totals]), np.mean([f(d) for d in draws], axis=0)
+        )
         for name, f in functions.items()
     }
     by_label = np.array([label_f1(t) for t in totals])
     by_label_draws = np.mean([label_f1(d) for d in draws], axis=0)
     for i, label in enumerate(labels):
-        found[f"label:{label}"] = Measured(by_label[:, i], by_label_draws[:, i])
+        found[f"label:{label}"] = ResampledScore(by_label[:, i], by_label_draws[:, i])
     return found
 
 
-def _estimated(row: Row, rows: Sequence[Row]) -> Row:
+def _estimated(row: ScoreRow, rows: Sequence[ScoreRow]) -> ScoreRow:
     kin = [r for r in rows if pooled(r, row.private)]
     estimates = {}
     for metric, measured in row.measured.items():
@@ -165,18 +167,18 @@ def _trivial(
     labels: tuple[str, ...],
     groups: NDArray[np.int64],
     weights: Floats,
-) -> Row:
+) -> ScoreRow:
     measured = _measure([count(y, np.full(y.shape, value), groups)], labels, weights)
     estimates = {m: estimate(x, None, True, SCORE) for m, x in measured.items()}
-    return Row(name, "", "", math.inf, (), (), (), (), measured, estimates)
+    return ScoreRow(name, "", "", math.inf, (), (), (), (), measured, estimates)
 
 
-def _differences(rows: Sequence[Row]) -> list[Difference]:
+def _differences(rows: Sequence[ScoreRow]) -> list[PairedDifference]:
     """Every pair at one ε with the same seeds, LoRA first, else in the order of the table.
 
     The seed variance of a difference is that of both sides, or of the one that has any.
     """
-    groups: dict[tuple[float, tuple[int, ...]], list[Row]] = {}
+    groups: dict[tuple[float, tuple[int, ...]], list[ScoreRow]] = {}
     for row in rows:
         if row.complete and not row.trivial:
             groups.setdefault((row.epsilon, row.seeds), []).append(row)
@@ -197,15 +199,15 @@ def _differences(rows: Sequence[Row]) -> list[Difference]:
                     a, b = _weighted(first), _weighted(second)
                     still = first.deterministic + second.deterministic
                     difference = estimate(a - b, (two, one, None)[still], still == 2, DIFFERENCE)
-                    found.append(Difference(first, second, difference, _same(a, b)))
+                    found.append(PairedDifference(first, second, difference, _same(a, b)))
     return found
 
 
-def _weighted(row: Row) -> Measured:
+def _weighted(row: ScoreRow) -> ResampledScore:
     return row.measured["weighted"]
 
 
-def _same(a: Measured, b: Measured) -> bool:
+def _same(a: ResampledScore, b: ResampledScore) -> bool:
     return np.array_equal(a.values, b.values, equal_nan=True) and np.array_equal(
         a.resamples, b.resamples, equal_nan=True
     )

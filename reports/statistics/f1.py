@@ -27,7 +27,7 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Counts:
+class LabelCounts:
     """True positives, false positives, false negatives, observed rows: each (..., labels)."""
 
     tp: Floats
@@ -45,12 +45,14 @@ class Counts:
         """Observed positives, (..., labels)."""
         return self.tp + self.fn
 
-    def total(self) -> Counts:
+    def total(self) -> LabelCounts:
         """Summed over patients, (labels,)."""
-        return Counts(*(x.sum(axis=0) for x in (self.tp, self.fp, self.fn, self.observed)))
+        return LabelCounts(*(x.sum(axis=0) for x in (self.tp, self.fp, self.fn, self.observed)))
 
 
-def count(y: NDArray[np.float32], pred: NDArray[np.bool_], groups: NDArray[np.int64]) -> Counts:
+def count(
+    y: NDArray[np.float32], pred: NDArray[np.bool_], groups: NDArray[np.int64]
+) -> LabelCounts:
     """Counts per patient, each (patients, labels).
 
     y: (n, labels), 1, 0 or NaN.  pred: (n, labels).  groups: (n,), patient numbers 0..P-1.
@@ -65,7 +67,7 @@ def count(y: NDArray[np.float32], pred: NDArray[np.bool_], groups: NDArray[np.in
         np.add.at(sums, groups, hits)
         return sums
 
-    return Counts(
+    return LabelCounts(
         per_patient(true & called),
         per_patient(called & ~true),
         per_patient(true & ~called),
@@ -73,26 +75,26 @@ def count(y: NDArray[np.float32], pred: NDArray[np.bool_], groups: NDArray[np.in
     )
 
 
-def label_f1(counts: Counts) -> Floats:
+def label_f1(counts: LabelCounts) -> Floats:
     """F1 of each label, (..., labels); NaN where the label is neither true nor predicted."""
     return _divide(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
 
 
-def weighted_f1(counts: Counts) -> Floats:
+def weighted_f1(counts: LabelCounts) -> Floats:
     """scikit-learn's average="weighted", (...,); NaN where no label has an observed positive."""
     support = counts.support
     scores = np.where(support > 0, label_f1(counts), 0.0)
     return _divide((scores * support).sum(axis=-1), support.sum(axis=-1))
 
 
-def macro_f1(counts: Counts) -> Floats:
+def macro_f1(counts: LabelCounts) -> Floats:
     """Plain mean over labels with positives or predictions, (...,); NaN where there is none."""
     scores = label_f1(counts)
     defined = ~np.isnan(scores)
     return _divide(np.where(defined, scores, 0.0).sum(axis=-1), defined.sum(axis=-1))
 
 
-def class_weighted_f1(counts: Counts) -> Floats:
+def class_weighted_f1(counts: LabelCounts) -> Floats:
     """The other definition in use, (...,): F1 of both classes of each label, by class support.
 
     Under it an all-negative classifier scores high on rare labels; it is printed for the trivial
@@ -121,11 +123,11 @@ def bootstrap_weights(dataset: str, patients: int, resamples: int = RESAMPLES) -
     return tally.reshape(resamples, patients).astype(np.float64)
 
 
-def resampled(counts: Counts, weights: Floats) -> Counts:
+def resampled(counts: LabelCounts, weights: Floats) -> LabelCounts:
     """Counts of every resample, each (resamples, labels)."""
     stacked = np.hstack([counts.tp, counts.fp, counts.fn, counts.observed])
     tp, fp, fn, observed = np.split(weights @ stacked, 4, axis=1)
-    return Counts(tp, fp, fn, observed)
+    return LabelCounts(tp, fp, fn, observed)
 
 
 def _divide(numerator: Floats, denominator: Floats | NDArray[np.int64]) -> Floats:

@@ -40,14 +40,14 @@ RATIO = (0.0, np.inf)
 
 
 @dataclass(frozen=True)
-class Measured:
+class ResampledScore:
     """One score of one row: values (k,) by seed, and its seed mean in each resample, (B,)."""
 
     values: Floats
     resamples: Floats
 
-    def __sub__(self, other: Measured) -> Measured:
-        return Measured(self.values - other.values, self.resamples - other.resamples)
+    def __sub__(self, other: ResampledScore) -> ResampledScore:
+        return ResampledScore(self.values - other.values, self.resamples - other.resamples)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def quantile(df: int | None) -> float:
 
 
 def estimate(
-    measured: Measured,
+    measured: ResampledScore,
     pool: Pool | None,
     deterministic: bool = False,
     within: tuple[float, float] = ANYWHERE,

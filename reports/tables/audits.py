@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from radpriv.benchmark.store.audit_schema import Audit
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import Family, attacks_on, families
+from radpriv.reports.results.families import AttackedFamily, attacks_on, families
 from radpriv.reports.results.load import Results
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.format_bounds import TOO_FEW, bound_cells
 from radpriv.reports.tables.overview import best_bound
 
@@ -28,11 +28,11 @@ NOTES = (
 )
 
 
-@table("audit", Place(Section.LEAKAGE, 30))
+@table("audit", SectionPlace(Section.LEAKAGE, 30))
 def audits_table(of: DatasetResults) -> Table | None:
     """Private families and the non-private ones that some audit bounds; known mechanisms apart."""
     results, dataset = of.results, of.dataset
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
     known: dict[float, Audit] = {}
     for family in families(results, dataset):
         if family.result is None:
@@ -71,36 +71,38 @@ def audits_table(of: DatasetResults) -> Table | None:
     )
 
 
-def certified(results: Results, family: Family) -> float | None:
+def certified(results: Results, family: AttackedFamily) -> float | None:
     """The largest ε of the family's certificates; None where one is missing."""
     given = [results.done[e.cell_id].record.certificate for e in family.entries]
     values = [c.epsilon for c in given if c]
     return max(values) if values and len(values) == len(given) else None
 
 
-def _row(results: Results, family: Family, kind: str, found: Audit) -> tuple[Cell, ...]:
+def _row(
+    results: Results, family: AttackedFamily, kind: str, found: Audit
+) -> tuple[TableCell, ...]:
     control = "positive control: " if family.entries[0].role == "control" else ""
     own = certified(results, family)
     return (
-        Cell(control + family.name, "name"),
-        Cell(epsilon_name(family.entries[0].epsilon), "label"),
-        Cell(kind, "label"),
-        Cell(NOT_ASKED, "absent") if own is None else Cell(f"{own:.3g}", "number"),
+        TableCell(control + family.name, "name"),
+        TableCell(epsilon_name(family.entries[0].epsilon), "label"),
+        TableCell(kind, "label"),
+        TableCell(NOT_ASKED, "absent") if own is None else TableCell(f"{own:.3g}", "number"),
         *_figures(found),
     )
 
 
-def _known(epsilon: float, found: Audit) -> tuple[Cell, ...]:
+def _known(epsilon: float, found: Audit) -> tuple[TableCell, ...]:
     return (
-        Cell("known mechanism: Gaussian", "name"),
-        Cell(epsilon_name(epsilon), "label"),
-        Cell(NOT_ASKED),
-        Cell(f"{epsilon:.3g}", "number"),
+        TableCell("known mechanism: Gaussian", "name"),
+        TableCell(epsilon_name(epsilon), "label"),
+        TableCell(NOT_ASKED),
+        TableCell(f"{epsilon:.3g}", "number"),
         *_figures(found),
     )
 
 
-def _figures(found: Audit) -> tuple[Cell, ...]:
+def _figures(found: Audit) -> tuple[TableCell, ...]:
     ideal, runs, share = found.ideal, found.runs, found.share
     beside = "" if share is None else f"{share:.0%} of the ideal value"
     bound, ceiling = bound_cells(found.one_run, beside)
@@ -108,16 +110,18 @@ def _figures(found: Audit) -> tuple[Cell, ...]:
     over = f"needs {runs.needed} runs" if runs.epsilon is None else f"{runs.epsilon:.2f}"
     return (
         bound,
-        Cell(NOT_ASKED, "absent") if ideal is None else Cell(f"{ideal.epsilon:.2f}", "number"),
+        TableCell(NOT_ASKED, "absent")
+        if ideal is None
+        else TableCell(f"{ideal.epsilon:.2f}", "number"),
         ceiling,
-        Cell(f"{mark}{found.fdp.epsilon:.2f}", "number", found.fdp_kind),
-        Cell(f"~ {found.gdp:.2f}", "number", "estimate"),
-        Cell(over, "number" if runs.epsilon is not None else "absent"),
-        Cell(f"{found.m:,} × {found.seeds}", "number"),
+        TableCell(f"{mark}{found.fdp.epsilon:.2f}", "number", found.fdp_kind),
+        TableCell(f"~ {found.gdp:.2f}", "number", "estimate"),
+        TableCell(over, "number" if runs.epsilon is not None else "absent"),
+        TableCell(f"{found.m:,} × {found.seeds}", "number"),
     )
 
 
-def _refuted(row: tuple[Cell, ...]) -> str:
+def _refuted(row: tuple[TableCell, ...]) -> str:
     """A sentence where a bound lies above what was certified."""
     name, budget, kind, own, bound = (c.text for c in row[:5])
     if NOT_ASKED in (own, bound) or bound == TOO_FEW or float(bound) <= float(own):

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from radpriv.benchmark.store.attack_schema import SimilarityRange
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import Family, families
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.results.families import AttackedFamily, families
+from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.format_bounds import range_of
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
 
@@ -27,12 +27,12 @@ NOTES = (
 )
 
 
-@table("strata", Place(Section.LEAKAGE, 90))
+@table("strata", SectionPlace(Section.LEAKAGE, 90))
 def strata_table(of: DatasetResults) -> Table | None:
     """Families × strata, then the range of the nulls and the positive control."""
     results, dataset = of.results, of.dataset
-    rows: list[tuple[Cell, ...]] = []
-    apart: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
+    apart: list[tuple[TableCell, ...]] = []
     nulls: list[Sequence[SimilarityRange]] = []
     for family in families(results, dataset):
         for role, summary in sorted(family.result.summary.items()) if family.result else ():
@@ -46,7 +46,13 @@ def strata_table(of: DatasetResults) -> Table | None:
     if nulls:
         ranges = map(_null, zip(*nulls))
         apart.insert(
-            0, (Cell("null: coins permuted", "name"), Cell(NOT_ASKED), Cell(NOT_ASKED), *ranges)
+            0,
+            (
+                TableCell("null: coins permuted", "name"),
+                TableCell(NOT_ASKED),
+                TableCell(NOT_ASKED),
+                *ranges,
+            ),
         )
     if not rows + apart:
         return None
@@ -68,22 +74,24 @@ def span_name(start: float, end: float | None) -> str:
     return f"{start:g} to {end:g}" if start else f"below {end:g}"
 
 
-def _row(family: Family, role: str, strata: Sequence[SimilarityRange]) -> tuple[Cell, ...]:
+def _row(
+    family: AttackedFamily, role: str, strata: Sequence[SimilarityRange]
+) -> tuple[TableCell, ...]:
     name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
-    budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
-    attack = Cell(family.result.attack if family.result else NOT_ASKED, "label")
-    return (Cell(name, "name"), budget, attack, *map(_cell, strata))
+    budget = TableCell(epsilon_name(family.entries[0].epsilon), "label")
+    attack = TableCell(family.result.attack if family.result else NOT_ASKED, "label")
+    return (TableCell(name, "name"), budget, attack, *map(_cell, strata))
 
 
-def _cell(stratum: SimilarityRange) -> Cell:
+def _cell(stratum: SimilarityRange) -> TableCell:
     count = f"({stratum.candidates:,})"
     if stratum.auc is None:
-        return Cell(f"{NOT_RESOLVABLE} {count}", "absent", "too few members or non-members")
-    return Cell(f"{between(stratum.auc)} {count}", "number")
+        return TableCell(f"{NOT_RESOLVABLE} {count}", "absent", "too few members or non-members")
+    return TableCell(f"{between(stratum.auc)} {count}", "number")
 
 
-def _null(strata: Sequence[SimilarityRange]) -> Cell:
+def _null(strata: Sequence[SimilarityRange]) -> TableCell:
     known = [s.auc.value for s in strata if s.auc]
     if not known:
-        return Cell(NOT_RESOLVABLE, "absent")
-    return Cell(range_of(known), "number")
+        return TableCell(NOT_RESOLVABLE, "absent")
+    return TableCell(range_of(known), "number")

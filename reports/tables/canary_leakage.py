@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from radpriv.benchmark.store.attack_schema import CanaryKind
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import families
-from radpriv.reports.sections import EVERYWHERE, Place, Section, table
+from radpriv.reports.sections import EVERYWHERE, Section, SectionPlace, table
 from radpriv.reports.tables.format_bounds import bound_cells, range_of
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
 
@@ -28,11 +28,11 @@ NOTES = (
 )
 
 
-@table("canaries", Place(Section.LEAKAGE, 50), formats=EVERYWHERE)
+@table("canaries", SectionPlace(Section.LEAKAGE, 50), formats=EVERYWHERE)
 def canaries_table(of: DatasetResults) -> Table | None:
     """Families × kinds, then the nulls; None where nothing was planted."""
     results, dataset = of.results, of.dataset
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
     nulls: dict[str, list[CanaryKind]] = {}
     for family in families(results, dataset):
         for role, summary in sorted(family.result.summary.items()) if family.result else ():
@@ -41,9 +41,9 @@ def canaries_table(of: DatasetResults) -> Table | None:
                     nulls.setdefault(line.kind, []).append(line)
                 else:
                     which = "positive control: " if role == "control" else ""
-                    budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
+                    budget = TableCell(epsilon_name(family.entries[0].epsilon), "label")
                     attack = f"by {family.result.attack}" if family.result else ""
-                    name = Cell(which + family.name, "name", attack)
+                    name = TableCell(which + family.name, "name", attack)
                     rows.append((name, budget, *_cells(line)))
     apart = [_null(kind, lines) for kind, lines in sorted(nulls.items())]
     if not rows + apart:
@@ -66,27 +66,27 @@ def canaries_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _cells(line: CanaryKind) -> tuple[Cell, ...]:
-    area = Cell(NOT_RESOLVABLE, "absent", "fewer than 10 in or out")
+def _cells(line: CanaryKind) -> tuple[TableCell, ...]:
+    area = TableCell(NOT_RESOLVABLE, "absent", "fewer than 10 in or out")
     if line.auc:
-        area = Cell(between(line.auc), "number")
+        area = TableCell(between(line.auc), "number")
     return (
-        Cell(line.kind, "label"),
+        TableCell(line.kind, "label"),
         area,
         *bound_cells(line.bound),
-        Cell(f"{line.candidates:,}", "number"),
+        TableCell(f"{line.candidates:,}", "number"),
     )
 
 
-def _null(kind: str, lines: Sequence[CanaryKind]) -> tuple[Cell, ...]:
+def _null(kind: str, lines: Sequence[CanaryKind]) -> tuple[TableCell, ...]:
     known = [line.auc.value for line in lines if line.auc]
-    area = Cell(range_of(known), "number") if known else Cell(NOT_RESOLVABLE, "absent")
+    area = TableCell(range_of(known), "number") if known else TableCell(NOT_RESOLVABLE, "absent")
     bounds = [line.bound for line in lines if line.bound]
-    count = Cell(f"{lines[0].candidates:,}", "number")
+    count = TableCell(f"{lines[0].candidates:,}", "number")
     return (
-        Cell("null: coins permuted", "name"),
-        Cell(NOT_ASKED),
-        Cell(kind, "label"),
+        TableCell("null: coins permuted", "name"),
+        TableCell(NOT_ASKED),
+        TableCell(kind, "label"),
         area,
         *bound_cells(max(bounds, key=lambda b: (b.epsilon, b.ceiling), default=None)),
         count,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from radpriv.benchmark.store.attack_schema import Interval, Patients, Subgroup
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import Family, families
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.results.families import AttackedFamily, families
+from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
 
 MOST = 3
@@ -27,7 +27,7 @@ LABEL_NOTES = (
 )
 
 
-@table("groups", Place(Section.LEAKAGE, 70))
+@table("groups", SectionPlace(Section.LEAKAGE, 70))
 def groups_table(of: DatasetResults) -> Table | None:
     """Families × groups of records, and patients; None where no attack was cut so."""
     rows, names = [], list[str]()
@@ -54,7 +54,7 @@ def groups_table(of: DatasetResults) -> Table | None:
     )
 
 
-@table("label_leakage", Place(Section.LEAKAGE, 80))
+@table("label_leakage", SectionPlace(Section.LEAKAGE, 80))
 def label_leakage_table(of: DatasetResults) -> Table | None:
     """Families with the labels through which they leak most; None where none was cut so."""
     rows = []
@@ -69,10 +69,10 @@ def label_leakage_table(of: DatasetResults) -> Table | None:
         rows.append(
             (
                 *_head(family),
-                *(Cell(t, "text") for t in top),
-                *(Cell(NOT_ASKED, "absent") for _ in range(MOST - len(top))),
-                Cell(span, "number"),
-                Cell(f"{len(known)} of {len(labels)}", "number"),
+                *(TableCell(t, "text") for t in top),
+                *(TableCell(NOT_ASKED, "absent") for _ in range(MOST - len(top))),
+                TableCell(span, "number"),
+                TableCell(f"{len(known)} of {len(labels)}", "number"),
             )
         )
     if not rows:
@@ -86,19 +86,21 @@ def label_leakage_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _head(family: Family) -> tuple[Cell, ...]:
-    budget = Cell(epsilon_name(family.entries[0].epsilon), "label")
-    attack = Cell(family.result.attack if family.result else NOT_ASKED, "label")
-    return Cell(family.name, "name"), budget, attack
+def _head(family: AttackedFamily) -> tuple[TableCell, ...]:
+    budget = TableCell(epsilon_name(family.entries[0].epsilon), "label")
+    attack = TableCell(family.result.attack if family.result else NOT_ASKED, "label")
+    return TableCell(family.name, "name"), budget, attack
 
 
-def _cell(auc: Interval | None, count: int) -> Cell:
+def _cell(auc: Interval | None, count: int) -> TableCell:
     if auc is None:
-        return Cell(f"{NOT_RESOLVABLE} ({count:,})", "absent", "too few members or non-members")
-    return Cell(f"{between(auc)} ({count:,})", "number")
+        return TableCell(
+            f"{NOT_RESOLVABLE} ({count:,})", "absent", "too few members or non-members"
+        )
+    return TableCell(f"{between(auc)} ({count:,})", "number")
 
 
-def _patients(row: Patients | None) -> Cell:
+def _patients(row: Patients | None) -> TableCell:
     if row is None:
-        return Cell(NOT_ASKED, "absent", "no patient has several candidate reports")
+        return TableCell(NOT_ASKED, "absent", "no patient has several candidate reports")
     return _cell(row.auc, row.patients)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from radpriv.benchmark.store.attack_schema import ExtractedKind, Interval, Role
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import extractions
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE
 
 NOTES = (
@@ -19,7 +19,7 @@ NOTES = (
 )
 
 
-@table("extracted", Place(Section.LEAKAGE, 60))
+@table("extracted", SectionPlace(Section.LEAKAGE, 60))
 def extracted_table(of: DatasetResults) -> Table | None:
     """Families × extraction attacks × kinds of candidates; None where none was made."""
     rows, said, amounts = [], dict[str, None](), dict[str, None]()
@@ -33,10 +33,10 @@ def extracted_table(of: DatasetResults) -> Table | None:
         for line in extracted.kinds[role]:
             rows.append(
                 (
-                    Cell(("positive control: " if role == "control" else "") + name, "name"),
-                    Cell(epsilon_name(e.epsilon), "label"),
-                    Cell(found.attack, "label", extracted.quantity),
-                    Cell(line.kind, "label"),
+                    TableCell(("positive control: " if role == "control" else "") + name, "name"),
+                    TableCell(epsilon_name(e.epsilon), "label"),
+                    TableCell(found.attack, "label", extracted.quantity),
+                    TableCell(line.kind, "label"),
                     *_cells(line, nulls.get(line.kind)),
                 )
             )
@@ -62,20 +62,22 @@ def extracted_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _cells(line: ExtractedKind, null: ExtractedKind | None) -> tuple[Cell, ...]:
-    asked = Cell(f"{line.asked:,}", "number", f"{line.left_out:,} left out")
+def _cells(line: ExtractedKind, null: ExtractedKind | None) -> tuple[TableCell, ...]:
+    asked = TableCell(f"{line.asked:,}", "number", f"{line.left_out:,} left out")
     found = line.amounts
     if found is None:
         why = f"{line.members} in, {line.non_members} out"
-        absent = (Cell(NOT_ASKED, "absent") for _ in range(3))
-        return (Cell(NOT_RESOLVABLE, "absent", why), *absent, asked)
+        absent = (TableCell(NOT_ASKED, "absent") for _ in range(3))
+        return (TableCell(NOT_RESOLVABLE, "absent", why), *absent, asked)
     return (
-        Cell(f"{found.member_mean:.3g}".replace("-", "−"), "number"),
-        Cell(f"{found.non_member_mean:.3g}".replace("-", "−"), "number"),
-        Cell(_signed(found.difference), "number", f"{line.interval_method}; {line.replicates}"),
-        Cell(_signed(null.amounts.difference), "number")
+        TableCell(f"{found.member_mean:.3g}".replace("-", "−"), "number"),
+        TableCell(f"{found.non_member_mean:.3g}".replace("-", "−"), "number"),
+        TableCell(
+            _signed(found.difference), "number", f"{line.interval_method}; {line.replicates}"
+        ),
+        TableCell(_signed(null.amounts.difference), "number")
         if null and null.amounts
-        else Cell(NOT_ASKED, "absent"),
+        else TableCell(NOT_ASKED, "absent"),
         asked,
     )
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from radpriv.reports.render.numbers import epsilon_name
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.score_cell import score_cell
 
 
-@table("labels", Place(Section.DETAILS, 50), folded=20)
+@table("labels", SectionPlace(Section.DETAILS, 50), folded=20)
 def labels_table(of: DatasetResults) -> Table | None:
     """F1 of each label, rare ones included, with their intervals."""
     if (scores := of.scores) is None:
@@ -18,7 +18,7 @@ def labels_table(of: DatasetResults) -> Table | None:
     rows = []
     for label, support in zip(scores.labels, scores.support):
         cells = [score_cell(r, f"label:{label}", None, frozenset()) for r in shown]
-        rows.append((Cell(label, "name"), Cell(str(support), "number"), *cells))
+        rows.append((TableCell(label, "name"), TableCell(str(support), "number"), *cells))
     return Table(
         "labels",
         "F1 of each label",

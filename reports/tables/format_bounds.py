@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from radpriv.benchmark.store.audit_schema import Audit, LowerBound
 from radpriv.reports.render.numbers import NOT_ASKED
-from radpriv.reports.render.table import Cell
+from radpriv.reports.render.table import TableCell
 
 TOO_FEW = "too few"
 WHY = "too few candidates: even with every guess right this rule would show no ε above 0"
@@ -24,16 +24,18 @@ HOW = (
 )
 
 
-def bound_cells(bound: LowerBound | None, how: str = "") -> tuple[Cell, Cell]:
+def bound_cells(bound: LowerBound | None, how: str = "") -> tuple[TableCell, TableCell]:
     """(bound, ceiling) of one audit; None where there was none."""
     if bound is None:
-        return Cell(NOT_ASKED, "absent"), Cell(NOT_ASKED, "absent")
+        return TableCell(NOT_ASKED, "absent"), TableCell(NOT_ASKED, "absent")
     if bound.ceiling <= 0:
-        return Cell(TOO_FEW, "absent", WHY), Cell(NOT_ASKED, "absent")
-    return Cell(f"{bound.epsilon:.2f}", "number", how), Cell(f"{bound.ceiling:.2f}", "number")
+        return TableCell(TOO_FEW, "absent", WHY), TableCell(NOT_ASKED, "absent")
+    return TableCell(f"{bound.epsilon:.2f}", "number", how), TableCell(
+        f"{bound.ceiling:.2f}", "number"
+    )
 
 
-def audit_cells(audit: Audit | None) -> tuple[Cell, Cell]:
+def audit_cells(audit: Audit | None) -> tuple[TableCell, TableCell]:
     """The same of a family's one-run bound, with how many guesses were right."""
     if audit is None:
         return bound_cells(None)
@@ -41,7 +43,7 @@ def audit_cells(audit: Audit | None) -> tuple[Cell, Cell]:
     return bound_cells(audit.one_run, f"{chosen.v} of {chosen.r} guesses right")
 
 
-def range_cells(audits: Iterable[Audit | None]) -> tuple[Cell, Cell]:
+def range_cells(audits: Iterable[Audit | None]) -> tuple[TableCell, TableCell]:
     """The ranges of (bound, ceiling) over several families; audits that were not made are apart."""
     bounds = [a.one_run for a in audits if a]
     if not bounds:
@@ -49,8 +51,8 @@ def range_cells(audits: Iterable[Audit | None]) -> tuple[Cell, Cell]:
     if max(b.ceiling for b in bounds) <= 0:
         return bound_cells(LowerBound(0.0, 0.0))
     return (
-        Cell(range_of([b.epsilon for b in bounds]), "number"),
-        Cell(range_of([b.ceiling for b in bounds]), "number"),
+        TableCell(range_of([b.epsilon for b in bounds]), "number"),
+        TableCell(range_of([b.ceiling for b in bounds]), "number"),
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from radpriv.benchmark.store.cell_schema import Certificate
 from radpriv.reports.render.numbers import NOT_ASKED, delta_name, epsilon_name
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.sections import Section, SectionPlace, table
 
 
-@table("privacy", Place(Section.DETAILS, 30))
+@table("privacy", SectionPlace(Section.DETAILS, 30))
 def privacy_table(of: DatasetResults) -> Table | None:
     """What each private row guarantees, from the certificates of its cells."""
     if (scores := of.scores) is None:
@@ -20,22 +20,27 @@ def privacy_table(of: DatasetResults) -> Table | None:
     for r in (r for r in scores.rows if r.records):
         first = r.records[0]
         claim, certificates = first.claim, [c.certificate for c in r.records]
-        parameters = Cell(f"{first.trainable_parameters:,}", "number")
+        parameters = TableCell(f"{first.trainable_parameters:,}", "number")
         certified = [c for c in certificates if c]
-        facts: tuple[Cell, ...]
+        facts: tuple[TableCell, ...]
         if claim and len(certified) == len(certificates):
             worst = max(c.epsilon for c in certified)
             facts = (
-                Cell(f"{worst:.4g}", "number"),
-                Cell(delta_name(certified[0].delta), "number"),
-                Cell(claim.unit),
+                TableCell(f"{worst:.4g}", "number"),
+                TableCell(delta_name(certified[0].delta), "number"),
+                TableCell(claim.unit),
                 _together(certified),
-                Cell(first.cell.noise_mode),
+                TableCell(first.cell.noise_mode),
             )
         else:
-            facts = (Cell("none", "text"), *(Cell(NOT_ASKED, "absent") for _ in range(4)))
+            facts = (TableCell("none", "text"), *(TableCell(NOT_ASKED, "absent") for _ in range(4)))
         rows.append(
-            (Cell(r.name, "name"), Cell(epsilon_name(r.epsilon), "label"), *facts, parameters)
+            (
+                TableCell(r.name, "name"),
+                TableCell(epsilon_name(r.epsilon), "label"),
+                *facts,
+                parameters,
+            )
         )
     return Table(
         "privacy",
@@ -61,14 +66,14 @@ def privacy_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _together(certificates: Sequence[Certificate]) -> Cell:
+def _together(certificates: Sequence[Certificate]) -> TableCell:
     """The largest group figures over the seeds, or why there is none."""
     given = [c.together for c in certificates if c.together]
     if len(given) < len(certificates):
-        return Cell(NOT_ASKED, "absent")
+        return TableCell(NOT_ASKED, "absent")
     worst: list[str] = []
     for k in sorted(given[0], key=int):
         values = [g[k] for g in given]
         known = None not in values
         worst.append(f"{max(v for v in values if v is not None):.3g}" if known else "no answer")
-    return Cell(" / ".join(worst), "number")
+    return TableCell(" / ".join(worst), "number")

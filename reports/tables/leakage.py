@@ -11,11 +11,17 @@ from collections.abc import Sequence
 
 from radpriv.benchmark.store.attack_schema import Interval, Role, Summary
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import BLIND, Family, attack_names, families, summaries
+from radpriv.reports.results.families import (
+    BLIND,
+    AttackedFamily,
+    attack_names,
+    families,
+    summaries,
+)
 from radpriv.reports.results.load import Results
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.format_bounds import HOW, audit_cells, range_cells, range_of
 from radpriv.reports.tables.leakage_records import leakage_records
 
@@ -62,7 +68,7 @@ NOTES = (
 )
 
 
-@table("leakage:", Place(Section.LEAKAGE, 100), csv="leakage.csv", folded=30)
+@table("leakage:", SectionPlace(Section.LEAKAGE, 100), csv="leakage.csv", folded=30)
 def leakage_tables(of: DatasetResults) -> list[Table]:
     """One for each attack, the loss first."""
     names = attack_names(of.results, of.dataset)
@@ -94,7 +100,7 @@ def leakage_table(results: Results, dataset: str, attack: str, marks: str = "") 
     )
 
 
-def known_rows(found: Sequence[Family]) -> list[tuple[Cell, ...]]:
+def known_rows(found: Sequence[AttackedFamily]) -> list[tuple[TableCell, ...]]:
     """One row for each ε: families of one budget share coins, δ and so the mechanism's truth."""
     by_epsilon: dict[float, list[Summary]] = {}
     for summary in summaries(found, "known"):
@@ -106,34 +112,36 @@ def known_rows(found: Sequence[Family]) -> list[tuple[Cell, ...]]:
     ]
 
 
-def _row(family: Family, role: Role) -> tuple[Cell, ...]:
+def _row(family: AttackedFamily, role: Role) -> tuple[TableCell, ...]:
     name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
-    head = (Cell(name, "name"), Cell(epsilon_name(family.entries[0].epsilon), "label"))
+    head = (TableCell(name, "name"), TableCell(epsilon_name(family.entries[0].epsilon), "label"))
     summary = family.result.summary.get(role) if family.result else None
     if summary is None:
-        cells = (Cell(NOT_ASKED, "absent") for _ in COLUMNS[3:])
-        return (*head, Cell(family.reason or "no such role in the result", "missing"), *cells)
+        cells = (TableCell(NOT_ASKED, "absent") for _ in COLUMNS[3:])
+        return (*head, TableCell(family.reason or "no such role in the result", "missing"), *cells)
     return (
         *head,
         auc_cell(summary),
         *(_rate([summary], rate) for rate in RATES),
-        Cell(between(summary.advantage), "number"),
+        TableCell(between(summary.advantage), "number"),
         *audit_cells(summary.audit),
         _candidates(summary),
-        Cell(str(summary.k), "number"),
-        Cell(str(summary.references), "number"),
+        TableCell(str(summary.k), "number"),
+        TableCell(str(summary.references), "number"),
     )
 
 
-def _candidates(summary: Summary) -> Cell:
-    return Cell(f"{summary.candidates:,}", "number", f"{summary.left_out:,} near-copies left out")
+def _candidates(summary: Summary) -> TableCell:
+    return TableCell(
+        f"{summary.candidates:,}", "number", f"{summary.left_out:,} near-copies left out"
+    )
 
 
-def auc_cell(summary: Summary) -> Cell:
+def auc_cell(summary: Summary) -> TableCell:
     """The mean AUC with its interval."""
     df = summary.degrees_of_freedom
     how = f"{summary.interval_method}, df = {'∞' if df is None else f'{df:.1f}'}"
-    return Cell(between(summary.auc), "number", how)
+    return TableCell(between(summary.auc), "number", how)
 
 
 def between(found: Interval) -> str:
@@ -141,41 +149,41 @@ def between(found: Interval) -> str:
     return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
-def range_auc(found: Sequence[Summary]) -> Cell:
+def range_auc(found: Sequence[Summary]) -> TableCell:
     """The one interval, or the range of several that share candidates and coins."""
     if len(found) == 1:
         return auc_cell(found[0])
     inside = sum(s.auc.low <= 0.5 <= s.auc.high for s in found)
     held = f"{inside} of {len(found)} hold 0.5"
-    return Cell(range_of([s.auc.value for s in found]), "number", held)
+    return TableCell(range_of([s.auc.value for s in found]), "number", held)
 
 
-def _range_row(name: str, found: Sequence[Summary]) -> tuple[Cell, ...]:
+def _range_row(name: str, found: Sequence[Summary]) -> tuple[TableCell, ...]:
     """Several families in one row: their range, for they share candidates and coins."""
     many = len(found)
     return (
-        Cell(name, "name"),
-        Cell(f"all {many} families" if many > 1 else NOT_ASKED),
+        TableCell(name, "name"),
+        TableCell(f"all {many} families" if many > 1 else NOT_ASKED),
         range_auc(found),
         *(_rate(found, rate) for rate in RATES),
-        Cell(range_of([s.advantage.value for s in found]), "number"),
+        TableCell(range_of([s.advantage.value for s in found]), "number"),
         *range_cells(s.audit for s in found),
-        Cell(range_of([s.candidates for s in found], "{:,}"), "number"),
-        Cell(range_of([s.k for s in found], "{}"), "number"),
-        Cell(range_of([s.references for s in found], "{}"), "number"),
+        TableCell(range_of([s.candidates for s in found], "{:,}"), "number"),
+        TableCell(range_of([s.k for s in found], "{}"), "number"),
+        TableCell(range_of([s.references for s in found], "{}"), "number"),
     )
 
 
-def _rate(found: Sequence[Summary], rate: str) -> Cell:
+def _rate(found: Sequence[Summary], rate: str) -> TableCell:
     known = [tpr for s in found if (tpr := s.tpr_at_fpr.get(rate))]
     if len(known) < len(found):
-        return Cell(NOT_RESOLVABLE, "absent", "fewer than 10/f non-members")
+        return TableCell(NOT_RESOLVABLE, "absent", "fewer than 10/f non-members")
     if len(known) == 1:
-        return Cell(between(known[0]), "number")
-    return Cell(range_of([tpr.value for tpr in known]), "number")
+        return TableCell(between(known[0]), "number")
+    return TableCell(range_of([tpr.value for tpr in known]), "number")
 
 
-def left_out(found: Sequence[Family]) -> list[str]:
+def left_out(found: Sequence[AttackedFamily]) -> list[str]:
     """How many near-copies the headline leaves out; families of a dataset share the audit set."""
     every = [s for f in found if f.result for s in f.result.summary.values()]
     if not any(s.left_out for s in every):
@@ -191,8 +199,8 @@ def left_out(found: Sequence[Family]) -> list[str]:
 def findings(
     blind: Sequence[Summary],
     nulls: Sequence[Summary],
-    attacked: Sequence[Family],
-    controls: Sequence[Family],
+    attacked: Sequence[AttackedFamily],
+    controls: Sequence[AttackedFamily],
 ) -> list[str]:
     """Whether the rows apart read as they must; where they do not, what must not be believed."""
     said = []

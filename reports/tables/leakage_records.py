@@ -12,13 +12,13 @@ from radpriv.benchmark.store.attack_schema import (
     Summary,
 )
 from radpriv.benchmark.store.plan_schema import PlannedCell
-from radpriv.reports.results.families import Family
+from radpriv.reports.results.families import AttackedFamily
 
 Value = float | int | str | None
 Record = dict[str, Value]
 
 
-def leakage_records(family: Family, dataset: str) -> list[Record]:
+def leakage_records(family: AttackedFamily, dataset: str) -> list[Record]:
     """One per role; of a family without a result one, with the reason."""
     e = family.entries[0]
     head = head_of(e, dataset)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from radpriv.reports.render.numbers import epsilon_name
-from radpriv.reports.render.table import Cell, Table, record
+from radpriv.reports.render.table import Table, TableCell, record
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.dataset_scores import Row
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.results.dataset_scores import ScoreRow
+from radpriv.reports.sections import Section, SectionPlace, table
 
 NOTES = (
     "One line for each group of equal releases in the ledger; the certificate composes them all. "
@@ -37,17 +37,17 @@ class MechanismRecord:
     noise_multiplier: float
 
 
-@table("mechanisms", Place(Section.DETAILS, 35))
+@table("mechanisms", SectionPlace(Section.DETAILS, 35))
 def mechanisms_table(of: DatasetResults) -> Table | None:
     """Private rows with their groups, by rate and noise; None where there is none."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
     lines: list[MechanismRecord] = []
     for row in of.scores.rows if of.scores else ():
         found = _mechanisms(row)
         lines += found
         seeds = [[m for m in found if m.seed == seed] for seed in row.seeds]
         if found and len({len(groups) for groups in seeds}) > 1:
-            rows.append((*_head(row), *(Cell(UNLIKE, "absent") for _ in range(3))))
+            rows.append((*_head(row), *(TableCell(UNLIKE, "absent") for _ in range(3))))
         else:
             rows += [_line(row, groups) for groups in zip(*seeds)]
     if not rows:
@@ -62,7 +62,7 @@ def mechanisms_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _mechanisms(row: Row) -> list[MechanismRecord]:
+def _mechanisms(row: ScoreRow) -> list[MechanismRecord]:
     return [
         MechanismRecord(row.name, row.epsilon, r.seed, g.rate, g.steps, g.noise_multiplier)
         for r in row.records
@@ -70,16 +70,16 @@ def _mechanisms(row: Row) -> list[MechanismRecord]:
     ]
 
 
-def _head(row: Row) -> tuple[Cell, Cell]:
-    return Cell(row.name, "name"), Cell(epsilon_name(row.epsilon), "label")
+def _head(row: ScoreRow) -> tuple[TableCell, TableCell]:
+    return TableCell(row.name, "name"), TableCell(epsilon_name(row.epsilon), "label")
 
 
-def _line(row: Row, groups: Sequence[MechanismRecord]) -> tuple[Cell, ...]:
+def _line(row: ScoreRow, groups: Sequence[MechanismRecord]) -> tuple[TableCell, ...]:
     return (
         *_head(row),
-        Cell(_span(f"{m.rate:.3g}" for m in groups), "number"),
-        Cell(_span(f"{m.steps:,}" for m in groups), "number"),
-        Cell(_span(f"{m.noise_multiplier:.3g}" for m in groups), "number"),
+        TableCell(_span(f"{m.rate:.3g}" for m in groups), "number"),
+        TableCell(_span(f"{m.steps:,}" for m in groups), "number"),
+        TableCell(_span(f"{m.noise_multiplier:.3g}" for m in groups), "number"),
     )
 
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from radpriv.reports.render.numbers import epsilon_name
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.load import Results
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.sections import Section, SectionPlace, table
 
 NOTE = "A row with a missing cell has no mean, no rank and no part in a pooled variance."
 
 
-@table("missing", Place(Section.DETAILS, 10))
+@table("missing", SectionPlace(Section.DETAILS, 10))
 def missing_table(of: DatasetResults) -> Table | None:
     """Cells by name with their reasons, and below them attack results."""
     cells = [
         (
-            Cell(cell, "name"),
-            Cell(row.name),
-            Cell(epsilon_name(row.epsilon), "label"),
-            Cell(reason, "missing"),
+            TableCell(cell, "name"),
+            TableCell(row.name),
+            TableCell(epsilon_name(row.epsilon), "label"),
+            TableCell(reason, "missing"),
         )
         for row in (of.scores.rows if of.scores else ())
         for cell, reason in row.missing
@@ -36,7 +36,7 @@ def missing_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _unread(results: Results, dataset: str) -> list[tuple[Cell, ...]]:
+def _unread(results: Results, dataset: str) -> list[tuple[TableCell, ...]]:
     """Attack results that cannot be read, by the family that their ids begin with."""
     heads = {
         f".{e.cell_id.rpartition('-')[0].removesuffix(f'.s{e.seed}')}.k": e
@@ -45,10 +45,10 @@ def _unread(results: Results, dataset: str) -> list[tuple[Cell, ...]]:
     }
     return [
         (
-            Cell(attack_id, "name"),
-            Cell(e.label),
-            Cell(epsilon_name(e.epsilon), "label"),
-            Cell(reason, "missing"),
+            TableCell(attack_id, "name"),
+            TableCell(e.label),
+            TableCell(epsilon_name(e.epsilon), "label"),
+            TableCell(reason, "missing"),
         )
         for attack_id, reason in results.unread
         for e in [next((e for head, e in heads.items() if head in attack_id), None)]

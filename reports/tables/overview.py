@@ -8,18 +8,18 @@ from dataclasses import replace
 from radpriv.benchmark.store.attack_schema import AttackResult, Role, Summary
 from radpriv.benchmark.store.audit_schema import Audit
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import (
     BLIND,
-    Family,
+    AttackedFamily,
     attack_names,
     attacks_on,
     families,
     summaries,
 )
 from radpriv.reports.results.load import Results
-from radpriv.reports.sections import EVERYWHERE, Place, Section, table
+from radpriv.reports.sections import EVERYWHERE, Section, SectionPlace, table
 from radpriv.reports.tables.format_bounds import (
     HOW,
     audit_cells,
@@ -40,7 +40,7 @@ NOTES = (
 )
 
 
-def _limits(names: Sequence[str], whole: Sequence[Family], rivals: int | None) -> list[str]:
+def _limits(names: Sequence[str], whole: Sequence[AttackedFamily], rivals: int | None) -> list[str]:
     """What the number of attacks, references or candidates takes from the table."""
     said = []
     if rivals is not None and len(names) > rivals:
@@ -74,7 +74,7 @@ def compact(wide: Table) -> Table:
     return replace(wide, rows=tuple(rows))
 
 
-@table("leakage", Place(Section.LEAKAGE, 10), formats=EVERYWHERE, narrow=compact)
+@table("leakage", SectionPlace(Section.LEAKAGE, 10), formats=EVERYWHERE, narrow=compact)
 def overview_table(of: DatasetResults) -> Table:
     """Families × attacks; apart: the blind attack, the null, known mechanisms, the control."""
     results, dataset = of.results, of.dataset
@@ -114,33 +114,36 @@ def overview_table(of: DatasetResults) -> Table:
 
 
 def _row(
-    results: Results, family: Family, by_attack: Mapping[str, Sequence[Family]], role: Role
-) -> tuple[Cell, ...]:
+    results: Results,
+    family: AttackedFamily,
+    by_attack: Mapping[str, Sequence[AttackedFamily]],
+    role: Role,
+) -> tuple[TableCell, ...]:
     name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
-    head = (Cell(name, "name"), Cell(epsilon_name(family.entries[0].epsilon), "label"))
+    head = (TableCell(name, "name"), TableCell(epsilon_name(family.entries[0].epsilon), "label"))
     count = max(1, len(by_attack))
     if family.result is None:
-        absent = (Cell(NOT_ASKED, "absent") for _ in range(count + 3))
-        return (*head, Cell(family.reason, "missing"), *absent)
+        absent = (TableCell(NOT_ASKED, "absent") for _ in range(count + 3))
+        return (*head, TableCell(family.reason, "missing"), *absent)
     summary = family.result.summary[role]
     own = family.entries[0].family
     return (
         *head,
         *(_auc(found, own, role) for found in by_attack.values()),
         *audit_cells(best_bound(attacks_on(results, "records"), own, role)),
-        Cell(str(summary.k), "number"),
-        Cell(str(summary.references), "number"),
+        TableCell(str(summary.k), "number"),
+        TableCell(str(summary.references), "number"),
     )
 
 
-def _auc(found: Sequence[Family], family: str, role: Role) -> Cell:
+def _auc(found: Sequence[AttackedFamily], family: str, role: Role) -> TableCell:
     for f in found:
         if f.result and f.result.family == family and role in f.result.summary:
             return auc_cell(f.result.summary[role])
-    return Cell(NOT_ASKED, "absent", "not attacked, or nothing to attack")
+    return TableCell(NOT_ASKED, "absent", "not attacked, or nothing to attack")
 
 
-def audited(found: Sequence[Family], role: Role) -> list[Audit]:
+def audited(found: Sequence[AttackedFamily], role: Role) -> list[Audit]:
     """The audits of one role."""
     return [a for f in found if f.result and (a := f.result.audit(role))]
 
@@ -152,31 +155,31 @@ def best_bound(attacks: Sequence[AttackResult], family: str, role: Role) -> Audi
     return max(audits, key=lambda audit: audit.one_run.epsilon, default=None)
 
 
-def _audits(by_attack: Mapping[str, Sequence[Family]]) -> list[Audit]:
+def _audits(by_attack: Mapping[str, Sequence[AttackedFamily]]) -> list[Audit]:
     """Every audit from which a family's best is taken."""
     results = [f.result for found in by_attack.values() for f in found if f.result]
     return [s.audit for r in results for s in r.summary.values() if s.audit]
 
 
 def _apart(
-    results: Results, dataset: str, by_attack: Mapping[str, Sequence[Family]]
-) -> list[tuple[Cell, ...]]:
+    results: Results, dataset: str, by_attack: Mapping[str, Sequence[AttackedFamily]]
+) -> list[tuple[TableCell, ...]]:
     """One row each: a range over families for every attack."""
-    rows: list[tuple[str, list[Cell], list[Summary], list[Audit]]] = []
+    rows: list[tuple[str, list[TableCell], list[Summary], list[Audit]]] = []
     seen = families(results, dataset, BLIND)
     if blind := summaries(seen, "attack"):
-        same = [range_auc(blind)] + [Cell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
+        same = [range_auc(blind)] + [TableCell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
         rows.append(("blind: sees no model", same, blind, audited(seen, "attack")))
     nulls = {name: summaries(found, "null") for name, found in by_attack.items()}
     if any(nulls.values()):
-        cells = [range_auc(s) if s else Cell(NOT_ASKED, "absent") for s in nulls.values()]
+        cells = [range_auc(s) if s else TableCell(NOT_ASKED, "absent") for s in nulls.values()]
         audits = [a for found in by_attack.values() for a in audited(found, "null")]
         every = [s for n in nulls.values() for s in n]
         rows.append(("null: coins permuted", cells, every, audits))
     known = [s for found in by_attack.values() for s in summaries(found, "known")]
     for epsilon in sorted({s.truth.epsilon for s in known if s.truth}):
         own = [s for s in known if s.truth and s.truth.epsilon == epsilon]
-        cells = [range_auc(own)] + [Cell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
+        cells = [range_auc(own)] + [TableCell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
         same_budget = [
             [f for f in found if f.entries[0].epsilon == epsilon] for found in by_attack.values()
         ]
@@ -184,12 +187,12 @@ def _apart(
         rows.append((f"known mechanism, ε = {epsilon:g}", cells, own, audits))
     return [
         (
-            Cell(name, "name"),
-            Cell(NOT_ASKED),
+            TableCell(name, "name"),
+            TableCell(NOT_ASKED),
             *cells,
             *range_cells(audits),
-            Cell(range_of([s.k for s in own], "{}"), "number"),
-            Cell(NOT_ASKED, "absent"),
+            TableCell(range_of([s.k for s in own], "{}"), "number"),
+            TableCell(NOT_ASKED, "absent"),
         )
         for name, cells, own, audits in rows
     ]

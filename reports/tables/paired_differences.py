@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from radpriv.reports.render.numbers import epsilon_name, with_interval
-from radpriv.reports.render.table import Cell, Table, record
+from radpriv.reports.render.table import Table, TableCell, record
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.score_records import difference_record
 
 
-@table("differences", Place(Section.DETAILS, 20))
+@table("differences", SectionPlace(Section.DETAILS, 20))
 def differences_table(of: DatasetResults) -> Table | None:
     """Paired differences in weighted F1 at the same ε, seed and patient resample."""
     if (scores := of.scores) is None:
@@ -27,12 +27,12 @@ def differences_table(of: DatasetResults) -> Table | None:
         df = "∞" if e.df is None else str(e.df)
         rows.append(
             (
-                Cell(f"{d.first.name} − {d.second.name}", "name"),
-                Cell(epsilon_name(d.first.epsilon), "label"),
-                Cell(with_interval(e, 3, sign=True), "number", "; ".join(e.flags)),
-                Cell(str(e.k), "number"),
-                Cell(df, "number"),
-                Cell(verdict, "text"),
+                TableCell(f"{d.first.name} − {d.second.name}", "name"),
+                TableCell(epsilon_name(d.first.epsilon), "label"),
+                TableCell(with_interval(e, 3, sign=True), "number", "; ".join(e.flags)),
+                TableCell(str(e.k), "number"),
+                TableCell(df, "number"),
+                TableCell(verdict, "text"),
             )
         )
     return Table(

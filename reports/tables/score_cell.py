@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from radpriv.reports.render.numbers import NOT_ASKED, with_interval
-from radpriv.reports.render.table import Cell
-from radpriv.reports.results.dataset_scores import Row
+from radpriv.reports.render.table import TableCell
+from radpriv.reports.results.dataset_scores import ScoreRow
 
 
-def score_cell(row: Row | None, metric: str, top: Row | None, ties: frozenset[str]) -> Cell:
+def score_cell(
+    row: ScoreRow | None, metric: str, top: ScoreRow | None, ties: frozenset[str]
+) -> TableCell:
     if row is None:
-        return Cell(NOT_ASKED, "absent", "not asked for")
+        return TableCell(NOT_ASKED, "absent", "not asked for")
     if not row.complete:
         reasons = "; ".join(sorted({reason for _, reason in row.missing}))
-        return Cell(
+        return TableCell(
             f"missing: {len(row.missing)} of {len(row.seeds)} cells ({reasons})",
             "missing",
             ", ".join(cell for cell, _ in row.missing),
         )
     e = row.estimates[metric]
     if not e.defined:
-        return Cell("undefined", "missing", "; ".join(e.flags))
+        return TableCell("undefined", "missing", "; ".join(e.flags))
     kind, mark = "number", ""
     if top is not None and len(ties) == 0 and row is top:
         kind, mark = "best", " (best)"
@@ -28,4 +30,4 @@ def score_cell(row: Row | None, metric: str, top: Row | None, ties: frozenset[st
     df = "∞" if e.df is None else str(e.df)
     detail = "; ".join([f"k = {e.k}, df = {df}", *e.flags])
     flagged = "*" if e.flags else ""
-    return Cell(with_interval(e) + flagged + mark, kind, detail)
+    return TableCell(with_interval(e) + flagged + mark, kind, detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from radpriv.reports.results.dataset_scores import DatasetScores, Difference, Row
+from radpriv.reports.results.dataset_scores import DatasetScores, PairedDifference, ScoreRow
 from radpriv.reports.statistics.intervals import Estimate
 
 
@@ -67,12 +67,12 @@ def f1_records(scores: DatasetScores) -> list[F1Record]:
     return found
 
 
-def difference_record(d: Difference) -> DifferenceRecord:
+def difference_record(d: PairedDifference) -> DifferenceRecord:
     numbers = Numbers.of(d.estimate)
     return DifferenceRecord(d.first.name, d.second.name, d.first.epsilon, numbers, d.identical)
 
 
-def _f1_record(dataset: str, row: Row, metric: str, e: Estimate | None) -> F1Record:
+def _f1_record(dataset: str, row: ScoreRow, metric: str, e: Estimate | None) -> F1Record:
     return F1Record(
         dataset=dataset,
         method=row.method or row.label,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from radpriv.reports.render.numbers import epsilon_name, with_interval
-from radpriv.reports.render.table import Cell, Table, record
+from radpriv.reports.render.table import Table, TableCell, record
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.dataset_scores import DatasetScores, Row
-from radpriv.reports.sections import EVERYWHERE, Place, Section, table
-from radpriv.reports.statistics.intervals import RATIO, Floats, Measured, estimate, pool_seeds
+from radpriv.reports.results.dataset_scores import DatasetScores, ScoreRow
+from radpriv.reports.sections import EVERYWHERE, Section, SectionPlace, table
+from radpriv.reports.statistics.intervals import RATIO, Floats, ResampledScore, estimate, pool_seeds
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class RatioRecord:
     ratio_half: float
 
 
-@table("home", Place(Section.UTILITY, 30), formats=EVERYWHERE)
+@table("home", SectionPlace(Section.UTILITY, 30), formats=EVERYWHERE)
 def home_table(of: DatasetResults) -> Table | None:
     """Rows: methods. None where nothing was transferred, or there is no home to compare with."""
     across = of.scores
@@ -47,11 +47,11 @@ def home_table(of: DatasetResults) -> Table | None:
         ours, theirs = a.estimates["weighted"], b.estimates["weighted"]
         rows.append(
             (
-                Cell(a.name, "name"),
-                Cell(epsilon_name(a.epsilon), "label"),
-                Cell(with_interval(ours), "number"),
-                Cell(with_interval(theirs), "number"),
-                Cell(with_interval(found), "number", "; ".join(found.flags)),
+                TableCell(a.name, "name"),
+                TableCell(epsilon_name(a.epsilon), "label"),
+                TableCell(with_interval(ours), "number"),
+                TableCell(with_interval(theirs), "number"),
+                TableCell(with_interval(found), "number", "; ".join(found.flags)),
             )
         )
         line = RatioRecord(a.name, a.epsilon, ours.mean, theirs.mean, found.mean, found.half)
@@ -81,17 +81,17 @@ def _home(across: DatasetScores, all_scores: Iterable[DatasetScores]) -> Dataset
     return None
 
 
-def _same(one: Row, two: Row) -> bool:
+def _same(one: ScoreRow, two: ScoreRow) -> bool:
     """Whether two rows are one method with the same seeds, and both are complete."""
     key = (one.label, one.encoder, one.epsilon, one.seeds)
     both = one.complete and two.complete and not one.trivial
     return both and key == (two.label, two.encoder, two.epsilon, two.seeds)
 
 
-def _ratio(one: Row, two: Row) -> Measured:
+def _ratio(one: ScoreRow, two: ScoreRow) -> ResampledScore:
     """NaN where the F1 at home is 0."""
     a, b = one.measured["weighted"], two.measured["weighted"]
-    return Measured(_over(a.values, b.values), _over(a.resamples, b.resamples))
+    return ResampledScore(_over(a.values, b.values), _over(a.resamples, b.resamples))
 
 
 def _over(a: Floats, b: Floats) -> Floats:

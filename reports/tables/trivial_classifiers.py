@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.sections import Place, Section, table
+from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.score_cell import score_cell
 
 
-@table("trivial", Place(Section.DETAILS, 40))
+@table("trivial", SectionPlace(Section.DETAILS, 40))
 def trivial_table(of: DatasetResults) -> Table | None:
     """All positive, all negative and `prior` under both definitions in use, with macro F1."""
     if (scores := of.scores) is None:
@@ -17,7 +17,7 @@ def trivial_table(of: DatasetResults) -> Table | None:
     for r in [*scores.trivial, *(r for r in scores.rows if r.trivial)]:
         none = frozenset[str]()
         cells = [score_cell(r, m, None, none) for m in ("weighted", "macro", "class_weighted")]
-        rows.append((Cell(r.label, "name"), *cells))
+        rows.append((TableCell(r.label, "name"), *cells))
     return Table(
         "trivial",
         "What needs no report: trivial classifiers",

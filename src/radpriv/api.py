@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
     from radpriv.benchmark.datasets.chexpert import CHEXPERT, NO_FINDING
     from radpriv.benchmark.datasets.io.streamed import Row, StreamedLoader
-    from radpriv.benchmark.datasets.io.strict_csv import Table as CsvTable
+    from radpriv.benchmark.datasets.io.strict_csv import CsvTable
     from radpriv.benchmark.datasets.public_coins import hashed
     from radpriv.benchmark.datasets.reference_figures import Published
     from radpriv.benchmark.datasets.texts import Texts, normalise
@@ -99,7 +99,7 @@ if TYPE_CHECKING:
         StoreError,
         SuiteError,
     )
-    from radpriv.workflow.predict import Predictions, predict
+    from radpriv.workflow.predict_labels import Predictions, predict
 else:
     __getattr__ = facade(__name__, __file__)
 

@@ -48,7 +48,7 @@ class Seen(Protocol):
     def detail(self) -> str: ...
 
 
-class Suite:
+class ConformanceSuite:
     """One run of a conformance suite, made as far as its verdicts are asked for, and once."""
 
     def __init__(self, begin: Callable[[], Iterator[Seen]]) -> None:
@@ -80,7 +80,7 @@ class Check:
 
     plugin: str
     name: str
-    suite: Suite
+    suite: ConformanceSuite
     setting: str = ""
 
     @property
@@ -174,14 +174,14 @@ def _checks(
 ) -> Iterator[Check]:
     if isinstance(item, Method):
         for unit, epsilon in check_method.requested(name, item, units, epsilons, encoder):
-            suite = Suite(_replay(item, unit, epsilon, encoder))
+            suite = ConformanceSuite(_replay(item, unit, epsilon, encoder))
             for check in check_method.check_names(item):
                 yield Check(name, check, suite, f"{unit}-eps{epsilon:g}")
     elif isinstance(item, Attack):
-        suite = Suite(lambda: iter(check_attack.attacked(item)))
+        suite = ConformanceSuite(lambda: iter(check_attack.attacked(item)))
         yield from (Check(name, check, suite) for check in check_attack.check_names(item))
     elif isinstance(item, Loader):
-        suite = Suite(lambda: iter(check_dataset.check_dataset(item, source)))
+        suite = ConformanceSuite(lambda: iter(check_dataset.check_dataset(item, source)))
         yield from (Check(name, check, suite) for check in check_dataset.CHECKS)
     else:
         raise AttackError(f"{name}: no Method, Attack or Loader, so no suite checks it")

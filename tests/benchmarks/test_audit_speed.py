@@ -22,7 +22,7 @@ from scipy.stats import binom
 
 from radpriv.attacks.epsilon import gdp, selection
 from radpriv.attacks.epsilon.audit_report import audit
-from radpriv.attacks.epsilon.ideal import Step, ideal
+from radpriv.attacks.epsilon.ideal import SampledStep, ideal
 from radpriv.attacks.epsilon.selection import best_bound, guess_counts, right
 from radpriv.attacks.epsilon.white_box import log_odds
 from radpriv.attacks.view import Projections
@@ -144,7 +144,7 @@ def test_every_figure(benchmark: Benchmark, data: Scores) -> None:
 def test_ideal_value(benchmark: Benchmark) -> None:
     def value() -> float:
         forget()
-        return ideal([Step(0.01, 1.0, 3000)], M, DELTA).epsilon
+        return ideal([SampledStep(0.01, 1.0, 3000)], M, DELTA).epsilon
 
     assert benchmark(value) > 0.5
 

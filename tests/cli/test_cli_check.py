@@ -14,7 +14,7 @@ from radpriv.benchmark.conformance.verdict import (
     NO_STOP,
     UNCOMPARED,
     WAIST,
-    Report,
+    MethodReport,
     Verdict,
 )
 from radpriv.cli.check import table
@@ -58,7 +58,7 @@ def verdict(check: str, passed: bool = True, detail: str = "seen", epsilon: floa
 
 def shown(verbose: bool, *verdicts: Verdict) -> list[str]:
     """Rows of the table, the cells of each joined by bars."""
-    made = table(Report("mine", verdicts), verbose)
+    made = table(MethodReport("mine", verdicts), verbose)
     columns = [list(column.cells) for column in made.columns]
     return ["|".join(map(str, row)) for row in zip(*columns)]
 

@@ -25,11 +25,11 @@ from radpriv.benchmark.methods.fitted import LoraFitted
 from radpriv.benchmark.store.store import Store
 from radpriv.errors import StoreError
 from radpriv.workflow import export_files
-from radpriv.workflow.export import export
 from radpriv.workflow.export_files import on_hub, write_model
+from radpriv.workflow.export_model import export
 from radpriv.workflow.export_page import EXAMPLE, privacy
 from radpriv.workflow.export_reader import read_back
-from radpriv.workflow.predict import predict
+from radpriv.workflow.predict_labels import predict
 
 from .finished_cells import Cells
 

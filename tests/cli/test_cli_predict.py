@@ -17,8 +17,8 @@ import pytest
 
 from radpriv.benchmark.store.store import Store
 from radpriv.errors import DataError, StoreError
-from radpriv.workflow import predict as predict_module
-from radpriv.workflow.predict import predict
+from radpriv.workflow import predict_labels as predict_module
+from radpriv.workflow.predict_labels import predict
 from radpriv.workflow.read_reports import read_reports
 
 from .finished_cells import Cells

@@ -13,7 +13,7 @@ from radpriv.benchmark.suites.suite import Suite, read_suite
 from radpriv.errors import SuiteError, UnknownNameError
 from radpriv.request import Request, choose_device
 from radpriv.workflow.catalogue import catalogue
-from radpriv.workflow.run import _instead, run
+from radpriv.workflow.run_suite import _instead, run
 
 
 def request(suite: Path, **changes: object) -> Request:

@@ -12,27 +12,27 @@ import pytest
 
 from radpriv.errors import ReportError
 from radpriv.reports import figures, tables
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.sections import (
     Format,
-    Place,
     Section,
+    SectionPlace,
     Sections,
     discover,
     sections,
 )
 from radpriv.reports.write import Report, write_report
 
-LAST = Place(Section.DETAILS, 1000)
+LAST = SectionPlace(Section.DETAILS, 1000)
 FILE = """
-from radpriv.reports.render.table import Cell, Table
-from radpriv.reports.sections import EVERYWHERE, Place, Section, table
+from radpriv.reports.render.table import Table, TableCell
+from radpriv.reports.sections import EVERYWHERE, Section, SectionPlace, table
 
 
-@table("mine", Place(Section.UTILITY, 1000), formats=EVERYWHERE, csv="mine.csv")
+@table("mine", SectionPlace(Section.UTILITY, 1000), formats=EVERYWHERE, csv="mine.csv")
 def mine(of):
-    cells = (Cell(of.dataset, "name"), Cell("0.25", "number"))
+    cells = (TableCell(of.dataset, "name"), TableCell("0.25", "number"))
     record = {"dataset": of.dataset, "value": 0.25}
     return Table("mine", "A table of mine", ("dataset", "value"), (cells,), records=(record,))
 """
@@ -46,7 +46,7 @@ def as_before() -> Iterator[None]:
 
 
 def made(of: DatasetResults) -> Table:
-    return Table("made", "Made", ("a",), ((Cell("1", "name"),),))
+    return Table("made", "Made", ("a",), ((TableCell("1", "name"),),))
 
 
 def other(of: DatasetResults) -> Table:
@@ -80,7 +80,7 @@ def test_one_file_puts_a_table_into_every_format(
 def test_the_place_alone_decides_the_order(fake: Any, written: Report) -> None:
     """A table that claims another place moves on the page and in Markdown; nothing else does."""
     entry = next(e for e in sections.tables() if e.key == "differences")
-    sections.table(entry.key, Place(Section.UTILITY, 1000))(entry.make)
+    sections.table(entry.key, SectionPlace(Section.UTILITY, 1000))(entry.make)
     moved = write_report(fake.write(), "demo")
     for name in ("index.html", "report.md"):
         before, after = titles(written, name), titles(moved, name)
@@ -93,14 +93,14 @@ def test_the_place_alone_decides_the_order(fake: Any, written: Report) -> None:
     ("second", "claim"),
     [
         ({"key": "one"}, "the key 'one'"),
-        ({"place": Place(Section.LEAKAGE, 1)}, "the place LEAKAGE 1"),
+        ({"place": SectionPlace(Section.LEAKAGE, 1)}, "the place LEAKAGE 1"),
         ({"csv": "one.csv"}, "the file one.csv"),
         ({"folded": 4}, "the place 4 of those that are folded"),
     ],
 )
 def test_two_claims_on_one_thing_are_an_error(second: dict[str, Any], claim: str) -> None:
     own = Sections()
-    own.table("one", Place(Section.LEAKAGE, 1), csv="one.csv", folded=4)(made)
+    own.table("one", SectionPlace(Section.LEAKAGE, 1), csv="one.csv", folded=4)(made)
     with pytest.raises(ReportError, match=f"both claim {claim}"):
         own.table(**{"key": "two", "place": LAST, **second})(other)
     assert [e.key for e in own.placed()] == ["one"]

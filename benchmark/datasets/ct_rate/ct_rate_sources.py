@@ -50,7 +50,7 @@ SOURCES = Sources(
 
 
 @dataclass(frozen=True)
-class Files:
+class SplitFiles:
     """The files of one split."""
 
     reports: Path
@@ -64,10 +64,10 @@ def find_place(data: Path | None) -> Path:
     return place
 
 
-def split_files(place: Path) -> dict[str, Files]:
+def split_files(place: Path) -> dict[str, SplitFiles]:
     """The files of each split under a place that has all; DataError for one that is no CSV."""
     found = SOURCES.inside(place)
-    return {s: Files(found[f"{s} reports"], found[f"{s} labels"]) for s in SPLITS}
+    return {s: SplitFiles(found[f"{s} reports"], found[f"{s} labels"]) for s in SPLITS}
 
 
 def sources_sha256(place: Path) -> dict[str, str]:

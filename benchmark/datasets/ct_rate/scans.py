@@ -17,7 +17,7 @@ from typing import IO
 
 from radpriv.benchmark.datasets.ct_rate.ct_rate_sources import AGAIN
 from radpriv.benchmark.datasets.ct_rate.volume_names import FORM, LABELS, Volume, parse_volume
-from radpriv.benchmark.datasets.io.strict_csv import Line, Table
+from radpriv.benchmark.datasets.io.strict_csv import CsvLine, CsvTable
 from radpriv.benchmark.store.caches import cache_folder, make_private
 
 SECTIONS = {"findings": "Findings_EN", "impression": "Impressions_EN"}
@@ -89,7 +89,7 @@ def spooled() -> Iterator[Spool]:
 
 def read_labels(path: Path, split: str, tick: Callable[[int], None]) -> dict[str, Labelled]:
     """Scan -> labels. The classifier answers 1 or 0 for each label: anything else is refused."""
-    table = Table(path, (KEY,), labels=LABELS, states=("1", "0"), advice=AGAIN)
+    table = CsvTable(path, (KEY,), labels=LABELS, states=("1", "0"), advice=AGAIN)
     scans: dict[str, Labelled] = {}
     kept: dict[tuple[float, ...], tuple[float, ...]] = {}  # equal rows as one object
     for volume, line in _volumes(table, split, tick):
@@ -102,7 +102,7 @@ def read_reports(
     path: Path, split: str, sections: tuple[str, ...], spool: Spool, tick: Callable[[int], None]
 ) -> dict[str, Reported]:
     """Scan -> where its text lies; the texts of `sections` go to the spool."""
-    table = Table(path, (KEY, *SECTIONS.values()), advice=AGAIN)
+    table = CsvTable(path, (KEY, *SECTIONS.values()), advice=AGAIN)
     take = [1 + list(SECTIONS).index(section) for section in sections]
     scans: dict[str, Reported] = {}
     for volume, line in _volumes(table, split, tick):
@@ -122,8 +122,8 @@ def _has_text(cell: str) -> bool:
 
 
 def _volumes(
-    table: Table, split: str, tick: Callable[[int], None]
-) -> Iterator[tuple[Volume, Line]]:
+    table: CsvTable, split: str, tick: Callable[[int], None]
+) -> Iterator[tuple[Volume, CsvLine]]:
     """The rows of a table with their volumes, each once and of this split."""
     lines: dict[Volume, int] = {}
     for line in table:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.datasets.description.cues import CUES
-from radpriv.benchmark.datasets.description.text_counts import Measured, distinct
+from radpriv.benchmark.datasets.description.text_counts import TextCounts, distinct
 from radpriv.benchmark.datasets.description.token_counts import LONGEST, token_lengths
 from radpriv.benchmark.store.description_schema import (
     Duplicates,
@@ -37,7 +37,7 @@ PER_PATIENT = ((1, 1), (2, 2), (3, 5), (6, 10), (11, None))
 BARS = 40
 
 
-def values(dataset: Dataset, texts: Measured) -> dict[str, float]:
+def values(dataset: Dataset, texts: TextCounts) -> dict[str, float]:
     """All of them; NaN where one could not be measured."""
     return {**_rows(dataset), **_words(texts), **_repetition(texts), **_tokens(dataset)}
 
@@ -66,7 +66,7 @@ def _rows(dataset: Dataset) -> dict[str, float]:
     }
 
 
-def _words(texts: Measured) -> dict[str, float]:
+def _words(texts: TextCounts) -> dict[str, float]:
     n, words, sentences = len(texts), int(texts.words.sum()), int(texts.sentences.sum())
     found = {
         **_spread("words", texts.words),
@@ -83,7 +83,7 @@ def _words(texts: Measured) -> dict[str, float]:
     return found
 
 
-def _repetition(texts: Measured) -> dict[str, float]:
+def _repetition(texts: TextCounts) -> dict[str, float]:
     n, sentences = len(texts), int(texts.sentences.sum())
     words = sum(texts.vocabulary.values())
     found = {
@@ -141,7 +141,7 @@ def histogram(words: NDArray[np.int64]) -> Histogram:
     return Histogram(wide, tuple(counts[:bars].tolist()), int(counts[bars]))
 
 
-def curve(texts: Measured) -> tuple[tuple[int, float], ...]:
+def curve(texts: TextCounts) -> tuple[tuple[int, float], ...]:
     n = len(texts)
     points = [*(k for k in CURVE if k < n), n]
     return tuple((k, distinct(texts.word_reports, n, k)) for k in points)

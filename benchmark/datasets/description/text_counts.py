@@ -31,7 +31,7 @@ _RUN = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class Measured:
+class TextCounts:
     """words, sentences: int64 (n,), per report.
 
     vocabulary: {occurrences: how many words occur so often}; word_reports, text_reports,
@@ -59,7 +59,7 @@ def sentences(text: str) -> Iterator[str]:
     return (piece for piece in _SENTENCE.split(text) if _LETTER.search(piece))
 
 
-def measure(texts: Iterable[str], progress: Callable[[int], None] | None = None) -> Measured:
+def measure(texts: Iterable[str], progress: Callable[[int], None] | None = None) -> TextCounts:
     """One pass. Memory grows by the number of distinct words, and 8 bytes for each sentence."""
     lengths, counts, hashes, said = array("q"), array("q"), array("Q"), array("Q")
     uses: Counter[str] = Counter()
@@ -87,7 +87,7 @@ def measure(texts: Iterable[str], progress: Callable[[int], None] | None = None)
             tally[1] += some > 0
         if progress is not None:
             progress(1)
-    return Measured(
+    return TextCounts(
         words=np.array(lengths, np.int64),
         sentences=np.array(counts, np.int64),
         vocabulary=_multiplicity(uses.values()),

@@ -92,7 +92,7 @@ class Near:
     message: str
 
 
-class Found:
+class FoundParts:
     """The path of each part."""
 
     def __init__(self, found: Mapping[str, tuple[Path, Form]]) -> None:
@@ -129,7 +129,7 @@ class Sources:
     half: str | None = None
     again: str = ""
 
-    def find(self, data: Path | None) -> Found:
+    def find(self, data: Path | None) -> FoundParts:
         """The path of each part; DataError names what is missing and says how to get it."""
         if self.half is not None:
             return self.inside(self.place(data))
@@ -143,7 +143,7 @@ class Sources:
                     self._refuse(near.message, data, missing, near=path)
         if missing:
             self._refuse(self.absent, data, missing)
-        return Found({name: match for name, match in found.items() if match})
+        return FoundParts({name: match for name, match in found.items() if match})
 
     def place(self, data: Path | None) -> Path:
         """The first place that has all parts; DataError as for `find`."""
@@ -161,7 +161,7 @@ class Sources:
         present = ", ".join(str(path) for paths in partial.values() for path in paths)
         self._refuse(self.half or self.absent, data, missing=missing, present=present)
 
-    def inside(self, place: Path) -> Found:
+    def inside(self, place: Path) -> FoundParts:
         """The parts in a place that has all; DataError for one that lacks, is there twice, or is
         a pointer that git left."""
         found = {}
@@ -175,7 +175,7 @@ class Sources:
                 both = " and ".join(map(str, paths))
                 raise DataError(f"{self.title}: {both} stand for the same file; delete one")
             found[part.name] = (_no_pointer(paths[0]), part.forms[0])
-        return Found(found)
+        return FoundParts(found)
 
     def _folder(self, data: Path | None) -> Path:
         if data is None:

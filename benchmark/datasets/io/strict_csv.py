@@ -39,7 +39,7 @@ _LONGEST_NAME = 60  # characters of a column's name
 _GZIP = b"\x1f\x8b"
 
 
-class Line(NamedTuple):
+class CsvLine(NamedTuple):
     """One row. number: of its first line in the file (1 is the header)."""
 
     number: int
@@ -48,11 +48,11 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A CSV file of which some columns are read; each iteration opens it anew.
 
-    columns: their cells are `Line.cells`, in this order.
-    labels: columns that hold a label; their values are `Line.states`, in this order.
+    columns: their cells are `CsvLine.cells`, in this order.
+    labels: columns that hold a label; their values are `CsvLine.states`, in this order.
     key: those of `columns` whose values together occur once; memory grows by the keys.
     aliases: names in the file that stand for a column or label.
     states: which label values the file may hold, of STATES ("1.0" is 1).
@@ -67,7 +67,7 @@ class Table:
     states: tuple[str, ...] = STATES
     advice: str = "get the file again"
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[CsvLine]:
         records = self._records()
         header = next(records, None)
         if header is None:
@@ -97,7 +97,7 @@ class Table:
                 states = tuple([values[row[i].strip()] for i in labels])
             except KeyError:
                 raise self._no_label(number, [row[i].strip() for i in labels], values) from None
-            yield Line(number, cells, states)
+            yield CsvLine(number, cells, states)
         if not number:
             raise DataError(f"{self.path}: holds no row below its header; {self.advice}")
 

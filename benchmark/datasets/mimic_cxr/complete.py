@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from radpriv.benchmark.datasets.io.sources import Found
-from radpriv.benchmark.datasets.mimic_cxr.label_tables import Place
+from radpriv.benchmark.datasets.io.sources import FoundParts
+from radpriv.benchmark.datasets.mimic_cxr.label_tables import StudyPlace
 from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_sources import GET
 from radpriv.benchmark.datasets.mimic_cxr.report_files import relative_path
 from radpriv.errors import DataError
 
 
 def check_complete(
-    sources: Found,
-    places: Mapping[int, Place],
+    sources: FoundParts,
+    places: Mapping[int, StudyPlace],
     labels: Mapping[int, object],
     reports: Mapping[int, int],
 ) -> None:
@@ -44,7 +44,7 @@ def check_complete(
 
 
 def orphans(
-    places: Mapping[int, Place], labels: Iterable[int], reports: Mapping[int, int]
+    places: Mapping[int, StudyPlace], labels: Iterable[int], reports: Mapping[int, int]
 ) -> dict[str, int]:
     """Counts of what lacks its counterpart, and zeros for what is counted report by report."""
     return {
@@ -58,7 +58,9 @@ def orphans(
     }
 
 
-def _check_reports(sources: Found, places: Mapping[int, Place], reports: Mapping[int, int]) -> None:
+def _check_reports(
+    sources: FoundParts, places: Mapping[int, StudyPlace], reports: Mapping[int, int]
+) -> None:
     """A group of patients is one folder, so a whole group that lacks is a folder that lacks."""
     listed = Counter(_group(place.patient) for place in places.values())
     lacking = Counter(_group(places[study].patient) for study in places.keys() - reports.keys())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from radpriv.benchmark.datasets.chexpert import CHEXPERT
-from radpriv.benchmark.datasets.io.strict_csv import Table
+from radpriv.benchmark.datasets.io.strict_csv import CsvTable
 
 SPLITS = ("train", "validate", "test")
 RENAMED = {"Airspace Opacity": "Lung Opacity"}
@@ -24,17 +24,17 @@ States = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StudyPlace:
     """Whose a study is, and which split it belongs to."""
 
     patient: int
     split: str
 
 
-def read_split(path: Path) -> dict[int, Place]:
+def read_split(path: Path) -> dict[int, StudyPlace]:
     """Study -> place. DataError if a study has two patients, or a patient two splits."""
-    table = Table(path, ("study_id", "subject_id", "split"), advice=AGAIN)
-    places: dict[int, Place] = {}
+    table = CsvTable(path, ("study_id", "subject_id", "split"), advice=AGAIN)
+    places: dict[int, StudyPlace] = {}
     splits: dict[int, str] = {}
     for number, (study_id, subject_id, split), _ in table:
         study = _number(table, number, "study_id", study_id)
@@ -44,7 +44,7 @@ def read_split(path: Path) -> dict[int, Place]:
         known = places.get(study)
         if known is None:
             name = SPLITS[SPLITS.index(split)]  # one object for all rows
-            places[study] = known = Place(patient, name)
+            places[study] = known = StudyPlace(patient, name)
         if known.patient != patient:
             raise table.fault(
                 number, "subject_id", f"study {study} has another patient further up; {AGAIN}"
@@ -56,9 +56,9 @@ def read_split(path: Path) -> dict[int, Place]:
     return places
 
 
-def read_labels(path: Path, places: Mapping[int, Place]) -> dict[int, States]:
+def read_labels(path: Path, places: Mapping[int, StudyPlace]) -> dict[int, States]:
     """Study -> states; DataError if a study comes twice or has another patient than in `places`."""
-    table = Table(path, ("study_id", "subject_id"), CHEXPERT, key=("study_id",), advice=AGAIN)
+    table = CsvTable(path, ("study_id", "subject_id"), CHEXPERT, key=("study_id",), advice=AGAIN)
     labels: dict[int, States] = {}
     shared: dict[bytes, States] = {}
     for number, (study_id, subject_id), states in table:
@@ -75,7 +75,7 @@ def read_labels(path: Path, places: Mapping[int, Place]) -> dict[int, States]:
 
 def read_radiologist(path: Path) -> dict[int, States]:
     """Study -> states of the radiologist-labelled test set, which names no patients."""
-    table = Table(path, ("study_id",), CHEXPERT, ("study_id",), RENAMED, advice=AGAIN)
+    table = CsvTable(path, ("study_id",), CHEXPERT, ("study_id",), RENAMED, advice=AGAIN)
     return {_number(table, n, "study_id", study): states for n, (study,), states in table}
 
 
@@ -84,7 +84,7 @@ def _bytes(states: States) -> bytes:
     return bytes(3 if s != s else int(s) + 1 for s in states)
 
 
-def _number(table: Table, number: int, column: str, cell: str) -> int:
+def _number(table: CsvTable, number: int, column: str, cell: str) -> int:
     if len(cell) != _DIGITS or not (cell.isascii() and cell.isdigit()):
         raise table.fault(number, column, f"not a number of {_DIGITS} digits; {AGAIN}")
     return int(cell)

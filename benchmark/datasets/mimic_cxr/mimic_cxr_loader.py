@@ -4,7 +4,7 @@
     MimicCXR(labeller="negbio", uncertain="ignore, Edema=positive", test_labels="radiologist")
     dataset = loader.load(Path("data"))
 
-A row is a study: its text by `text` (sections.py), its 14 labels by `uncertain` and `blank`
+A row is a study: its text by `text` (report_sections.py), its 14 labels by `uncertain` and `blank`
 (label_policy.py), its patient and split by the official file (label_tables.py). `counts` adds up:
 
     reports = report_without_split + report_without_labels + test_without_radiologist
@@ -22,13 +22,13 @@ from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.datasets.chexpert import CHEXPERT
-from radpriv.benchmark.datasets.io.sources import Found
+from radpriv.benchmark.datasets.io.sources import FoundParts
 from radpriv.benchmark.datasets.io.streamed import Row, StreamedLoader
 from radpriv.benchmark.datasets.mimic_cxr.complete import check_complete, orphans
 from radpriv.benchmark.datasets.mimic_cxr.label_policy import BLANK, Policy, canonical_uncertain
 from radpriv.benchmark.datasets.mimic_cxr.label_tables import (
-    Place,
     States,
+    StudyPlace,
     read_labels,
     read_radiologist,
     read_split,
@@ -36,8 +36,8 @@ from radpriv.benchmark.datasets.mimic_cxr.label_tables import (
 from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_card import CARD, card
 from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_reference import published
 from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_sources import LABELLERS, find_sources
-from radpriv.benchmark.datasets.mimic_cxr.report_files import Reports, open_reports
-from radpriv.benchmark.datasets.mimic_cxr.sections import TEXTS, chosen_text, has_text
+from radpriv.benchmark.datasets.mimic_cxr.report_files import MimicReports, open_reports
+from radpriv.benchmark.datasets.mimic_cxr.report_sections import TEXTS, chosen_text, has_text
 from radpriv.benchmark.datasets.reference_figures import Published
 from radpriv.errors import SuiteError
 
@@ -114,8 +114,8 @@ class MimicCXR(StreamedLoader):
 
     def _rows(
         self,
-        reports: Reports,
-        places: Mapping[int, Place],
+        reports: MimicReports,
+        places: Mapping[int, StudyPlace],
         labels: Mapping[int, States],
         gold: Mapping[int, States] | None,
         policy: Policy,
@@ -148,5 +148,5 @@ class MimicCXR(StreamedLoader):
                 y=policy.apply(states),
             )
 
-    def _sources(self, data: Path | None) -> Found:
+    def _sources(self, data: Path | None) -> FoundParts:
         return find_sources(data, self.labeller, self.test_labels == "radiologist")

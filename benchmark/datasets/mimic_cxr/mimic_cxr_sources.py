@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from radpriv.benchmark.datasets.io.sources import Form, Found, Near, Part, Sources, reading
+from radpriv.benchmark.datasets.io.sources import Form, FoundParts, Near, Part, Sources, reading
 from radpriv.benchmark.datasets.mimic_cxr.report_files import scan
 from radpriv.benchmark.store.atomic import atomic_write
 from radpriv.benchmark.store.caches import cache_folder, make_private
@@ -42,7 +42,7 @@ _LOOKED = (
 )
 
 
-def find_sources(data: Path | None, labeller: str, radiologist: bool) -> Found:
+def find_sources(data: Path | None, labeller: str, radiologist: bool) -> FoundParts:
     """The files of `data`; DataError that names all that is missing and says how to get it.
 
     Parts: reports (the zip, or the folder that holds p10/ ... p19/), labels, split, and test_labels

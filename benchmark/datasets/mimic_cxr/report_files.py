@@ -47,7 +47,7 @@ _DAMAGE = (
 )
 
 
-class Reports(Protocol):
+class MimicReports(Protocol):
     """patients: study -> patient of each report there is.
 
     misnamed: text files beside reports that are called otherwise, and are not read.
@@ -103,7 +103,7 @@ class Archive:
 
 
 @contextmanager
-def open_reports(path: Path) -> Iterator[Reports]:
+def open_reports(path: Path) -> Iterator[MimicReports]:
     """The reports of a zip file or of the folder that holds p10/ ... p19/."""
     if path.is_dir():
         yield _folder(path)

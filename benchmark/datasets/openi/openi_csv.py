@@ -15,8 +15,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from radpriv.benchmark.datasets.io.strict_csv import Line, Table
-from radpriv.benchmark.datasets.openi.openi_xml import Report
+from radpriv.benchmark.datasets.io.strict_csv import CsvLine, CsvTable
+from radpriv.benchmark.datasets.openi.openi_xml import XmlReport
 
 NEEDED = ("uid", "MeSH", "findings", "impression")
 COLUMNS = ("uid", "MeSH", "Problems", "image", "indication", "comparison", "findings", "impression")
@@ -25,15 +25,15 @@ _ABSENT = ("", "nan", "none", "null")  # how table programs write an empty cell
 _UID = re.compile(r"([0-9]{1,9})(?:\.0)?")
 
 
-def read_csv(path: Path) -> list[Report]:
+def read_csv(path: Path) -> list[XmlReport]:
     """All reports, by number. DataError names file, row and field, and never quotes a report."""
-    table = Table(path, NEEDED)
-    reports: dict[int, Report] = {}
+    table = CsvTable(path, NEEDED)
+    reports: dict[int, XmlReport] = {}
     for line in table:
         number = _number(table, line)
         _, mesh, findings, impression = map(_present, line.cells)
         codes = tuple(code.strip() for code in mesh.split(";") if code.strip())
-        report = Report(number, codes, findings, impression)
+        report = XmlReport(number, codes, findings, impression)
         if reports.setdefault(number, report) != report:
             raise table.fault(
                 line.number, "uid", f"{number} stands for two different reports; {table.advice}"
@@ -47,9 +47,9 @@ def projections_beside(reports: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def count_images(path: Path, reports: list[Report]) -> dict[str, int]:
+def count_images(path: Path, reports: list[XmlReport]) -> dict[str, int]:
     """Images, reports that have none, and uids of images that are no report's."""
-    table = Table(
+    table = CsvTable(
         path, ("uid",), advice="get the file again, or take it away: reports are read without it"
     )
     images = [_number(table, line) for line in table]
@@ -61,7 +61,7 @@ def count_images(path: Path, reports: list[Report]) -> dict[str, int]:
     }
 
 
-def _number(table: Table, line: Line) -> int:
+def _number(table: CsvTable, line: CsvLine) -> int:
     found = _UID.fullmatch(line.cells[0])
     if found is None:
         raise table.fault(line.number, "uid", f"not a number; {table.advice}")

@@ -37,7 +37,7 @@ from radpriv.benchmark.datasets.openi.openi_sources import (
     read_source,
     source_sha256,
 )
-from radpriv.benchmark.datasets.openi.openi_xml import Report, other_files
+from radpriv.benchmark.datasets.openi.openi_xml import XmlReport, other_files
 from radpriv.benchmark.datasets.public_coins import hashed
 from radpriv.benchmark.datasets.reference_figures import Published
 from radpriv.benchmark.datasets.texts import normalise
@@ -125,10 +125,10 @@ class OpenI(Loader):
         tell_counts(self.name, f"read ({source.name}{part})", counts, source)
         return replace(dataset, counts=counts)
 
-    def arrange(self, reports: list[Report], mapping: Mapping) -> Dataset:
+    def arrange(self, reports: list[XmlReport], mapping: Mapping) -> Dataset:
         """Rows from parsed reports; `load` without the files."""
         counts = {"reports": len(reports), "without_text": 0, "unlabelled": 0}
-        groups: dict[str, list[Report]] = {}
+        groups: dict[str, list[XmlReport]] = {}
         for report in sorted(reports, key=lambda report: report.number):
             text = self._text(report)
             counts["without_text"] += not text
@@ -152,7 +152,7 @@ class OpenI(Loader):
 
     def _dataset(
         self,
-        rows: list[tuple[str, list[Report]]],
+        rows: list[tuple[str, list[XmlReport]]],
         split: Map[str, str],
         mapping: Mapping,
         counts: Map[str, int],
@@ -174,7 +174,7 @@ class OpenI(Loader):
             counts=dict(counts),
         )
 
-    def _text(self, report: Report) -> str:
+    def _text(self, report: XmlReport) -> str:
         chosen = {"findings": report.findings, "impression": report.impression}
         sections = (chosen[name] for name in self.text.split("+"))
         return " ".join(section for section in sections if normalise(section))
@@ -187,7 +187,7 @@ class OpenI(Loader):
         return "test" if hashed(f"radpriv/openi/validation/{record}") < TEST_SHARE else "train"
 
 
-def group_labels(group: list[Report], mapping: Mapping) -> frozenset[str]:
+def group_labels(group: list[XmlReport], mapping: Mapping) -> frozenset[str]:
     """Labels of a group of copies: what any copy has.
 
     No Finding says that nothing else is there, so it gives way to a finding that another copy has.

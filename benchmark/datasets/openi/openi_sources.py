@@ -18,7 +18,7 @@ from radpriv.benchmark.datasets.openi.openi_csv import (
     read_csv,
 )
 from radpriv.benchmark.datasets.openi.openi_xml import (
-    Report,
+    XmlReport,
     read_archive,
     read_folder,
     report_files,
@@ -64,14 +64,14 @@ def find_source(data: Path | None) -> Path:
     return SOURCES.find(data)["reports"]
 
 
-def read_source(source: Path) -> list[Report]:
+def read_source(source: Path) -> list[XmlReport]:
     """All reports, by number; DataError if the source is damaged."""
     if source.is_dir():
         return read_folder(source, report_files(source))
     return read_csv(source) if source.name == CSV else read_archive(source)
 
 
-def read_companion(source: Path, reports: list[Report]) -> dict[str, int]:
+def read_companion(source: Path, reports: list[XmlReport]) -> dict[str, int]:
     """What the list of images beside a CSV says of its reports, in numbers; {} without one."""
     path = _companion(source)
     return count_images(path, reports) if path else {}

@@ -25,7 +25,7 @@ _AGAIN = "get it again: NLM's NLMCXR_reports.tgz from openi.nlm.nih.gov"
 
 
 @dataclass(frozen=True)
-class Report:
+class XmlReport:
     """One report as it lies in the source. number: NLM's id.  codes: MeSH, as coded by people."""
 
     number: int
@@ -46,7 +46,7 @@ class _NoDoctype(ElementTree.TreeBuilder):
         raise ValueError("it declares a DOCTYPE, which no report has")
 
 
-def parse_report(data: bytes, where: str) -> Report:
+def parse_report(data: bytes, where: str) -> XmlReport:
     """The report in one XML file; DataError naming `where` if it is no such file."""
     number = _MEMBER.search(where)
     if number is None:
@@ -67,7 +67,7 @@ def parse_report(data: bytes, where: str) -> Report:
         raise DataError(f"{where}: its root element is not eCitation, so it is no Open-i report")
     sections = {a.get("Label"): _text(a) for a in root.iter("AbstractText")}
     codes = tuple(code for e in root.iterfind("MeSH/major") if (code := _text(e)))
-    return Report(
+    return XmlReport(
         int(number[1]), codes, sections.get("FINDINGS", ""), sections.get("IMPRESSION", "")
     )
 
@@ -76,7 +76,7 @@ def _text(element: ElementTree.Element) -> str:
     return "".join(element.itertext()).strip()
 
 
-def read_archive(path: Path) -> list[Report]:
+def read_archive(path: Path) -> list[XmlReport]:
     """All reports of NLM's .tgz, streamed; DataError if it is cut short, damaged or empty."""
     try:
         with gzip.open(path, "rb") as unzipped:
@@ -94,7 +94,7 @@ def read_archive(path: Path) -> list[Report]:
     return reports
 
 
-def read_folder(path: Path, files: Iterable[Path]) -> list[Report]:
+def read_folder(path: Path, files: Iterable[Path]) -> list[XmlReport]:
     """All reports of an unpacked archive; DataError naming the first file that is damaged."""
     return _in_order(path, (parse_report(read_file(file), str(file)) for file in files))
 
@@ -127,7 +127,7 @@ def other_files(folder: Path) -> int:
     return sum(not _MEMBER.search(file.name) for file in seen)
 
 
-def _members(path: Path, archive: tarfile.TarFile) -> Iterator[Report]:
+def _members(path: Path, archive: tarfile.TarFile) -> Iterator[XmlReport]:
     for member in archive:
         if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
             raise DataError(f"{path}: member {member.name[:100]!r} leads out of it; {_AGAIN}")
@@ -142,7 +142,7 @@ def _members(path: Path, archive: tarfile.TarFile) -> Iterator[Report]:
         yield parse_report(content.read(), where)
 
 
-def _in_order(path: Path, reports: Iterable[Report]) -> list[Report]:
+def _in_order(path: Path, reports: Iterable[XmlReport]) -> list[XmlReport]:
     """Reports by number; DataError if there is none, or one twice."""
     ordered = sorted(reports, key=lambda report: report.number)
     if not ordered:

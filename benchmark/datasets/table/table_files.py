@@ -51,7 +51,7 @@ def fault(path: Path, line: Line, column: str, what: str) -> DataError:
 
 def _csv(path: Path, columns: Sequence[tuple[str, str]]) -> Iterator[Line]:
     plain = [(option, column) for option, column in columns if option != "labels"]
-    table = strict_csv.Table(
+    table = strict_csv.CsvTable(
         path,
         columns=tuple(column for _, column in plain),
         labels=tuple(column for option, column in columns if option == "labels"),

@@ -34,7 +34,7 @@ ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Figure:
+class EpsilonFigure:
     """One accountant's ε, or why it gave none. error: stated by itself, both ways, nats."""
 
     accountant: str
@@ -51,15 +51,15 @@ class Figure:
 class Figures:
     """The three of them. PLD and RDP are upper bounds, PRV an estimate between bounds."""
 
-    pld: Figure
-    prv: Figure
-    rdp: Figure
+    pld: EpsilonFigure
+    prv: EpsilonFigure
+    rdp: EpsilonFigure
 
     def __iter__(self) -> Any:
         return iter((self.pld, self.prv, self.rdp))
 
     @property
-    def bound(self) -> Figure:
+    def bound(self) -> EpsilonFigure:
         """The tightest sound upper bound that was given: PLD, else RDP, by its name."""
         return self.pld if self.pld.epsilon is not None else self.rdp
 
@@ -126,7 +126,7 @@ class Accountants:
         check(groups, delta)
         if any(g.noise_multiplier == 0 for g in groups) or not groups:
             value = math.inf if groups else 0.0
-            return Figures(*(Figure(name, value) for name in ("PLD", "PRV", "RDP")))
+            return Figures(*(EpsilonFigure(name, value) for name in ("PLD", "PRV", "RDP")))
         rdp = self.figure("RDP", groups, delta, 1.0, seconds)
         pld = self.figure("PLD", groups, delta, rdp.epsilon or 1.0, seconds)
         near = pld.epsilon or rdp.epsilon or 1.0
@@ -139,14 +139,14 @@ class Accountants:
         delta: float,
         near: float,
         seconds: float | None = None,
-    ) -> Figure:
+    ) -> EpsilonFigure:
         """One accountant's answer within the limit."""
         steps = [(g.rate, g.noise_multiplier, g.steps) for g in groups]
         question = {"accountant": accountant, "groups": steps, "delta": delta, "near": near}
         found = self._ask(question, seconds)
         if "why" in found:
-            return Figure(accountant, None, why=found["why"])
-        return Figure(accountant, found["epsilon"], found["error"], found["seconds"])
+            return EpsilonFigure(accountant, None, why=found["why"])
+        return EpsilonFigure(accountant, found["epsilon"], found["error"], found["seconds"])
 
     def noise(
         self,

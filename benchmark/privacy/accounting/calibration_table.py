@@ -31,7 +31,7 @@ COMMAND = "radpriv account --table --markdown > docs/calibration.md"
 
 
 @dataclass(frozen=True)
-class Row:
+class CalibrationRow:
     """Noise multipliers by accountant, their certificates by PLD, and the seconds PLD took."""
 
     epsilon: float
@@ -50,7 +50,7 @@ class Row:
 
 def row(
     epsilon: float, rate: float, steps: int, ask: Accountants | None, delta: float = DELTA
-) -> Row:
+) -> CalibrationRow:
     """One line; without `ask` the two other accountants are left out."""
     calibrate.cache_clear()
     began = time.perf_counter()
@@ -64,10 +64,10 @@ def row(
         name: None if s is None else certificate((Group(rate, s, steps),), delta, epsilon)[0]
         for name, s in noise.items()
     }
-    return Row(epsilon, rate, steps, noise, certified, seconds)
+    return CalibrationRow(epsilon, rate, steps, noise, certified, seconds)
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[CalibrationRow]:
     """The default grid, line by line as it is computed."""
     with Accountants(SECONDS) as ask:
         for rate, steps in PLANS:
@@ -75,7 +75,7 @@ def rows() -> Iterator[Row]:
                 yield row(epsilon, rate, steps, ask)
 
 
-def markdown(table: Sequence[Row]) -> str:
+def markdown(table: Sequence[CalibrationRow]) -> str:
     """docs/calibration.md."""
     lines = [
         "# Noise for a budget, by three accountants",

@@ -45,7 +45,7 @@ def attack(
     Most attacks need stored scores alone; those that read reports or ask for features need --data.
     """
     from radpriv.request import Request
-    from radpriv.workflow import attack as workflow
+    from radpriv.workflow import attack_target as workflow
 
     request = Request(target, data, store, method or [], encoder, pretrained_on, limit)
     try:

@@ -13,7 +13,7 @@ from rich.table import Table
 from radpriv.cli.options import DebugOption, JsonOption, err, out, print_json
 
 if TYPE_CHECKING:
-    from radpriv.benchmark.conformance.verdict import Report, Verdict
+    from radpriv.benchmark.conformance.verdict import MethodReport, Verdict
 
 
 def check(
@@ -33,7 +33,7 @@ def check(
     debug: DebugOption = False,
 ) -> None:
     """Replay a method on neighbouring data: does a release, or anything else, depend on a unit?"""
-    from radpriv.workflow import check as workflow
+    from radpriv.workflow import check_claim as workflow
 
     reports = workflow.check(
         method, unit or [], epsilon or [], parameter or [], encoder, err, debug
@@ -48,7 +48,7 @@ def check(
         raise typer.Exit(1)
 
 
-def table(report: Report, verbose: bool) -> Table:
+def table(report: MethodReport, verbose: bool) -> Table:
     """The verdicts; without `verbose` those that plainly hold share a row for each unit and ε."""
     shown = Table("unit", "ε", "check", "", "what was seen", title=report.method)
     before = 1

@@ -33,7 +33,7 @@ def describe(
     debug: DebugOption = False,
 ) -> None:
     """Labels, lengths, vocabulary, copies and cues, beside what was published of them."""
-    from radpriv.workflow import describe as workflow
+    from radpriv.workflow import describe_dataset as workflow
 
     found, written = workflow.describe(name, option or [], data, store, folder, err, debug)
     if as_json:

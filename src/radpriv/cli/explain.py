@@ -25,7 +25,7 @@ def explain(
     debug: DebugOption = False,
 ) -> None:
     """Why a cell is served from the store, or would be computed."""
-    from radpriv.workflow import explain as workflow
+    from radpriv.workflow import explain_cell as workflow
 
     lines = workflow.explain(cell, store, data)
     if as_json:

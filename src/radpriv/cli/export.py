@@ -34,7 +34,7 @@ def export(
 ) -> None:
     """Write a cell's model for transformers and PEFT, with a README. Of open data alone."""
     from radpriv.interrupt import STATUS, print_interrupted
-    from radpriv.workflow.export import export as write
+    from radpriv.workflow.export_model import export as write
 
     try:
         with err.status(f"exporting {escape(cell)}"):

@@ -15,7 +15,7 @@ from rich.table import Table
 from radpriv.cli.options import DEFAULT_STORE, DebugOption, StoreOption, err, out
 
 if TYPE_CHECKING:
-    from radpriv.workflow.predict import Predictions
+    from radpriv.workflow.predict_labels import Predictions
     from radpriv.workflow.read_reports import Reports
 
 
@@ -68,7 +68,7 @@ def predict(
 def _predicted(store: Path, cell: str, reports: Reports, encoder: str) -> Predictions:
     """The library's call, under a bar."""
     from radpriv.progress import Bar
-    from radpriv.workflow.predict import predict as label
+    from radpriv.workflow.predict_labels import predict as label
 
     started, done, total = time.monotonic(), 0, len(reports.texts)
     with Bar(err, "reports", total) as bar:

@@ -39,7 +39,7 @@ def report(
 ) -> None:
     """Write tables, figure and page of a suite again, from the store, without the data."""
     from radpriv.request import Request
-    from radpriv.workflow import report as workflow
+    from radpriv.workflow import report_plan as workflow
 
     request = Request(suite, None, store, method or [], encoder, pretrained_on, limit)
     show(workflow.report(request, allow_mixed, name or []), as_json)

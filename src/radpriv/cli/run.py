@@ -37,7 +37,7 @@ def run(
 ) -> None:
     """The whole workflow: train what is missing, attack it, report."""
     from radpriv.request import Request
-    from radpriv.workflow import run as workflow
+    from radpriv.workflow import run_suite as workflow
 
     request = Request(suite, data, store, method or [], encoder, pretrained_on, limit, device)
     try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radpriv.benchmark.store.store import Store
-from radpriv.workflow.shown_results import Found
+from radpriv.workflow.shown_results import StoredResult
 
 
 def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
@@ -15,7 +15,7 @@ def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
     UnknownNameError or PluginError before anything is attacked. A snapshot of each file is kept.
     """
     from radpriv.attacks.attack import attacks
-    from radpriv.attacks.run_plan import DEFAULT
+    from radpriv.attacks.attack_plan import DEFAULT
 
     names: list[str] = []
     for word in DEFAULT if words is None else words:
@@ -28,7 +28,9 @@ def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def known_names(words: Sequence[str] | None, store: Store, results: Sequence[Found]) -> set[str]:
+def known_names(
+    words: Sequence[str] | None, store: Store, results: Sequence[StoredResult]
+) -> set[str]:
     """Names of attacks that words ask a report for; a result of the plan makes its name known."""
     made = {result.attack for result in results}
     given = [w for w in words or () if w in made]

@@ -9,7 +9,7 @@ from typing import Any
 def catalogue() -> dict[str, dict[str, str]]:
     """Every name radpriv knows, with a line about it."""
     from radpriv.attacks.attack import attacks
-    from radpriv.attacks.run_plan import DEFAULT
+    from radpriv.attacks.attack_plan import DEFAULT
     from radpriv.benchmark.datasets import datasets
     from radpriv.benchmark.encoders.encoders import encoders
     from radpriv.benchmark.methods.method import methods

@@ -39,7 +39,7 @@ _MACHINE = ("_name_or_path", "name_or_path", "is_local", "local_files_only")
 
 
 @dataclass(frozen=True)
-class Files:
+class ExportedFiles:
     """What was written. code: of the README. packages: that it needs. how: for radpriv.json.
 
     base: where the encoder is found, "" without one: COPY, or hub-id@revision.
@@ -52,7 +52,9 @@ class Files:
     base: str = ""
 
 
-def write_model(model: Fitted, folder: Path, encoder: Encoder | None, copy: bool) -> Files | None:
+def write_model(
+    model: Fitted, folder: Path, encoder: Encoder | None, copy: bool
+) -> ExportedFiles | None:
     """Write the files of a model; None for a kind that has no such form.
 
     copy: the encoder too, also where it is found on the hub.
@@ -61,7 +63,7 @@ def write_model(model: Fitted, folder: Path, encoder: Encoder | None, copy: bool
     return writer(model, folder, encoder, copy) if writer else None
 
 
-def _adapter(model: Any, folder: Path, encoder: Encoder | None, copy: bool) -> Files | None:
+def _adapter(model: Any, folder: Path, encoder: Encoder | None, copy: bool) -> ExportedFiles | None:
     assert encoder is not None
     classifier = model.model.base_model.model
     saved, config = _as_peft(model)
@@ -98,7 +100,7 @@ def _adapter(model: Any, folder: Path, encoder: Encoder | None, copy: bool) -> F
     )
     _tokenizer(encoder, folder)
     longest = model.frozen.max_length
-    return Files(
+    return ExportedFiles(
         "adapter",
         encoder_code(base, revision, encoder.hidden_size, longest, adapted=True, centred=True),
         f"peft {ENCODER_PACKAGES}",
@@ -107,7 +109,7 @@ def _adapter(model: Any, folder: Path, encoder: Encoder | None, copy: bool) -> F
     )
 
 
-def _linear(model: Any, folder: Path, encoder: Encoder | None, copy: bool) -> Files | None:
+def _linear(model: Any, folder: Path, encoder: Encoder | None, copy: bool) -> ExportedFiles | None:
     if isinstance(model.frozen, HashedWords):
         return _words(folder, model, model.frozen, {})
     if not isinstance(model.frozen, Pooled) or encoder is None:
@@ -116,7 +118,7 @@ def _linear(model: Any, folder: Path, encoder: Encoder | None, copy: bool) -> Fi
     write_tensors(folder / "head.safetensors", {"weight": model.weight.T, "bias": model.bias})
     _tokenizer(encoder, folder)
     longest = model.frozen.max_length
-    return Files(
+    return ExportedFiles(
         "head",
         encoder_code(base, revision, encoder.hidden_size, longest, adapted=False, centred=False),
         ENCODER_PACKAGES,
@@ -125,19 +127,21 @@ def _linear(model: Any, folder: Path, encoder: Encoder | None, copy: bool) -> Fi
     )
 
 
-def _tfidf(model: Any, folder: Path, encoder: Encoder | None, copy: bool) -> Files | None:
+def _tfidf(model: Any, folder: Path, encoder: Encoder | None, copy: bool) -> ExportedFiles | None:
     return _words(folder, model, model.words, {"idf": model.idf})
 
 
-def _words(folder: Path, model: Any, words: HashedWords, more: Mapping[str, NDArray[Any]]) -> Files:
+def _words(
+    folder: Path, model: Any, words: HashedWords, more: Mapping[str, NDArray[Any]]
+) -> ExportedFiles:
     tensors = {"weight": model.weight.T, "bias": model.bias, **more}
     write_tensors(folder / "head.safetensors", tensors)
     code = words_code(words.size, words.ngrams, words.binary, weighted=bool(more))
     how = {"hashing": words.spec["hashing"]}
-    return Files("words", code, "numpy safetensors scikit-learn", how)
+    return ExportedFiles("words", code, "numpy safetensors scikit-learn", how)
 
 
-WRITERS: dict[type[Fitted], Callable[[Any, Path, Encoder | None, bool], Files | None]] = {
+WRITERS: dict[type[Fitted], Callable[[Any, Path, Encoder | None, bool], ExportedFiles | None]] = {
     LoraFitted: _adapter,
     LinearFitted: _linear,
     TfIdfFitted: _tfidf,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from radpriv.benchmark.datasets.io.strict_csv import Table
+from radpriv.benchmark.datasets.io.strict_csv import CsvTable
 from radpriv.errors import DataError
 
 COLUMN = "text"
@@ -89,7 +89,7 @@ def _plain(path: Path, column: str) -> Numbered:
 
 
 def _csv(path: Path, column: str) -> Numbered:
-    for line in Table(path, (column,), advice="mend the file, or name the column by --column"):
+    for line in CsvTable(path, (column,), advice="mend the file, or name the column by --column"):
         yield line.number, line.cells[0]
 
 

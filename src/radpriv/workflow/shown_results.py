@@ -25,7 +25,7 @@ from radpriv.errors import RadprivError, StoreError
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredResult:
     """A result in the store. fault: why it cannot be read; its attack is then known by its id."""
 
     attack_id: str
@@ -55,7 +55,7 @@ class Shown:
         return f"made, but not asked for here: {others}; `radpriv report` shows it with {flags}"
 
 
-def results_of(store: Store, plan: Plan) -> list[Found]:
+def results_of(store: Store, plan: Plan) -> list[StoredResult]:
     """Results of the plan's families, by their ids; of several versions the present one."""
     targets: dict[str, dict[str, str]] = {}
     references: dict[str, list[str]] = {}
@@ -75,17 +75,17 @@ def results_of(store: Store, plan: Plan) -> list[Found]:
             continue
         except StoreError as error:
             if any(attack_id.startswith(f"{name}.{head}.k") for head in heads):
-                found.append(Found(attack_id, name, fault=str(error)))
+                found.append(StoredResult(attack_id, name, fault=str(error)))
             continue
         ours = targets.get(result.family, {}) == result.cell_fingerprints
         if ours and sorted(references.get(result.family, [])) == list(result.references):
             key = (result.family, result.attack, str(sorted(result.params.items())))
             finished = _finished(folder / PROVENANCE)
-            found.append(Found(attack_id, result.attack, key, result.fingerprint, finished))
+            found.append(StoredResult(attack_id, result.attack, key, result.fingerprint, finished))
     return _newest(found)
 
 
-def choose(found: Sequence[Found], names: Collection[str] | None) -> Shown:
+def choose(found: Sequence[StoredResult], names: Collection[str] | None) -> Shown:
     """Those of these attacks, or all; what is damaged, and what is left out, is said."""
     shown = [f for f in found if names is None or f.attack in names]
     counts = Counter(f.attack for f in found if f not in shown)
@@ -100,9 +100,9 @@ def choose(found: Sequence[Found], names: Collection[str] | None) -> Shown:
     )
 
 
-def _newest(found: Iterable[Found]) -> list[Found]:
+def _newest(found: Iterable[StoredResult]) -> list[StoredResult]:
     """One of each attack and family: that of the code at hand, else what was made last."""
-    groups: dict[tuple[str, ...], list[Found]] = {}
+    groups: dict[tuple[str, ...], list[StoredResult]] = {}
     for f in found:
         groups.setdefault(f.key or (f.attack_id,), []).append(f)
     kept = []
@@ -122,7 +122,7 @@ def _finished(path: Path) -> str:
 
 def _fingerprint(attack: str) -> str:
     """Of the code at hand; "" for an attack that is not known here."""
-    from radpriv.attacks.run_plan import fingerprint_of
+    from radpriv.attacks.attack_plan import fingerprint_of
 
     try:
         return fingerprint_of(attack).digest

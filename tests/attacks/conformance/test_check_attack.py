@@ -12,8 +12,13 @@ import numpy as np
 import pytest
 
 from radpriv.attacks.attack import Attack, attacks, make_attack
-from radpriv.attacks.conformance.check_attack import Verdict, check_names, conformance, share_right
-from radpriv.attacks.conformance.edge_cases import odd_views
+from radpriv.attacks.conformance.check_attack import (
+    AttackVerdict,
+    check_names,
+    conformance,
+    share_right,
+)
+from radpriv.attacks.conformance.edge_cases import edge_case_views
 from radpriv.attacks.conformance.toy_families import MAKE, fresh, records, secrets
 from radpriv.attacks.membership.lira import Lira
 from radpriv.attacks.membership.loss import Loss, mean_bce
@@ -33,7 +38,7 @@ CHECKS = {
 
 
 @cache
-def verdicts(attack: Attack) -> dict[str, Verdict]:
+def verdicts(attack: Attack) -> dict[str, AttackVerdict]:
     return {v.check: v for v in conformance(attack)}
 
 
@@ -261,7 +266,7 @@ def test_fresh_coins_reach_the_references_and_not_the_target() -> None:
 
 
 def test_odd_views_are_what_they_are_called() -> None:
-    views = odd_views(records()[0].view, "records")
+    views = edge_case_views(records()[0].view, "records")
     assert len(views) == 11
     assert views["no references"].references == ()
     assert all(r.member.all() for r in views["references of members alone"].references)

@@ -10,8 +10,8 @@ import pytest
 
 from radpriv.attacks.epsilon import clopper_pearson, gdp, reference_mechanism, selection
 from radpriv.attacks.epsilon.audit_report import audit, gdp_estimate, over_runs
-from radpriv.attacks.epsilon.clopper_pearson import Counts
-from radpriv.attacks.epsilon.ideal import Step
+from radpriv.attacks.epsilon.clopper_pearson import GuessCounts
+from radpriv.attacks.epsilon.ideal import SampledStep
 from radpriv.benchmark.store.audit_schema import Audit
 from radpriv.benchmark.store.schema import dump, parse
 from radpriv.errors import AttackError
@@ -33,7 +33,7 @@ def released(
 
 def test_one_row_holds_every_figure_and_is_json() -> None:
     scores, coins = released(6.0, 800, 3)
-    steps = [Step(1.0, 1 / gdp.mu_of(6.0, DELTA))]
+    steps = [SampledStep(1.0, 1 / gdp.mu_of(6.0, DELTA))]
     found = audit(scores, coins, DELTA, steps)
     assert (found.m, found.seeds, found.delta, found.confidence) == (800, 3, DELTA, 0.95)
     assert found.ideal is not None and found.ideal_fdp is not None and found.share is not None
@@ -49,7 +49,10 @@ def test_one_row_holds_every_figure_and_is_json() -> None:
 def test_sampled_mechanism_makes_the_f_dp_figure_an_estimate() -> None:
     """A sampled or unknown mechanism makes the f-DP figure an estimate."""
     scores, coins = released(6.0, 200, 1)
-    assert audit(scores, coins, DELTA, [Step(0.5, 1.0), Step(1.0, 1.0)]).fdp_kind == "estimate"
+    assert (
+        audit(scores, coins, DELTA, [SampledStep(0.5, 1.0), SampledStep(1.0, 1.0)]).fdp_kind
+        == "estimate"
+    )
     unknown = audit(scores, coins, DELTA)
     assert unknown.fdp_kind == "estimate" and unknown.ideal is None and unknown.share is None
 
@@ -98,7 +101,7 @@ def test_canaries_that_move_together_are_no_further_runs() -> None:
         above += (over_runs(scores, coins, 0.0).epsilon or 0.0) > 1.0
         said = np.concatenate(scores) > 0.5
         flags = np.concatenate(coins)
-        counts = Counts(
+        counts = GuessCounts(
             int((said & flags).sum()),
             int(flags.sum()),
             int((said & ~flags).sum()),

@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from radpriv.attacks.epsilon import gdp
-from radpriv.attacks.epsilon.clopper_pearson import Counts
+from radpriv.attacks.epsilon.clopper_pearson import GuessCounts
 from radpriv.errors import AttackError
 
 
@@ -45,13 +45,13 @@ def test_no_leakage_is_epsilon_zero() -> None:
 def test_counts_show_the_mu_behind_them_from_below() -> None:
     n, mu, threshold = 10_000_000, 1.5, 1.0
     tp, fp = round(n * norm.sf(threshold - mu)), round(n * norm.sf(threshold))
-    found = gdp.mu_lower(Counts(tp, n, fp, n))
+    found = gdp.mu_lower(GuessCounts(tp, n, fp, n))
     assert mu - 0.01 < found < mu
 
 
 def test_null_counts_show_nothing_in_at_least_95_percent() -> None:
     rng = np.random.default_rng(3)
-    draws = [Counts(int(a), 500, int(b), 500) for a, b in rng.binomial(500, 0.1, (2000, 2))]
+    draws = [GuessCounts(int(a), 500, int(b), 500) for a, b in rng.binomial(500, 0.1, (2000, 2))]
     above = sum(gdp.mu_lower(c) > 0 for c in draws)
     assert above <= 0.05 * 2000
     # What a public tool does, the absolute value on both sides, is seen to fail:
@@ -60,8 +60,8 @@ def test_null_counts_show_nothing_in_at_least_95_percent() -> None:
 
 
 def test_perfect_and_empty_counts_are_numbers() -> None:
-    assert 0 < gdp.mu_lower(Counts(20, 20, 0, 20)) < 10
-    assert gdp.mu_lower(Counts(0, 20, 20, 20)) == gdp.mu_lower(Counts(0, 0, 0, 0)) == 0.0
+    assert 0 < gdp.mu_lower(GuessCounts(20, 20, 0, 20)) < 10
+    assert gdp.mu_lower(GuessCounts(0, 20, 20, 20)) == gdp.mu_lower(GuessCounts(0, 0, 0, 0)) == 0.0
 
 
 def test_the_auc_is_that_of_two_normals() -> None:

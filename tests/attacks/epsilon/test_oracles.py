@@ -17,8 +17,8 @@ from scipy.stats import norm
 
 from radpriv.attacks import metrics
 from radpriv.attacks.epsilon import clopper_pearson, fdp, gdp, one_run
-from radpriv.attacks.epsilon.clopper_pearson import Counts
-from radpriv.attacks.epsilon.ideal import Step, loss
+from radpriv.attacks.epsilon.clopper_pearson import GuessCounts
+from radpriv.attacks.epsilon.ideal import SampledStep, loss
 
 DELTA = 1e-5
 
@@ -89,7 +89,7 @@ def test_clopper_pearson_at_a_fixed_threshold_in_both_directions(auditing: Any, 
     threshold = (-0.5, 0.75, 1.5, 2.5)[seed]
     ask = auditor(auditing, scores, member)
     said = scores >= threshold
-    counts = Counts(
+    counts = GuessCounts(
         int((said & member).sum()),
         int(member.sum()),
         int((said & ~member).sum()),
@@ -138,9 +138,15 @@ def test_calibrated_gaussian_mechanism(epsilon: float, delta: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "step", [Step(0.1, 0.64, 25), Step(0.01, 1.0, 1000), Step(0.3, 2.0, 40), Step(1.0, 3.0, 9)]
+    "step",
+    [
+        SampledStep(0.1, 0.64, 25),
+        SampledStep(0.01, 1.0, 1000),
+        SampledStep(0.3, 2.0, 40),
+        SampledStep(1.0, 3.0, 9),
+    ],
 )
-def test_ratio_of_all_steps_has_an_accountants_privacy_loss(step: Step) -> None:
+def test_ratio_of_all_steps_has_an_accountants_privacy_loss(step: SampledStep) -> None:
     """The ratio of all steps has the privacy loss of an accountant.
 
     δ(ε) of the distributions behind the ideal value, against a PLD of the same mechanism.
@@ -150,7 +156,7 @@ def test_ratio_of_all_steps_has_an_accountants_privacy_loss(step: Step) -> None:
         value_discretization_interval=1e-3,
         sampling_prob=step.rate,
     ).self_compose(step.times)
-    seen, wrong = loss([step]), loss([Step(step.rate, 0.97 * step.noise, step.times)])
+    seen, wrong = loss([step]), loss([SampledStep(step.rate, 0.97 * step.noise, step.times)])
 
     def delta_of(ratio: Any, epsilon: float) -> float:
         return float(

@@ -14,7 +14,7 @@ from scipy.stats import norm, spearmanr
 from radpriv.attacks import metrics
 from radpriv.attacks.attack import attacks, make_attack
 from radpriv.attacks.epsilon.drift import learn
-from radpriv.attacks.epsilon.ideal import Step, ideal
+from radpriv.attacks.epsilon.ideal import SampledStep, ideal
 from radpriv.attacks.epsilon.selection import best_bound
 from radpriv.attacks.epsilon.white_box import WhiteBox, log_odds
 from radpriv.attacks.view import Population, Projections, View
@@ -112,7 +112,7 @@ def test_on_the_exact_mechanism_it_reaches_the_ideal_value(rate: float, steps: i
     for seed in range(24):
         values, member = observed(seed, 1000, rate, steps)
         found.append(best_bound(log_odds(shown(values, rate)), member, DELTA).epsilon)
-    want = ideal([Step(rate, NOISE, steps)], 1000, DELTA)
+    want = ideal([SampledStep(rate, NOISE, steps)], 1000, DELTA)
     error = math.hypot(1.25 * float(np.std(found)) / math.sqrt(24), want.error)
     assert abs(float(np.median(found)) - want.epsilon) < 4 * error < 0.4 * want.epsilon
 

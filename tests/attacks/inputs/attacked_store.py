@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from radpriv.attacks.inputs.auxiliary_data import Sources
+from radpriv.attacks.inputs.auxiliary_data import AuxiliaryData
 from radpriv.attacks.inputs.cell_outputs import CellFiles, Outputs, load
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.store.fingerprint import Fingerprint
@@ -30,9 +30,9 @@ class World:
     jobs: dict[str, Job]
     folders: dict[tuple[str, int], Path]
 
-    def sources(self, **changes: Any) -> Sources:
+    def sources(self, **changes: Any) -> AuxiliaryData:
         values = {"store": self.store, "data": None, "jobs": self.jobs, "cache": FeatureCache(None)}
-        return Sources(**{**values, **changes})
+        return AuxiliaryData(**{**values, **changes})
 
     def outputs(self, method: str, seed: int = 0) -> Outputs:
         return load(CellFiles.open(self.folders[method, seed]))

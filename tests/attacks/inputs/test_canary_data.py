@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from radpriv.attacks.inputs.auxiliary_data import Sources
+from radpriv.attacks.inputs.auxiliary_data import AuxiliaryData
 from radpriv.attacks.inputs.cell_outputs import CellFiles, load
 from radpriv.benchmark.datasets.audit_set.canaries import secret_of
 from radpriv.benchmark.datasets.audit_set.universe import prf
@@ -96,7 +96,7 @@ def test_bound_that_was_declared_adds_no_canary(
     store = Store(tmp_path / "store")
     done = run_cell(job, HOW, Context(store, FeatureCache(None), None))
     assert done.record.declared
-    seen = Sources(store, None, {job.cell.id: job}, FeatureCache(None)).projections(
+    seen = AuxiliaryData(store, None, {job.cell.id: job}, FeatureCache(None)).projections(
         load(CellFiles.open(done.folder))
     )
     assert (seen.norm == 0).all() and (seen.sigma > 0).all() and len(seen.norm) >= 1

@@ -11,7 +11,7 @@ import pytest
 
 from radpriv.attacks.attack import attacks
 from radpriv.attacks.membership.loss import Loss, mean_bce
-from radpriv.attacks.membership.reference import Reference, ReferenceUntuned
+from radpriv.attacks.membership.reference import ReferenceAttack, ReferenceUntuned
 from radpriv.attacks.metrics import auc
 from radpriv.errors import AttackError
 
@@ -21,7 +21,7 @@ MakeFamily = Callable[..., list[Any]]
 def test_score_is_the_loss_less_the_mean_of_out_references(simulated: MakeFamily) -> None:
     """The score equals the loss less the mean of out-references, by loops."""
     view, _ = simulated(np.random.default_rng(0), 6, gain=1.0)[0]
-    answer = Reference().score(view)
+    answer = ReferenceAttack().score(view)
     mine = mean_bce(view.logits, view.labels)
     losses = [mean_bce(r.logits, r.labels) for r in view.references]
     checked = 0
@@ -36,7 +36,7 @@ def test_score_is_the_loss_less_the_mean_of_out_references(simulated: MakeFamily
 def test_it_sees_past_unequal_difficulty(simulated: MakeFamily) -> None:
     targets = simulated(np.random.default_rng(1), 8, gain=0.8)
     plain, calibrated = (
-        np.mean([auc(a.score(v), m) for v, m in targets]) for a in (Loss(), Reference())
+        np.mean([auc(a.score(v), m) for v, m in targets]) for a in (Loss(), ReferenceAttack())
     )
     assert calibrated > plain + 0.02
 
@@ -45,7 +45,7 @@ def test_without_a_model_that_missed_anything_it_is_the_loss(simulated: MakeFami
     view, _ = simulated(np.random.default_rng(2), 3)[0]
     yes = np.ones(len(view), bool)
     for references in ((), tuple(replace(r, member=yes) for r in view.references)):
-        answer = Reference().score(replace(view, references=references))
+        answer = ReferenceAttack().score(replace(view, references=references))
         assert answer == pytest.approx(Loss().score(view))
 
 
@@ -67,5 +67,5 @@ def test_untuned_attack_says_what_it_lacks(simulated: MakeFamily) -> None:
 
 
 def test_they_are_found_by_name() -> None:
-    assert attacks.get("reference") is Reference
+    assert attacks.get("reference") is ReferenceAttack
     assert attacks.get("reference_untuned").needs == {"untuned"}

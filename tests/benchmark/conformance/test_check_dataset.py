@@ -17,7 +17,7 @@ import pytest
 from radpriv.benchmark.conformance.check_dataset import CHECKS, DatasetVerdict, check_dataset
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets, make_loader
 from radpriv.benchmark.datasets.io.streamed import Row, StreamedLoader
-from radpriv.benchmark.datasets.io.strict_csv import Table
+from radpriv.benchmark.datasets.io.strict_csv import CsvTable
 from radpriv.benchmark.store.digests import file_sha256
 from radpriv.errors import DataError
 
@@ -64,7 +64,7 @@ class Notes(StreamedLoader):
     ) -> Iterator[Row]:
         assert source is not None
         for file in FILES:
-            table = Table(source / file, COLUMNS, LABELS, ("id",), states=("1", "0"))
+            table = CsvTable(source / file, COLUMNS, LABELS, ("id",), states=("1", "0"))
             for line in table:
                 one, patient, split, text = line.cells
                 if split not in ("train", "test"):
@@ -142,7 +142,7 @@ class AsListed(Notes):
         assert source is not None
         number = 0
         for file in os.listdir(source):
-            for line in Table(source / file, COLUMNS, LABELS, states=("1", "0")):
+            for line in CsvTable(source / file, COLUMNS, LABELS, states=("1", "0")):
                 _, patient, split, text = line.cells
                 number += 1
                 yield Row(f"{number:03d}", patient, split, text, line.states)
@@ -163,7 +163,7 @@ class Lenient(Notes):
     ) -> Iterator[Row]:
         assert source is not None
         for file in [f for f in FILES if (source / f).is_file()]:
-            for line in Table(source / file, COLUMNS, LABELS, states=("1", "0")):
+            for line in CsvTable(source / file, COLUMNS, LABELS, states=("1", "0")):
                 yield Row(*line.cells, line.states)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from radpriv.baselines.dp_bow import DPBagOfWords
 from radpriv.benchmark.conformance.check_method import check_method
-from radpriv.benchmark.conformance.fresh_plugin import anew
+from radpriv.benchmark.conformance.fresh_plugin import fresh_plugin
 from radpriv.benchmark.methods.method import methods
 from radpriv.benchmark.registry import PLUGIN
 
@@ -65,7 +65,7 @@ def test_plugin_made_anew_keeps_settings_and_registration(written: Any) -> None:
     """A plug-in is made anew with its settings and registered as before."""
     kind = written("keeps", KEEPS)
     method = kind(steps=3)
-    again = anew(method)
+    again = fresh_plugin(method)
     assert type(again) is not kind and type(again).__name__ == "Keeps"
     assert again.params() == method.params() and again.steps == 3
     assert methods.get("keeps") is kind
@@ -78,7 +78,7 @@ def test_shipped_or_unregistered_method_stays_itself() -> None:
         pass
 
     for method in (DPBagOfWords(), Mine()):
-        assert anew(method) is method
+        assert fresh_plugin(method) is method
 
 
 def test_what_a_module_keeps_from_its_first_fit_is_found(written: Any) -> None:

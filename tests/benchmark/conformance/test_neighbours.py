@@ -10,7 +10,7 @@ import torch
 
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.conformance.neighbours import few, pairs
-from radpriv.benchmark.conformance.replay import KEY, Made, Player, Setting, play, record
+from radpriv.benchmark.conformance.replay import KEY, Player, RecordedRelease, Setting, play, record
 from radpriv.benchmark.conformance.toy_data import World
 from radpriv.benchmark.methods.method import Method
 from radpriv.benchmark.privacy import bounded
@@ -24,7 +24,7 @@ def test_player_measures_distances_and_returns_recorded_outputs() -> None:
     """A player measures distances and answers with the recorded outputs."""
     kept = Noised({"w": torch.tensor([5.0], dtype=torch.float64)})
     place = Place(0, "g", 0.5)
-    made = Made(place, 2.0, 1.0, {"w": torch.tensor([1.0], dtype=torch.float64)}, kept)
+    made = RecordedRelease(place, 2.0, 1.0, {"w": torch.tensor([1.0], dtype=torch.float64)}, kept)
     player = Player([made])
     far = ClippedSum({"w": torch.tensor([4.0], dtype=torch.float64)}, 2.0)
     given = player(place, far, 1.0)

@@ -54,7 +54,7 @@ class EarlyStop:
     """Stops when the private loss is small enough."""
 
     def over(self, model: Any, step: Any) -> bool:
-        return len(step.records._diary.rows) > 2 and step.records.size % 2 == 1
+        return len(step.records._diagnostics.rows) > 2 and step.records.size % 2 == 1
 
 
 class LabelBias:
@@ -138,7 +138,7 @@ class AdaptiveClip:
             total = clipped_sum(model, step.records, clip)
             update = step.gaussian("gradient", total, sigma)
             apply(model, optimizer, update / step.expected_batch)
-            clip *= math.exp(0.1 * (step.records._diary.rows[-1]["share_clipped"] - 0.5))
+            clip *= math.exp(0.1 * (step.records._diagnostics.rows[-1]["share_clipped"] - 0.5))
         return self.fitted(train, model)
 
 

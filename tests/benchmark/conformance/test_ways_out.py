@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from radpriv.benchmark.conformance import check_method
-from radpriv.benchmark.conformance.captured_output import heard
+from radpriv.benchmark.conformance.captured_output import captured_output
 from radpriv.benchmark.conformance.verdict import Verdict
 from radpriv.benchmark.methods.method import Method
 from radpriv.benchmark.plugin_guard import staying
@@ -197,9 +197,9 @@ def test_only_the_thread_inside_the_block_stays() -> None:
 
 
 def test_other_threads_write_as_before(capsys: pytest.CaptureFixture[str]) -> None:
-    with heard() as said:
+    with captured_output() as printed:
         print("mine")
         other = threading.Thread(target=lambda: print("theirs"))
         other.start()
         other.join()
-    assert said() == "mine\n" and capsys.readouterr().out == "theirs\n"
+    assert printed() == "mine\n" and capsys.readouterr().out == "theirs\n"

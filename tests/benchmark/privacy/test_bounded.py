@@ -24,14 +24,16 @@ from radpriv.benchmark.privacy.bounded import (
     sha256_of,
     within_memory,
 )
-from radpriv.benchmark.privacy.records import Plan, PrivateRecords, Records, Sample
+from radpriv.benchmark.privacy.records import MicroBatches, PrivateRecords, Records, Sample
 from radpriv.errors import CellFailed, PrivacyError
 
 SIZE = 5
 Sums = dict[str, Tensor]
 
 
-def queried(x: np.ndarray, units: np.ndarray | None = None, plan: Plan | None = None) -> Records:
+def queried(
+    x: np.ndarray, units: np.ndarray | None = None, plan: MicroBatches | None = None
+) -> Records:
     """Records of a query over features x (B, SIZE), with random labels of two kinds and NaN."""
 
     def records(values: np.ndarray, owners: np.ndarray, public: Records | None) -> Records:
@@ -41,7 +43,12 @@ def queried(x: np.ndarray, units: np.ndarray | None = None, plan: Plan | None = 
         sample = Sample(public=public)
         labels = torch.from_numpy(y)
         return Records(
-            np.arange(n), features, labels, units=owners, _sample=sample, _plan=plan or Plan()
+            np.arange(n),
+            features,
+            labels,
+            units=owners,
+            _sample=sample,
+            _plan=plan or MicroBatches(),
         )
 
     public = records(np.random.default_rng(9).normal(size=(3, SIZE)), np.arange(3), None)
@@ -131,7 +138,7 @@ def test_the_oracle_tells_the_sum_from_what_common_mistakes_give() -> None:
 def test_micro_batches_do_not_change_the_sum(seed: int, elements: int, tokens: int) -> None:
     x, units = hard(np.random.default_rng(seed))
     whole = bounded_sum(both, queried(x, units), 0.7)
-    parts = bounded_sum(both, queried(x, units, Plan(tokens, elements)), 0.7)
+    parts = bounded_sum(both, queried(x, units, MicroBatches(tokens, elements)), 0.7)
     assert wrong_by(parts.tensors, whole.tensors, 0.7) < 1e-10
 
 
@@ -277,7 +284,7 @@ def test_sums_lie_on_the_device_that_was_asked_for() -> None:
 @pytest.mark.parametrize("words", ["not enough memory", "can't allocate memory", "ALLOC_FAILED"])
 def test_each_allocator_s_words_for_no_memory_are_known(words: str) -> None:
     said = {"ALLOC_FAILED": "cuBLAS error: CUBLAS_STATUS_ALLOC_FAILED"}.get(words, words)
-    plan, tries = Plan(64, 64), []
+    plan, tries = MicroBatches(64, 64), []
 
     def attempt() -> str:
         tries.append(plan.tokens)

@@ -14,7 +14,12 @@ from radpriv.baselines.solvers.linear import LinearModel
 from radpriv.benchmark.encoders.hashed_words import HashedWords
 from radpriv.benchmark.privacy.accounting.ledger import Ledger, Release, mend, read
 from radpriv.benchmark.privacy.checkpoint import CONDITIONS, Checkpoints, conditions, resumable
-from radpriv.benchmark.privacy.records import Plan, PrivateFeatures, PrivateRecords, Projection
+from radpriv.benchmark.privacy.records import (
+    MicroBatches,
+    PrivateFeatures,
+    PrivateRecords,
+    Projection,
+)
 from radpriv.benchmark.store.atomic import write_json
 from radpriv.errors import NotReproduced, PrivacyError, StoreError
 
@@ -63,12 +68,12 @@ def bits(state: tuple[Any, ...]) -> list[bytes]:
 
 def test_a_state_is_put_back_bit_by_bit(kept: Checkpoints, records: PrivateFeatures) -> None:
     state, again = trained(4), trained(0)
-    records._diary.note(records=3.0, loss=0.1, share_clipped=0.25)
+    records._diagnostics.note(records=3.0, loss=0.1, share_clipped=0.25)
     kept.keep(0, 4, False, True, state, records)
-    rows = list(records._diary.rows)
-    records._diary.rows.clear()
+    rows = list(records._diagnostics.rows)
+    records._diagnostics.rows.clear()
     assert kept.restore(0, again, records) == (4, True)
-    assert bits(again) == bits(state) and records._diary.rows == rows
+    assert bits(again) == bits(state) and records._diagnostics.rows == rows
 
 
 @pytest.mark.parametrize("forgotten", [1, 2, 3, 4])
@@ -201,7 +206,7 @@ def test_folder_is_resumable_only_under_the_same_conditions(
 
 
 def test_conditions_name_device_threads_and_micro_batches() -> None:
-    plan = Plan()
+    plan = MicroBatches()
     assert plan.tokens != plan.elements and conditions(torch.device("cpu")) == {
         "device": "cpu",
         "threads": torch.get_num_threads(),
@@ -302,8 +307,8 @@ def test_what_releases_showed_of_canaries_is_put_back(
     kept: Checkpoints, records: PrivateFeatures
 ) -> None:
     shown = [Projection(0, "gradient", (1.5, 0.0)), Projection(1, "gradient", (-0.25, 2.0))]
-    records._diary.projections[:] = shown
+    records._diagnostics.projections[:] = shown
     kept.keep(0, 2, True, True, trained(2), records)
-    records._diary.projections.clear()
+    records._diagnostics.projections.clear()
     kept.restore(0, trained(0), records)
-    assert records._diary.projections == shown
+    assert records._diagnostics.projections == shown

@@ -270,16 +270,16 @@ def test_hooks_and_gradients_are_gone_after_a_sum(lora_model: Any, batch: Record
 
 def test_the_share_clipped_goes_to_the_diary_only(lora_model: Any, batch: Records) -> None:
     total = clipped_sum(lora_model[0], batch, 1e-6)
-    assert batch._diary.rows[-1]["share_clipped"] == 1.0
+    assert batch._diagnostics.rows[-1]["share_clipped"] == 1.0
     assert set(vars(total)) == {"tensors", "max_norm"}
     assert clipping.clipped_sum(lora_model[0], batch, 1e9).sensitivity == 1e9
-    assert batch._diary.rows[-1]["share_clipped"] == 0.0
+    assert batch._diagnostics.rows[-1]["share_clipped"] == 0.0
 
 
 def test_private_diary_holds_the_mean_loss_and_share_clipped(
     tiny_bert: Any, made_up: Any, moved_classifier: Any, records_of: Any
 ) -> None:
-    """The private diary holds the mean loss and the share clipped."""
+    """The private diagnostics hold the mean loss and the share clipped."""
     model, frozen = moved_classifier(tiny_bert, LORA["all layers"])
     model = model.double()
     records = records_of(made_up, frozen)
@@ -298,7 +298,7 @@ def test_private_diary_holds_the_mean_loss_and_share_clipped(
     losses = [float(model.losses(one).detach().double()) for one in ones]
     clip = float(np.median(norms))
     clipped_sum(model, records, clip, tokens=64)
-    noted = records._diary.rows[-1]
+    noted = records._diagnostics.rows[-1]
     assert noted["records"] == records.size
     assert noted["loss"] == pytest.approx(np.mean(losses), rel=1e-12)
     assert noted["share_clipped"] == pytest.approx(np.mean(np.array(norms) > clip))

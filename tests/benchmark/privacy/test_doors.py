@@ -55,7 +55,7 @@ def test_lookups_by_python_itself_still_work(train: PrivateRecords, make_run: Ma
     assert pickle.loads(pickle.dumps(train)).labels == train.labels
     assert copy.deepcopy(train).n_public == train.n_public
     with pytest.raises(AttributeError):
-        PrivateRecords.__new__(PrivateRecords)._diary  # noqa: B018
+        PrivateRecords.__new__(PrivateRecords)._diagnostics  # noqa: B018
 
 
 def test_hints_lead_to_doors_that_exist(train: PrivateRecords, make_run: MakeRun) -> None:

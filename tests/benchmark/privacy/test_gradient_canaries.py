@@ -63,7 +63,7 @@ def loop(
         total = clipped_sum(model, step.records, CLIP)
         sums.append(dict(total.tensors))
         noised.append(step.gaussian("gradient", total, 0.1).tensors)
-    return sums, noised, train._diary.projections
+    return sums, noised, train._diagnostics.projections
 
 
 def flat(tensors: dict[str, torch.Tensor]) -> np.ndarray:
@@ -179,7 +179,7 @@ def test_query_adds_canaries_to_bounded_sums_not_declared_values(
     for point in planted.points[planted.gradient & planted.member]:
         expected[int(point * 256)] += CLIP
     np.testing.assert_allclose(total.tensors["x"].numpy(), expected, atol=1e-9)
-    assert [p.release for p in train._diary.projections] == ["moments", "declared"]
+    assert [p.release for p in train._diagnostics.projections] == ["moments", "declared"]
 
 
 def test_coordinates_count_all_tensors_in_order_of_name() -> None:

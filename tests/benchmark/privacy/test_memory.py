@@ -20,7 +20,7 @@ from radpriv.benchmark.privacy import clipping
 from radpriv.benchmark.privacy.accounting.ledger import read
 from radpriv.benchmark.privacy.checkpoint import Checkpoints
 from radpriv.benchmark.privacy.clipping import clipped_sum, per_record_gradients
-from radpriv.benchmark.privacy.records import Plan, PrivateRecords, Records
+from radpriv.benchmark.privacy.records import MicroBatches, PrivateRecords, Records
 from radpriv.benchmark.privacy.release import apply
 from radpriv.benchmark.privacy.run import Diverged
 from radpriv.errors import PrivacyError
@@ -99,13 +99,13 @@ def test_sum_out_of_memory_is_taken_again_in_smaller_batches(
     """A sum that ran out of memory is taken again in smaller micro-batches."""
     model = lora_model[0]
     whole = clipped_sum(model, batch, MAX_NORM)
-    notes = len(batch._diary.rows)
+    notes = len(batch._diagnostics.rows)
     with short_of_memory(model, 100, ERRORS[kind], backward) as watch:
         total = clipped_sum(model, batch, MAX_NORM)
     assert watch.failed > 1
     assert 0 <= apart(total, whole) <= 1e-6 * MAX_NORM * batch.size
-    assert len(batch._diary.rows) == notes + 1
-    assert batch._diary.rows[-1] == pytest.approx(batch._diary.rows[-2], rel=1e-6)
+    assert len(batch._diagnostics.rows) == notes + 1
+    assert batch._diagnostics.rows[-1] == pytest.approx(batch._diagnostics.rows[-2], rel=1e-6)
     assert all(getattr(p, "grad_sample", None) is None for p in model.parameters())
     assert all(p.grad is None for p in model.parameters())
     assert total.sensitivity == MAX_NORM
@@ -117,7 +117,10 @@ def test_the_smaller_plan_is_kept_for_the_sums_that_follow(lora_model: Any, batc
         first = watch.failed
         clipped_sum(lora_model[0], batch, MAX_NORM)
     assert first > 1 and watch.failed == first
-    assert batch._plan.tokens < Plan().tokens and batch._plan.elements < Plan().elements
+    assert (
+        batch._plan.tokens < MicroBatches().tokens
+        and batch._plan.elements < MicroBatches().elements
+    )
 
 
 class TwoUses(nn.Module):
@@ -207,7 +210,7 @@ def test_another_error_is_not_taken_for_want_of_memory(
     with short_of_memory(lora_model[0], 100, error) as watch, pytest.raises(type(error)) as caught:
         clipped_sum(lora_model[0], batch, MAX_NORM)
     assert caught.value is error and watch.failed == 1
-    assert batch._plan == Plan()
+    assert batch._plan == MicroBatches()
     assert all(getattr(p, "grad_sample", None) is None for p in lora_model[0].parameters())
 
 
@@ -250,9 +253,9 @@ def test_the_smaller_plan_lies_in_the_checkpoint_and_is_put_back(
 ) -> None:
     kept = Checkpoints(tmp_path / "private", every=1e9)
     loop(make_run(checkpoints=kept), most={1: 200})
-    small = Plan(train._plan.tokens, train._plan.elements)
-    assert small != Plan()
-    train._plan.tokens, train._plan.elements = Plan().tokens, Plan().elements
+    small = MicroBatches(train._plan.tokens, train._plan.elements)
+    assert small != MicroBatches()
+    train._plan.tokens, train._plan.elements = MicroBatches().tokens, MicroBatches().elements
     run = make_run(checkpoints=Checkpoints(tmp_path / "private", every=1e9))
     assert loop(run) == [] and train._plan == small
 
@@ -342,7 +345,7 @@ def test_only_noised_weights_end_a_run_as_diverged(
 
 
 def test_the_gradients_of_a_micro_batch_take_32_mib_at_most() -> None:
-    assert 8 * Plan().elements == 32 * 2**20 and Plan().tokens == 4096
+    assert 8 * MicroBatches().elements == 32 * 2**20 and MicroBatches().tokens == 4096
 
 
 class TwoLayers(nn.Module):

@@ -10,10 +10,10 @@ import torch
 from radpriv.benchmark.cell import AuditPolicy
 from radpriv.benchmark.datasets.audit_set.universe import Universe, draw
 from radpriv.benchmark.datasets.base import Dataset
-from radpriv.benchmark.privacy.records import Diary
+from radpriv.benchmark.privacy.records import TrainingDiagnostics
 from radpriv.benchmark.runs.record import (
     candidates_table,
-    diary_table,
+    diagnostics_table,
     flags_table,
     hashed_id,
     provenance,
@@ -80,10 +80,12 @@ def test_flags_are_the_membership_of_the_candidates(made_up: Dataset) -> None:
 
 
 def test_a_diary_without_rows_is_a_table_without_rows() -> None:
-    diary = Diary()
-    assert diary_table(diary).num_rows == 0
-    diary.note(records=3, loss=0.5, share_clipped=1.0)
-    assert diary_table(diary).to_pylist() == [{"records": 3.0, "loss": 0.5, "share_clipped": 1.0}]
+    diagnostics = TrainingDiagnostics()
+    assert diagnostics_table(diagnostics).num_rows == 0
+    diagnostics.note(records=3, loss=0.5, share_clipped=1.0)
+    assert diagnostics_table(diagnostics).to_pylist() == [
+        {"records": 3.0, "loss": 0.5, "share_clipped": 1.0}
+    ]
 
 
 def test_provenance_says_when_and_at_what_cost() -> None:

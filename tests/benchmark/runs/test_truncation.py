@@ -39,7 +39,7 @@ from radpriv.benchmark.suites.job import Job
 
 @pytest.fixture(autouse=True)
 def nothing_said(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(truncation, "_told", set())
+    monkeypatch.setattr(truncation, "_reported", set())
     yield
 
 

@@ -22,8 +22,8 @@ from radpriv.benchmark.store.cell_schema import CellRecord
 from radpriv.benchmark.store.results import FinishedCell
 from radpriv.benchmark.store.schema import write
 from radpriv.benchmark.store.store import (
+    PendingResult,
     Store,
-    Work,
     read_json,
     write_json,
     write_parquet,
@@ -34,7 +34,7 @@ FORK = multiprocessing.get_context("fork")
 CELL, PRINT = "openi.minilm.dp_lora.eps1.s0-3fa94c1200112233", "00ff00ff00ff00ff"
 
 
-def fill(job: Work[FinishedCell], value: int = 5) -> None:
+def fill(job: PendingResult[FinishedCell], value: int = 5) -> None:
     folder = job.folder
     (folder / "ledger.jsonl").write_text('{"step": 0}\n')
     write_parquet(folder / "test.parquet", pa.table({"record": ["a", "b"]}))

@@ -15,7 +15,7 @@ import pytest
 
 from radpriv.benchmark.store import examples
 from radpriv.benchmark.store.schema import write
-from radpriv.benchmark.store.store import Finished, Store, Work, write_json, write_parquet
+from radpriv.benchmark.store.store import Finished, PendingResult, Store, write_json, write_parquet
 
 FORK = multiprocessing.get_context("fork")
 PRINT = "00ff00ff00ff00ff"
@@ -23,7 +23,7 @@ CELLS = [f"tiny.tfidf.eps1.s{i}-{i:016x}" for i in range(6)]
 ROWS = 4000
 
 
-def fill(job: Work[Finished], cell_id: str) -> None:
+def fill(job: PendingResult[Finished], cell_id: str) -> None:
     """A small run: releases, then tables, then the record. Equal for equal cells."""
     draw = random.Random(cell_id)
     with (job.folder / "ledger.jsonl").open("a") as ledger:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from radpriv.benchmark.runs import runner
 from radpriv.request import Request
-from radpriv.workflow.run import run
+from radpriv.workflow.run_suite import run
 
 from .shared import Radpriv, WriteSuite
 

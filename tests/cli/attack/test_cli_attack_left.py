@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from radpriv.attacks import run_plan as stage_module
+from radpriv.attacks import attack_plan as stage_module
 from radpriv.benchmark.store import examples
 from radpriv.benchmark.store.plan_schema import PlannedCell
 from radpriv.workflow.target import named_by, shortest

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from radpriv.attacks import run_plan as stage_module
+from radpriv.attacks import attack_plan as stage_module
 
 from .shared import Radpriv, WriteSuite, cells, results, write_attack
 

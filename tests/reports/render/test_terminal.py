@@ -13,9 +13,9 @@ from rich.console import Console
 
 from radpriv.benchmark.methods.method import methods
 from radpriv.reports.render.renderers import terminal
-from radpriv.reports.render.table import Cell, Table
+from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.write import Report, write_report
-from radpriv.workflow.report import Outcome
+from radpriv.workflow.report_plan import Outcome
 
 INTERVAL = re.compile(r"\d\.\d\d \[\d\.\d\d, \d\.\d\d\]")
 MISSING = "missing: 2 of 3 cells (failed (RuntimeError at model.py:95; --debug shows the rest))"
@@ -35,8 +35,8 @@ def table_of(report: Report, key: str) -> Table:
 def leakage(*rows: tuple[str, str], apart: int = 0, encoders: tuple[str, ...] = ()) -> Table:
     """A leakage table with these names and budgets; the encoders are those of its records."""
     columns = ("method", "budget", "AUC, 95% interval", "TPR at 5% FPR", "candidates", "k")
-    number = [Cell(t, "number") for t in ("0.51 [0.46, 0.56]", "0.08", "479", "3")]
-    made = tuple((Cell(n, "name"), Cell(b, "label"), *number) for n, b in rows)
+    number = [TableCell(t, "number") for t in ("0.51 [0.46, 0.56]", "0.08", "479", "3")]
+    made = tuple((TableCell(n, "name"), TableCell(b, "label"), *number) for n, b in rows)
     records = tuple({"encoder": e} for e in encoders)
     return Table("leakage", "Leakage", columns, made, apart=apart, records=records)
 
@@ -142,7 +142,9 @@ def test_several_encoders_have_a_column_or_a_line_of_their_own() -> None:
 def test_a_long_reason_moves_below_the_table() -> None:
     table = leakage(("dp_lora (minilm)", "ε = 1"), ("tfidf", "non-private"), encoders=("minilm",))
     row = table.rows[0]
-    broken = replace(table, rows=((*row[:2], Cell(MISSING, "missing"), *row[3:]), table.rows[1]))
+    broken = replace(
+        table, rows=((*row[:2], TableCell(MISSING, "missing"), *row[3:]), table.rows[1])
+    )
     lines = shown(broken, 80)
     assert "missing" in next(line for line in lines if line.startswith("dp_lora")).split()
     said = " ".join(lines[6:])

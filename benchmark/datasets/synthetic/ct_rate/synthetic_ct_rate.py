@@ -20,7 +20,7 @@ from radpriv.benchmark.datasets.synthetic.engine import targets
 from radpriv.benchmark.datasets.synthetic.engine.identities import IDENTITY_PHRASES
 from radpriv.benchmark.datasets.synthetic.engine.realiser import Realiser
 from radpriv.benchmark.datasets.synthetic.engine.states import POSITIVE
-from radpriv.benchmark.datasets.synthetic.engine.twin import Report, Twin
+from radpriv.benchmark.datasets.synthetic.engine.twin import Twin, TwinReport
 
 HERE = Path(__file__).parent
 _TRAIN = "CGV-VLM3D/Triplane_T2CT@ae4d78b: 24,128 train scans"
@@ -86,5 +86,5 @@ class SyntheticCTRate(Twin):
             return " ".join(f"{name.upper()}: {body}" for name, body in sections.items())
         return " ".join(sections[name] for name in self.text.split("+") if name in sections)
 
-    def y(self, report: Report) -> tuple[float, ...]:
+    def y(self, report: TwinReport) -> tuple[float, ...]:
         return tuple(float(state == POSITIVE) for state in report.states)

@@ -79,7 +79,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Patients:
+class PatientFigures:
     """reports: shares of patients with 1, 2, 3, … of them.  keep: see Latent."""
 
     reports: tuple[float, ...]
@@ -109,7 +109,7 @@ class FiguresFile:
     """The figures as their file holds them."""
 
     version: int
-    patients: Patients
+    patients: PatientFigures
     words: Mapping[str, tuple[float, float]]
     rates: Mapping[str, float]
     label: tuple[Rates, ...]

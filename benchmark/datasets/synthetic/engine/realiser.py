@@ -12,7 +12,7 @@ from radpriv.benchmark.datasets.synthetic.engine.calibration_figures import Cali
 from radpriv.benchmark.datasets.synthetic.engine.draws import Tape
 from radpriv.benchmark.datasets.synthetic.engine.phrase_templates import Expander, Phrase, agreeing
 from radpriv.benchmark.datasets.synthetic.engine.phrases import Phrases, Wording
-from radpriv.benchmark.datasets.synthetic.engine.states import POSITIVE, Visit
+from radpriv.benchmark.datasets.synthetic.engine.states import POSITIVE, VisitStates
 
 DEVICE = "device"
 """The group of labels that are put in by somebody: never suspected, never better or worse."""
@@ -28,7 +28,7 @@ class Realiser:
         self,
         phrases: Phrases,
         figures: Calibration,
-        visit: Visit,
+        visit: VisitStates,
         memory: Memory,
         draw: Tape,
         who: Mapping[str, str],

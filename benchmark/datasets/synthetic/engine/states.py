@@ -14,7 +14,7 @@ _MOST = 0.9  # of what is denied at all, in the sections that deny by habit
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class VisitStates:
     """states, before: one state per label, now and at the last visit (None: there was none).
 
     clear: nothing but a device is there, and nothing else abnormal may be told.
@@ -31,7 +31,7 @@ class Visit:
     kind: int = 0
 
 
-def visits(figures: Calibration, root: str, patient: int) -> Iterator[Visit]:
+def visits(figures: Calibration, root: str, patient: int) -> Iterator[VisitStates]:
     """The visits of one patient, whose draws depend on its number only."""
     tape = Tape(root, "patient", patient)
     shares = figures.reports_per_patient
@@ -52,7 +52,7 @@ def _visit(
     patient: int,
     number: int,
     before: tuple[int, ...] | None,
-) -> Visit:
+) -> VisitStates:
     there = figures.latent.positive(g)
     ill = any(t for t, label in zip(there, figures.labels) if label.pathology)
     clear = not ill and (figures.clear is None or tape.chance(figures.clear_given_none))
@@ -72,7 +72,7 @@ def _visit(
             states.append(NEGATIVE if denied else BLANK)
     told = any(s >= UNCERTAIN for s, label in zip(states, figures.labels) if label.pathology)
     aside = tape.chance(figures.rates["other_abnormality"])
-    return Visit(
+    return VisitStates(
         patient=patient,
         number=number,
         states=tuple(states),

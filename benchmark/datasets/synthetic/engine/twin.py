@@ -33,7 +33,7 @@ from radpriv.benchmark.datasets.synthetic.engine.phrase_templates import Expande
 from radpriv.benchmark.datasets.synthetic.engine.phrases import Phrases, read_phrases
 from radpriv.benchmark.datasets.synthetic.engine.realiser import Memory, Realiser
 from radpriv.benchmark.datasets.synthetic.engine.silver import Noise
-from radpriv.benchmark.datasets.synthetic.engine.states import Visit, visits
+from radpriv.benchmark.datasets.synthetic.engine.states import VisitStates, visits
 from radpriv.benchmark.store.digests import file_sha256
 from radpriv.errors import SuiteError
 
@@ -44,13 +44,13 @@ AROUND = ("header", "signature")
 
 
 @dataclass(frozen=True)
-class Report:
+class TwinReport:
     """One report. sections: text by name, in order.
 
     states, clear: of the labels of the figures and of No Finding; silver ones where asked for.
     """
 
-    visit: Visit
+    visit: VisitStates
     sections: dict[str, str]
     states: tuple[int, ...]
     clear: bool
@@ -134,13 +134,13 @@ class Twin(StreamedLoader):
             text = f"{header} {text} {signature}".strip()
             yield Row(f"S{number:06d}", name, self.split(name), text, self.y(report))
 
-    def generate(self) -> Iterator[Report]:
+    def generate(self) -> Iterator[TwinReport]:
         """Reports without end, patient by patient."""
         people = Identities(self.root) if self.phi else None
         for patient in count():
             yield from self.patient(patient, people)
 
-    def patient(self, patient: int, people: Identities | None = None) -> Iterator[Report]:
+    def patient(self, patient: int, people: Identities | None = None) -> Iterator[TwinReport]:
         """The reports of one patient; people: who fills the marks, else they become ___."""
         figures = self.figures()
         woman = Tape(self.root, "sex", patient).chance(0.5)
@@ -162,7 +162,7 @@ class Twin(StreamedLoader):
             if noise is not None:
                 tape = Tape(self.root, "silver", patient, visit.number)
                 states, clear = noise.states(states, tape), noise.cleared(clear, tape)
-            yield Report(visit, told, states, clear)
+            yield TwinReport(visit, told, states, clear)
 
     def _frame(self, name: str, draw: Tape) -> str:
         phrases = self.phrases()
@@ -178,7 +178,7 @@ class Twin(StreamedLoader):
         """The text of a report under option `text`; "" if it has none."""
 
     @abc.abstractmethod
-    def y(self, report: Report) -> tuple[float, ...]:
+    def y(self, report: TwinReport) -> tuple[float, ...]:
         """Its labels: 1, 0, or nan where not observed."""
 
     def split(self, patient: str) -> str:

@@ -25,7 +25,7 @@ from radpriv.benchmark.datasets.reference_figures import Published
 from radpriv.benchmark.datasets.synthetic.engine import targets
 from radpriv.benchmark.datasets.synthetic.engine.identities import IDENTITY_PHRASES
 from radpriv.benchmark.datasets.synthetic.engine.realiser import Realiser
-from radpriv.benchmark.datasets.synthetic.engine.twin import Report, Twin
+from radpriv.benchmark.datasets.synthetic.engine.twin import Twin, TwinReport
 from radpriv.benchmark.datasets.synthetic.mimic_cxr.cxr_writer import LAST, CxrWriter
 from radpriv.errors import SuiteError
 
@@ -141,6 +141,6 @@ class SyntheticMimicCXR(Twin):
         both = [sections[name] for name in ("findings", "impression") if name in sections]
         return " ".join(both) or labelled
 
-    def y(self, report: Report) -> tuple[float, ...]:
+    def y(self, report: TwinReport) -> tuple[float, ...]:
         clear = 1.0 if report.clear else math.nan
         return self.policy().apply((clear, *(_VALUES[state] for state in report.states)))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from radpriv.benchmark.datasets.io.strict_csv import STATES, Table
+from radpriv.benchmark.datasets.io.strict_csv import STATES, CsvTable
 from radpriv.errors import DataError
 
 MARKER = "unspeakable"
@@ -24,9 +24,9 @@ HEADER = "id,who,Edema,Fracture\n"
 SPELLINGS = {"1": 1.0, "1.0": 1.0, "0": 0.0, "0.0": 0.0, "-1": -1.0, "-1.0": -1.0, "": math.nan}
 
 
-def table(path: Path, content: str | bytes, **options: Any) -> Table:
+def table(path: Path, content: str | bytes, **options: Any) -> CsvTable:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return Table(path, COLUMNS, labels=LABELS, **options)
+    return CsvTable(path, COLUMNS, labels=LABELS, **options)
 
 
 def refusal(read: Callable[..., object]) -> str:
@@ -147,7 +147,7 @@ def test_a_gzip_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
 
 def test_absent_empty_and_header_only_files_are_refused(tmp_path: Path) -> None:
     """An absent, an empty and a headed but empty file are refused."""
-    absent = Table(tmp_path / "none.csv", COLUMNS)
+    absent = CsvTable(tmp_path / "none.csv", COLUMNS)
     assert "cannot be read (No such file or directory)" in refusal(lambda: list(absent))
     assert "is empty" in refusal(lambda: list(table(tmp_path / "a.csv", "")))
     assert "is empty" in refusal(lambda: list(table(tmp_path / "a.csv", "\ufeff\n")))

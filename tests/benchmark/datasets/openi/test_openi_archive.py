@@ -13,7 +13,7 @@ from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.datasets.openi.openi_loader import OpenI, group_labels, normalise
 from radpriv.benchmark.datasets.openi.openi_mapping import MAPPING, parts, read_mapping
 from radpriv.benchmark.datasets.openi.openi_sources import find_source, read_source
-from radpriv.benchmark.datasets.openi.openi_xml import Report
+from radpriv.benchmark.datasets.openi.openi_xml import XmlReport
 
 POSITIVE = {
     "No Finding": 658,
@@ -34,7 +34,7 @@ POSITIVE = {
 
 
 @pytest.fixture(scope="module")
-def reports(real_data: Path) -> dict[int, Report]:
+def reports(real_data: Path) -> dict[int, XmlReport]:
     return {report.number: report for report in read_source(find_source(real_data))}
 
 
@@ -64,7 +64,7 @@ def test_each_label_has_its_documented_number_of_reports(openi: Dataset) -> None
     assert not np.isnan(openi.y).any()
 
 
-def test_2016_is_no_finding_and_nothing_else(openi: Dataset, reports: dict[int, Report]) -> None:
+def test_2016_is_no_finding_and_nothing_else(openi: Dataset, reports: dict[int, XmlReport]) -> None:
     mapping = read_mapping(MAPPING)
     assert reports[2016].codes == ("normal",)
     assert mapping.labels(reports[2016].codes) == {"No Finding"}
@@ -73,7 +73,7 @@ def test_2016_is_no_finding_and_nothing_else(openi: Dataset, reports: dict[int, 
     assert [name for name, on in zip(openi.labels, openi.y[row]) if on] == ["No Finding"]
 
 
-def test_no_unindexed_report_is_a_row(openi: Dataset, reports: dict[int, Report]) -> None:
+def test_no_unindexed_report_is_a_row(openi: Dataset, reports: dict[int, XmlReport]) -> None:
     unindexed = {f"CXR{n:04d}" for n, report in reports.items() if not report.indexed}
     assert len(unindexed) == 95
     assert not unindexed & set(openi.ids)
@@ -100,10 +100,10 @@ def test_no_finding_never_stands_beside_a_finding(openi: Dataset) -> None:
 
 
 def test_the_union_over_copies_is_what_the_rows_say(
-    openi: Dataset, reports: dict[int, Report]
+    openi: Dataset, reports: dict[int, XmlReport]
 ) -> None:
     mapping = read_mapping(MAPPING)
-    groups: dict[str, list[Report]] = {}
+    groups: dict[str, list[XmlReport]] = {}
     for report in reports.values():
         text = normalise(f"{report.findings} {report.impression}")
         if text and report.indexed:
@@ -116,7 +116,7 @@ def test_the_union_over_copies_is_what_the_rows_say(
 
 
 def test_csv_form_of_the_archive_gives_the_same_rows(
-    openi: Dataset, reports: dict[int, Report], tmp_path: Path
+    openi: Dataset, reports: dict[int, XmlReport], tmp_path: Path
 ) -> None:
     """The CSV form of the archive gives the same rows as the archive."""
     with (tmp_path / "indiana_reports.csv").open("w", newline="", encoding="utf-8") as file:
@@ -130,7 +130,7 @@ def test_csv_form_of_the_archive_gives_the_same_rows(
 
 
 def test_mapping_rows_and_occurring_codes_are_the_same_set(
-    reports: dict[int, Report],
+    reports: dict[int, XmlReport],
 ) -> None:
     """Every row of the mapping is for a code that occurs, and no code is without."""
     rules = read_mapping(MAPPING).rules

@@ -11,15 +11,15 @@ import pytest
 from radpriv.benchmark.datasets.chexpert import CHEXPERT
 from radpriv.benchmark.datasets.openi.openi_loader import CARD, OpenI, normalise
 from radpriv.benchmark.datasets.openi.openi_mapping import MAPPING, read_mapping
-from radpriv.benchmark.datasets.openi.openi_xml import Report
+from radpriv.benchmark.datasets.openi.openi_xml import XmlReport
 from radpriv.errors import SuiteError
 
 Write = Callable[..., Path]
 Make = Callable[..., bytes]
-MANY = [Report(n, ("normal",), f"finding number {n}", "") for n in range(1, 1501)]
+MANY = [XmlReport(n, ("normal",), f"finding number {n}", "") for n in range(1, 1501)]
 
 
-def rows(reports: list[Report], **options: str) -> dict[str, set[str]]:
+def rows(reports: list[XmlReport], **options: str) -> dict[str, set[str]]:
     data = OpenI(**options).arrange(reports, read_mapping(MAPPING))
     return {i: {name for name, on in zip(CHEXPERT, row) if on} for i, row in zip(data.ids, data.y)}
 
@@ -41,7 +41,7 @@ def test_an_archive_is_read_as_it_lies(archive: Write, report_xml: Make) -> None
 
 
 def test_a_report_without_text_is_left_out_and_counted() -> None:
-    reports = [Report(1, ("normal",), "", " "), Report(2, ("normal",), "--", ""), *MANY[2:4]]
+    reports = [XmlReport(1, ("normal",), "", " "), XmlReport(2, ("normal",), "--", ""), *MANY[2:4]]
     data = OpenI().arrange(reports, read_mapping(MAPPING))
     assert data.ids == ("CXR0003", "CXR0004")
     assert data.counts["without_text"] == 2
@@ -52,7 +52,7 @@ def test_uncoded_report_is_unlabelled_and_never_14_negatives(
     codes: tuple[str, ...],
 ) -> None:
     """A report that nobody coded is unlabelled, and never 14 negatives."""
-    reports = [Report(1, codes, "words", ""), Report(2, ("Scoliosis",), "other words", "")]
+    reports = [XmlReport(1, codes, "words", ""), XmlReport(2, ("Scoliosis",), "other words", "")]
     data = OpenI().arrange(reports, read_mapping(MAPPING))
     assert data.ids == ("CXR0002",)
     assert data.counts["unlabelled"] == 1
@@ -61,10 +61,10 @@ def test_uncoded_report_is_unlabelled_and_never_14_negatives(
 def test_copies_collapse_to_the_lowest_number_with_all_labels() -> None:
     """Copies collapse to the lowest number, and a label of any copy counts."""
     reports = [
-        Report(30, ("Pneumonia",), "Same  words!", ""),
-        Report(4, ("Cardiomegaly/mild",), "same", "WORDS."),
-        Report(100, ("No Indexing",), "same words", ""),
-        Report(5, ("Scoliosis",), "Same words indeed", ""),
+        XmlReport(30, ("Pneumonia",), "Same  words!", ""),
+        XmlReport(4, ("Cardiomegaly/mild",), "same", "WORDS."),
+        XmlReport(100, ("No Indexing",), "same words", ""),
+        XmlReport(5, ("Scoliosis",), "Same words indeed", ""),
     ]
     assert rows(reports) == {"CXR0004": {"Cardiomegaly", "Pneumonia"}, "CXR0005": set()}
     counts = OpenI().arrange(reports, read_mapping(MAPPING)).counts
@@ -73,8 +73,8 @@ def test_copies_collapse_to_the_lowest_number_with_all_labels() -> None:
 
 def test_no_finding_gives_way_to_a_finding_but_not_to_a_device() -> None:
     """ "No finding" gives way to a finding of another copy, but not to a device."""
-    sick = [Report(1, ("normal",), "same", ""), Report(2, ("Pleural Effusion",), "same", "")]
-    device = [Report(3, ("normal",), "also", ""), Report(4, ("Stents",), "also", "")]
+    sick = [XmlReport(1, ("normal",), "same", ""), XmlReport(2, ("Pleural Effusion",), "same", "")]
+    device = [XmlReport(3, ("normal",), "also", ""), XmlReport(4, ("Stents",), "also", "")]
     assert rows(sick + device) == {
         "CXR0001": {"Pleural Effusion"},
         "CXR0003": {"No Finding", "Support Devices"},
@@ -82,8 +82,8 @@ def test_no_finding_gives_way_to_a_finding_but_not_to_a_device() -> None:
 
 
 def test_the_counts_add_up_to_the_reports() -> None:
-    reports = [*MANY[:50], Report(900, ("No Indexing",), "x", ""), Report(901, (), "", "")]
-    reports += [Report(1000 + r.number, r.codes, r.findings, "") for r in MANY[:20]]
+    reports = [*MANY[:50], XmlReport(900, ("No Indexing",), "x", ""), XmlReport(901, (), "", "")]
+    reports += [XmlReport(1000 + r.number, r.codes, r.findings, "") for r in MANY[:20]]
     for holdout in ("test", "validation"):
         data = OpenI(holdout=holdout).arrange(reports, read_mapping(MAPPING))
         left = ("without_text", "unlabelled", "copies", "held_back")

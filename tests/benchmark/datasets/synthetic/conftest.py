@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
-from radpriv.benchmark.datasets.synthetic.engine.twin import Report
+from radpriv.benchmark.datasets.synthetic.engine.twin import TwinReport
 from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import SyntheticMimicCXR
 
 OPENI_SIZE = 3927
@@ -15,10 +15,10 @@ OPENI_SIZE = 3927
 
 
 @pytest.fixture(scope="session")
-def cxr() -> list[Report]:
+def cxr() -> list[TwinReport]:
     return list(islice(SyntheticMimicCXR().generate(), OPENI_SIZE))
 
 
 @pytest.fixture(scope="session")
-def ct() -> list[Report]:
+def ct() -> list[TwinReport]:
     return list(islice(SyntheticCTRate().generate(), 1500))

@@ -14,7 +14,7 @@ from radpriv.benchmark.datasets.ct_rate.volume_names import LABELS
 from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
 from radpriv.benchmark.datasets.synthetic.engine.calibration_figures import Calibration
 from radpriv.benchmark.datasets.synthetic.engine.states import NEGATIVE, POSITIVE, visits
-from radpriv.benchmark.datasets.synthetic.engine.twin import Report
+from radpriv.benchmark.datasets.synthetic.engine.twin import TwinReport
 
 PINNED = "5a0dffe82a4b5291cde067a29230b3469037caa2f0a9f809383f1e5741a3f8f9"
 PATIENT = 20610
@@ -28,7 +28,7 @@ def test_the_first_fifty_reports_are_the_pinned_ones() -> None:
     assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == PINNED
 
 
-def test_labels_are_ct_rate_s_and_every_one_is_observed(ct: list[Report]) -> None:
+def test_labels_are_ct_rate_s_and_every_one_is_observed(ct: list[TwinReport]) -> None:
     loader = SyntheticCTRate()
     assert loader.labels == LABELS == tuple(label.name for label in loader.figures().labels)
     y = np.array([loader.y(r) for r in ct])
@@ -36,7 +36,7 @@ def test_labels_are_ct_rate_s_and_every_one_is_observed(ct: list[Report]) -> Non
     assert (y.mean(axis=0) > 0.03).all() and (y.mean(axis=0) < 0.6).all()
 
 
-def test_a_denied_or_a_small_thing_sets_no_label(ct: list[Report]) -> None:
+def test_a_denied_or_a_small_thing_sets_no_label(ct: list[TwinReport]) -> None:
     loader = SyntheticCTRate()
     texts = [loader.chosen(r.sections).lower() for r in ct]
     for label, name in (

@@ -16,10 +16,10 @@ import pytest
 
 from radpriv.benchmark.datasets.base import make_loader
 from radpriv.benchmark.datasets.io.streamed import Row
-from radpriv.benchmark.datasets.mimic_cxr.sections import TEXTS
+from radpriv.benchmark.datasets.mimic_cxr.report_sections import TEXTS
 from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import SyntheticCTRate
 from radpriv.benchmark.datasets.synthetic.engine.states import BLANK, NEGATIVE, POSITIVE, UNCERTAIN
-from radpriv.benchmark.datasets.synthetic.engine.twin import Report, Twin
+from radpriv.benchmark.datasets.synthetic.engine.twin import Twin, TwinReport
 from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import (
     LABELS,
     SyntheticMimicCXR,
@@ -106,7 +106,7 @@ def test_policies_are_those_of_mimic_cxr() -> None:
         SyntheticMimicCXR(uncertain="maybe")
 
 
-def test_what_an_uncertain_label_becomes_is_an_option(cxr: list[Report]) -> None:
+def test_what_an_uncertain_label_becomes_is_an_option(cxr: list[TwinReport]) -> None:
     reports = [r for r in cxr[:800] if UNCERTAIN in r.states]
     assert len(reports) > 100
     values = {"ignore": math.nan, "positive": 1.0, "negative": 0.0}
@@ -140,7 +140,7 @@ def test_each_text_option_gives_the_sections_it_names() -> None:
 
 
 def test_names_stand_without_findings_and_findings_without_names(
-    cxr: list[Report],
+    cxr: list[TwinReport],
 ) -> None:
     """Names stand in texts without the finding and findings without the name.
 
@@ -162,7 +162,7 @@ def test_names_stand_without_findings_and_findings_without_names(
         assert sum(bool(re.search(hard, text)) for text in told) >= 5, hard
 
 
-def test_nothing_abnormal_is_told_of_a_clear_chest(cxr: list[Report]) -> None:
+def test_nothing_abnormal_is_told_of_a_clear_chest(cxr: list[TwinReport]) -> None:
     clear = [r for r in cxr if r.clear]
     other = re.compile(r"alcified|scoliosis|osteophyte|hernia|hyperinflat|pericardial|Massive")
     assert len(clear) > 1000
@@ -174,7 +174,7 @@ def test_nothing_abnormal_is_told_of_a_clear_chest(cxr: list[Report]) -> None:
 
 
 def test_labelled_section_never_denies_what_is_blank_or_present(
-    cxr: list[Report],
+    cxr: list[TwinReport],
 ) -> None:
     """The labelled section never denies what is left blank or said to be there.
 
@@ -192,7 +192,7 @@ def test_labelled_section_never_denies_what_is_blank_or_present(
         assert len(said) > 40 and {r.states[j] for r in said} == {NEGATIVE}, name
 
 
-def test_findings_mostly_go_through_the_chest_in_order(cxr: list[Report]) -> None:
+def test_findings_mostly_go_through_the_chest_in_order(cxr: list[TwinReport]) -> None:
     """Findings go through the chest in order more often than not."""
     heart, bones = re.compile(r"[Hh]eart (size )?(is|and|normal)"), re.compile("osseous|bony|Bones")
     places = []
@@ -203,7 +203,7 @@ def test_findings_mostly_go_through_the_chest_in_order(cxr: list[Report]) -> Non
     assert len(places) > 150 and 0.7 < np.mean(places) < 0.95
 
 
-def test_many_negations_are_pooled_in_lists(cxr: list[Report]) -> None:
+def test_many_negations_are_pooled_in_lists(cxr: list[TwinReport]) -> None:
     text = " ".join(SyntheticMimicCXR(text="findings+impression").chosen(r.sections) for r in cxr)
     sentences = re.split(r"(?<=[.])\s", text)
     denied = [s for s in sentences if re.match(r"(There is n|N)(o|either) ", s)]

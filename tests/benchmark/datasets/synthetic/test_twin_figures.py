@@ -19,7 +19,7 @@ from radpriv.benchmark.datasets.synthetic.ct_rate.synthetic_ct_rate import Synth
 from radpriv.benchmark.datasets.synthetic.engine.calibration_figures import Calibration
 from radpriv.benchmark.datasets.synthetic.engine.draws import SCALE
 from radpriv.benchmark.datasets.synthetic.engine.states import NEGATIVE, POSITIVE, UNCERTAIN, visits
-from radpriv.benchmark.datasets.synthetic.engine.twin import Report
+from radpriv.benchmark.datasets.synthetic.engine.twin import TwinReport
 from radpriv.benchmark.datasets.synthetic.mimic_cxr.synthetic_mimic_cxr import SyntheticMimicCXR
 
 KINDS = (SyntheticMimicCXR, SyntheticCTRate)
@@ -102,7 +102,7 @@ def test_report_counts_are_published_ones_and_findings_last(kind: Kind) -> None:
     assert np.mean(kept) > 2 * rate
 
 
-def test_sections_of_the_cxr_twin_are_as_frequent_as_published(cxr: list[Report]) -> None:
+def test_sections_of_the_cxr_twin_are_as_frequent_as_published(cxr: list[TwinReport]) -> None:
     rates = SyntheticMimicCXR.figures().rates
     named = ("impression", "findings", "indication", "comparison", "examination", "technique")
     for name in (*named, "history", "notification"):
@@ -134,7 +134,7 @@ def near(measured: Iterable[float], goal: Iterable[float], share: float, least: 
     return all(abs(m - g) <= max(share * g, least) for m, g in zip(measured, goal, strict=True))
 
 
-def test_lengths_of_the_cxr_twin_are_open_i_s(cxr: list[Report]) -> None:
+def test_lengths_of_the_cxr_twin_are_open_i_s(cxr: list[TwinReport]) -> None:
     """Findings and impression together: words of Open-i (fitted lognormals, independent or not)."""
     both = [
         words(r.sections["findings"]) + words(r.sections["impression"])
@@ -152,7 +152,7 @@ def test_lengths_of_the_cxr_twin_are_open_i_s(cxr: list[Report]) -> None:
     assert near(np.percentile(indication, [50]), [math.exp(1.317)], 0.2, 1.5)
 
 
-def test_lengths_and_sections_of_the_ct_twin_are_ct_rate_s(ct: list[Report]) -> None:
+def test_lengths_and_sections_of_the_ct_twin_are_ct_rate_s(ct: list[TwinReport]) -> None:
     figures = SyntheticCTRate.figures()
     found = [words(r.sections["findings"]) for r in ct]
     mu, sigma = figures.words["findings"]
@@ -167,7 +167,7 @@ def test_lengths_and_sections_of_the_ct_twin_are_ct_rate_s(ct: list[Report]) -> 
     assert abs(np.mean(["clinical information" in r.sections for r in ct]) - 0.496) < 0.05
 
 
-def open_i_view(reports: list[Report]) -> Texts:
+def open_i_view(reports: list[TwinReport]) -> Texts:
     twin = SyntheticMimicCXR(text="findings+impression")
     return [twin.chosen(report.sections) for report in reports]
 
@@ -192,7 +192,7 @@ def test_openi_repetition_and_a_twins_have_the_same_definitions() -> None:
         assert published[f"{name}/at/{OPENI}"] == round(getattr(OPENI_VALUES, name), 3)
 
 
-def test_as_many_reports_and_sentences_are_unique_as_in_open_i(cxr: list[Report]) -> None:
+def test_as_many_reports_and_sentences_are_unique_as_in_open_i(cxr: list[TwinReport]) -> None:
     """Of 3,927 reports of Open-i 80.4% are unique, and of their sentences 35.2% (measured)."""
     reports, sentences = uniqueness(open_i_view(cxr))
     assert 0.804 <= reports < 1.0, "and, as there, some are copies"
@@ -201,7 +201,7 @@ def test_as_many_reports_and_sentences_are_unique_as_in_open_i(cxr: list[Report]
     assert uniqueness(few)[1] < 0.01
 
 
-def test_cues_of_the_cxr_twin_are_near_open_i_s(cxr: list[Report]) -> None:
+def test_cues_of_the_cxr_twin_are_near_open_i_s(cxr: list[TwinReport]) -> None:
     """Shares of reports with both sections; Open-i's scrubber removed "likely"."""
     both = [r for r in cxr if {"findings", "impression"} <= set(r.sections)]
     texts = [t.lower() for t in open_i_view(both)]
@@ -223,14 +223,14 @@ def test_cues_of_the_cxr_twin_are_near_open_i_s(cxr: list[Report]) -> None:
     assert abs(np.mean([bool(doubt.search(t)) for t in texts]) - 0.035) < 0.03
 
 
-def shares(reports: list[Report], test: Callable[[str], bool]) -> tuple[float, float]:
+def shares(reports: list[TwinReport], test: Callable[[str], bool]) -> tuple[float, float]:
     """Shares of reports without and with a positive label whose text passes the test."""
     twin = SyntheticCTRate()
     told = [(POSITIVE in r.states, test(twin.chosen(r.sections).lower())) for r in reports]
     return tuple(float(np.mean([t for p, t in told if p is which])) for which in (False, True))  # type: ignore[return-value]
 
 
-def test_cues_of_the_ct_twin_are_near_ct_rate_s(ct: list[Report]) -> None:
+def test_cues_of_the_ct_twin_are_near_ct_rate_s(ct: list[TwinReport]) -> None:
     hedge = re.compile(r"\b(may|possib|probab|suspicious|suggest|likely)|\?")
     compare = re.compile(r"compar|previous|dated|\bold (examination|scan)|newly|___")
     for regex, published, room in (
@@ -245,7 +245,7 @@ def test_cues_of_the_ct_twin_are_near_ct_rate_s(ct: list[Report]) -> None:
     assert abs(np.mean(["?" in twin.chosen(r.sections) for r in ct]) - 0.21) < 0.05
 
 
-def test_keywords_find_as_many_ct_twin_positives_as_published(ct: list[Report]) -> None:
+def test_keywords_find_as_many_ct_twin_positives_as_published(ct: list[TwinReport]) -> None:
     """Keywords find as many positives of the CT twin as published.
 
     Where nothing else says the word: no trap, and hardly a denial.

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from radpriv.benchmark.privacy.accounting.accountants import Accountants, Figure, Figures
+from radpriv.benchmark.privacy.accounting.accountants import Accountants, EpsilonFigure, Figures
 from radpriv.benchmark.privacy.accounting.ledger import Group
 from radpriv.benchmark.privacy.accounting.oracles import answer
 from radpriv.errors import PrivacyError
@@ -70,35 +70,41 @@ def test_where_two_have_no_answer_the_bound_is_rdp_by_name(
     assert found.bound.epsilon == pytest.approx(expected, rel=1e-3)
 
 
-GOOD = Figures(Figure("PLD", 1.0, 0.001), Figure("PRV", 0.995, 0.01), Figure("RDP", 1.1))
+GOOD = Figures(
+    EpsilonFigure("PLD", 1.0, 0.001), EpsilonFigure("PRV", 0.995, 0.01), EpsilonFigure("RDP", 1.1)
+)
 
 
 def test_figures_that_contradict_each_other_are_named() -> None:
     assert GOOD.disagreements() == ()
-    (line,) = replace(GOOD, rdp=Figure("RDP", 0.99)).disagreements()
+    (line,) = replace(GOOD, rdp=EpsilonFigure("RDP", 0.99)).disagreements()
     assert "PLD 1 is above RDP 0.99" in line
-    (line,) = replace(GOOD, prv=Figure("PRV", 0.95, 0.01)).disagreements()
+    (line,) = replace(GOOD, prv=EpsilonFigure("PRV", 0.95, 0.01)).disagreements()
     assert "differ by 0.05" in line
-    (line,) = replace(GOOD, prv=Figure("PRV", 0.985, 0.01)).disagreements()
+    (line,) = replace(GOOD, prv=EpsilonFigure("PRV", 0.985, 0.01)).disagreements()
     assert "differ by 0.015" in line  # more than the two errors together, by less than twice
-    lines = replace(GOOD, prv=Figure("PRV", 1.5, 0.01)).disagreements()
+    lines = replace(GOOD, prv=EpsilonFigure("PRV", 1.5, 0.01)).disagreements()
     assert len(lines) == 2 and "PRV 1.5 is above RDP" in lines[1]
-    assert replace(GOOD, prv=Figure("PRV", None)).disagreements() == ()
+    assert replace(GOOD, prv=EpsilonFigure("PRV", None)).disagreements() == ()
 
 
 @pytest.mark.parametrize("silent", ["pld", "prv", "rdp"])
 def test_an_accountant_without_an_answer_contradicts_nobody(silent: str) -> None:
-    assert replace(GOOD, **{silent: Figure(silent.upper(), None)}).disagreements() == ()
+    assert replace(GOOD, **{silent: EpsilonFigure(silent.upper(), None)}).disagreements() == ()
 
 
 @pytest.mark.parametrize(("excess", "lines"), [(0.5e-6, 0), (1.5e-6, 1)])
 def test_a_relative_difference_of_a_millionth_is_rounding(excess: float, lines: int) -> None:
-    exact = Figures(Figure("PLD", 2.0), Figure("PRV", None), Figure("RDP", 2.0))
-    above = replace(exact, pld=Figure("PLD", 2.0 * (1 + excess)))
+    exact = Figures(
+        EpsilonFigure("PLD", 2.0), EpsilonFigure("PRV", None), EpsilonFigure("RDP", 2.0)
+    )
+    above = replace(exact, pld=EpsilonFigure("PLD", 2.0 * (1 + excess)))
     assert len(above.disagreements()) == lines
-    beside = replace(exact, prv=Figure("PRV", 2.0 * (1 - excess)))
+    beside = replace(exact, prv=EpsilonFigure("PRV", 2.0 * (1 - excess)))
     assert len(beside.disagreements()) == lines
-    over = replace(exact, pld=Figure("PLD", None), prv=Figure("PRV", 2.0 * (1 + excess)))
+    over = replace(
+        exact, pld=EpsilonFigure("PLD", None), prv=EpsilonFigure("PRV", 2.0 * (1 + excess))
+    )
     assert len(over.disagreements()) == lines
 
 
@@ -167,7 +173,7 @@ def test_nonsense_starts_no_process() -> None:
 
 
 def test_a_figure_that_was_not_computed_took_no_time() -> None:
-    assert (Figure("PLD", None).seconds, Figure("PLD", None).error) == (0.0, 0.0)
+    assert (EpsilonFigure("PLD", None).seconds, EpsilonFigure("PLD", None).error) == (0.0, 0.0)
 
 
 def test_a_process_that_dies_is_no_answer() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from radpriv.benchmark.privacy.accounting import calibration_table
-from radpriv.benchmark.privacy.accounting.accountants import Figure, Figures
+from radpriv.benchmark.privacy.accounting.accountants import EpsilonFigure, Figures
 from radpriv.benchmark.privacy.accounting.calibration import certify
 from radpriv.benchmark.privacy.accounting.calibration_table import (
     COMMAND,
@@ -169,7 +169,9 @@ def test_units_together_without_an_answer_are_told_so(
 def test_where_one_unit_has_no_answer_more_are_not_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    silent = Figures(Figure("PLD", None), Figure("PRV", 2.0), Figure("RDP", 3.0))
+    silent = Figures(
+        EpsilonFigure("PLD", None), EpsilonFigure("PRV", 2.0), EpsilonFigure("RDP", 3.0)
+    )
     monkeypatch.setattr(calibration_table.Accountants, "figures", lambda *_: silent)
     monkeypatch.setattr(calibration_table, "group_certificate", None)
     ledger = tmp_path / "ledger.jsonl"
@@ -192,7 +194,7 @@ def test_where_one_unit_has_no_answer_more_are_not_asked_for(
     ],
 )
 def test_a_sentence_says_what_the_certificate_means(epsilon: float | None, words: str) -> None:
-    figures = Figures(*(Figure(name, epsilon) for name in ("PLD", "PRV", "RDP")))
+    figures = Figures(*(EpsilonFigure(name, epsilon) for name in ("PLD", "PRV", "RDP")))
     assert words in calibration_table.Account(1e-5, "report", figures, {}).sentence
 
 

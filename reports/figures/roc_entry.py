@@ -9,7 +9,7 @@ from radpriv.reports.figures.figure_data import roc_lines
 from radpriv.reports.figures.roc_figure import roc_figure
 from radpriv.reports.render.theme import Theme
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.sections import Place, Section, figure
+from radpriv.reports.sections import Section, SectionPlace, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ alarms. Both axes are logarithmic, for what matters is found at few false alarms
 
 @figure(
     "roc",
-    Place(Section.LEAKAGE, 20),
+    SectionPlace(Section.LEAKAGE, 20),
     title="ROC curves of membership inference",
     description="ROC curves of membership inference on {title}, both axes logarithmic.",
     caption=CAPTION,

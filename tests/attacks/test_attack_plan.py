@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from radpriv.attacks import run_plan
+from radpriv.attacks import attack_plan
 from radpriv.errors import AttackError
 
 
 def test_reason_is_said_once_with_every_attack_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     """One reason is said once, and every attack it stops is named."""
-    labels = {f"f{i}": run_plan.Family(label=f"method{i}") for i in range(3)}
+    labels = {f"f{i}": attack_plan.Family(label=f"method{i}") for i in range(3)}
 
-    def refuse(store: Any, name: str, how: Any, family: run_plan.Family, origins: Any) -> Any:
+    def refuse(store: Any, name: str, how: Any, family: attack_plan.Family, origins: Any) -> Any:
         raise AttackError("method1 alone" if family.label == "method1" else "3 candidates")
 
-    monkeypatch.setattr(run_plan, "families", lambda store, plan: labels)
-    monkeypatch.setattr(run_plan, "_attacked", refuse)
+    monkeypatch.setattr(attack_plan, "families", lambda store, plan: labels)
+    monkeypatch.setattr(attack_plan, "_attacked", refuse)
     said: list[str] = []
     failed: list[str] = []
-    found = run_plan.attack_plan(
+    found = attack_plan.attack_plan(
         None,  # type: ignore[arg-type]
         {},
         ("loss", "lira"),

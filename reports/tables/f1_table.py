@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from radpriv.reports.facts.dataset_facts import planted_in_words
 from radpriv.reports.render.numbers import epsilon_name, with_interval
-from radpriv.reports.render.table import Cell, Table, record
+from radpriv.reports.render.table import Table, TableCell, record
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.dataset_scores import DatasetScores, Difference, Row, best
+from radpriv.reports.results.dataset_scores import DatasetScores, PairedDifference, ScoreRow, best
 from radpriv.reports.results.load import Results
-from radpriv.reports.sections import EVERYWHERE, Place, Section, table
+from radpriv.reports.sections import EVERYWHERE, Section, SectionPlace, table
 from radpriv.reports.statistics.intervals import Pool
 from radpriv.reports.tables.score_cell import score_cell
 from radpriv.reports.tables.score_records import f1_records
@@ -20,7 +20,7 @@ from radpriv.reports.tables.score_records import f1_records
 LINEAR = ("dp_linear_probe", "dp_bow")
 
 
-@table("weighted", Place(Section.UTILITY, 10), formats=EVERYWHERE, csv="f1.csv")
+@table("weighted", SectionPlace(Section.UTILITY, 10), formats=EVERYWHERE, csv="f1.csv")
 def weighted_table(of: DatasetResults) -> Table | None:
     """Weighted F1, with how its intervals are made."""
     if (scores := of.scores) is None:
@@ -47,7 +47,7 @@ def weighted_table(of: DatasetResults) -> Table | None:
     return f1_table(scores, "weighted", f"Weighted F1{of.marks}", notes)
 
 
-@table("macro", Place(Section.UTILITY, 20), folded=10)
+@table("macro", SectionPlace(Section.UTILITY, 20), folded=10)
 def macro_table(of: DatasetResults) -> Table | None:
     """Macro F1."""
     if of.scores is None:
@@ -62,14 +62,14 @@ def f1_table(scores: DatasetScores, metric: str, title: str, notes: Iterable[str
     ranked = [r.epsilon for r in scores.rows if r.estimates and not r.trivial]
     rivals = {e for e in epsilons if metric == "weighted" and ranked.count(e) > 1}
     marks = {e: best(scores, e) for e in rivals}
-    groups: dict[tuple[bool, str], dict[float, Row]] = {}
+    groups: dict[tuple[bool, str], dict[float, ScoreRow]] = {}
     for r in [*scores.rows, *scores.trivial]:
         groups.setdefault((r.trivial, r.name), {})[r.epsilon] = r
     rows, trivial = [], 0
     for (apart, name), by_epsilon in sorted(groups.items(), key=lambda g: g[0][0]):
         trivial += apart
         cells = [score_cell(by_epsilon.get(e), metric, *marks.get(e, (None, ()))) for e in epsilons]
-        rows.append((Cell(name, "name"), *cells))
+        rows.append((TableCell(name, "name"), *cells))
     return Table(
         metric,
         title,
@@ -82,7 +82,7 @@ def f1_table(scores: DatasetScores, metric: str, title: str, notes: Iterable[str
     )
 
 
-def _caveats(rows: Iterable[Row], metric: str) -> list[str]:
+def _caveats(rows: Iterable[ScoreRow], metric: str) -> list[str]:
     """What the stars stand for, row by row."""
     return [
         f"* {r.name}, {epsilon_name(r.epsilon)}: {'; '.join(r.estimates[metric].flags)}"
@@ -91,7 +91,7 @@ def _caveats(rows: Iterable[Row], metric: str) -> list[str]:
     ]
 
 
-def linear_against_lora(differences: Iterable[Difference]) -> list[str]:
+def linear_against_lora(differences: Iterable[PairedDifference]) -> list[str]:
     """What a paired difference says where a DP linear model scores above dp_lora."""
     found = []
     for d in differences:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from radpriv.reports.figures.f1_figure import f1_figure
 from radpriv.reports.render.theme import Theme
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.sections import Format, Place, Section, figure
+from radpriv.reports.sections import Format, Section, SectionPlace, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ needs no report."""
 
 @figure(
     "f1",
-    Place(Section.UTILITY, 0),
+    SectionPlace(Section.UTILITY, 0),
     title="Weighted F1 against ε",
     description="Weighted F1 against epsilon on {title}; the numbers are in the table of F1.",
     caption=CAPTION,

@@ -14,7 +14,7 @@ from radpriv.benchmark.store.caches import cache_folder
 from radpriv.progress import Tally
 from radpriv.request import Request
 from radpriv.workflow.attack_names import attack_names, known_names
-from radpriv.workflow.report import Outcome, report_of
+from radpriv.workflow.report_plan import Outcome, report_of
 from radpriv.workflow.shown_results import choose, results_of
 from radpriv.workflow.target import Target, target_of
 
@@ -45,12 +45,12 @@ def attack_target(
     asked: the names that a user or a suite wrote, None for all. What could not be attacked, a line
     each.
     """
-    from radpriv.attacks.inputs.auxiliary_data import Sources
-    from radpriv.attacks.run_plan import attack_plan, families
+    from radpriv.attacks.attack_plan import attack_plan, families
+    from radpriv.attacks.inputs.auxiliary_data import AuxiliaryData
 
     store, plan = target.store, target.store.read_plan(target.plan)
     cache = target.cache or FeatureCache(cache_folder())
-    sources = Sources(store, target.data, target.jobs, cache)
+    sources = AuxiliaryData(store, target.data, target.jobs, cache)
     there = [f for f in families(store, plan) if target.only is None or f in target.only]
     with Tally(len(there) * len(names), console) as tally:
         failed: list[str] = []

@@ -15,9 +15,9 @@ from radpriv.benchmark.suites.plan import Planned, make_plan, plan_name
 from radpriv.benchmark.suites.suite import Suite
 from radpriv.errors import DataError, StoreError
 from radpriv.request import Request, choose_device
-from radpriv.workflow.attack import attack_target
 from radpriv.workflow.attack_names import attack_names
-from radpriv.workflow.report import Outcome, report_of
+from radpriv.workflow.attack_target import attack_target
+from radpriv.workflow.report_plan import Outcome, report_of
 from radpriv.workflow.shown_results import choose, results_of
 from radpriv.workflow.target import Target
 

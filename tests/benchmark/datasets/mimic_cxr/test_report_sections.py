@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from radpriv.benchmark.datasets.mimic_cxr.sections import (
+from radpriv.benchmark.datasets.mimic_cxr.report_sections import (
     TEXTS,
     chosen_text,
     heading_name,

@@ -9,7 +9,7 @@ from radpriv.reports.figures.epsilon_figure import epsilon_figure
 from radpriv.reports.figures.figure_data import epsilon_points
 from radpriv.reports.render.theme import Theme
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.sections import Place, Section, figure
+from radpriv.reports.sections import Section, SectionPlace, figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ claim; hollow: the most that the same audit could show of exactly the accounted 
 
 @figure(
     "epsilon",
-    Place(Section.LEAKAGE, 40),
+    SectionPlace(Section.LEAKAGE, 40),
     title="Empirical ε beside the certified one",
     description="Empirical lower bounds on epsilon beside the certified ones on {title}.",
     caption=CAPTION,
