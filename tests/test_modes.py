@@ -118,7 +118,7 @@ def test_cell_of_gated_data_is_for_its_owner_alone(run: Run, umask: None, releas
     assert {mode(p) for p in inside if p.is_dir()} == {0o700}
     assert ran.open_to_others("cells") == set()
     attacked = {Path(name).name for name in ran.open_to_others("attacks")}
-    assert attacked == (set() if release == "nothing" else {"result.json"})
+    assert attacked == (set() if release == "nothing" else {"result.json", "provenance.json"})
     kept = list((ran.store / "attacks").glob("*/private"))
     assert kept and {mode(p) for p in kept} == {0o700}
     told = {Path(name).name for name in ran.open_to_others("reports")}
@@ -156,10 +156,10 @@ def test_open_data_is_written_by_the_umask(run: Run, umask: None) -> None:
 def test_record_named_by_a_gated_fault_is_not_kept(run: Run, release: str) -> None:
     """A record named by a fault of gated data is printed and not kept."""
     ran = run(release, "twice = true", code=2)
-    assert "study007" in ran.printed
+    assert "row 61" in ran.printed
     files = [p for part in ("plans", "attempts") for p in (ran.store / part).rglob("*.json")]
     assert {p.parts[len(ran.store.parts)] for p in files} == {"plans", "attempts"}
-    kept = [p for p in files if "study007" in json.dumps(json.loads(p.read_text()))]
+    kept = [p for p in files if "row 61" in json.dumps(json.loads(p.read_text()))]
     assert len(kept) == (len(files) if release == "open" else 0)
     if release == "nothing":
         assert all("printed and not kept" in p.read_text() for p in files)

@@ -57,11 +57,16 @@ class ModelSpec(TypedDict, total=False):
 
 
 def write_spec(folder: Path, spec: ModelSpec) -> None:
+    """Write model.json, what a saved model is beside its tensors; `kind` says whose it is."""
     write_json(folder / "model.json", spec)
 
 
 def read_spec(folder: Path, kind: str) -> ModelSpec:
-    """What was saved; StoreError where it is damaged, or of another kind."""
+    """Read model.json of a saved model of this kind.
+
+    Raises:
+        StoreError: the file is absent or damaged, or another kind's.
+    """
     path = folder / "model.json"
     spec = read(ModelSpec, path)
     if spec.get("kind") != kind or "labels" not in spec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from radpriv.benchmark.canary_spec import Planting
+from radpriv.benchmark.cell import AuditPolicy
 from radpriv.reports.facts.card_facts import card_facts
 from radpriv.reports.results.dataset_scores import DatasetScores
 from radpriv.reports.results.load import Done
@@ -31,8 +31,8 @@ def dataset_facts(
     facts = [(name, text if isinstance(text, str) else "; ".join(text)) for name, text in lines]
     if record.counts:
         facts.append(("Counts", ", ".join(f"{k} {v:,}" for k, v in sorted(record.counts.items()))))
-    if planted := cell.audit.planted:
-        facts.append(("Planted", planted_in_words(planted)))
+    if cell.audit.planted:
+        facts.append(("Planted", planted_in_words(cell.audit)))
     if scores:
         facts.append(
             (
@@ -44,10 +44,10 @@ def dataset_facts(
     return tuple((str(k), str(v)) for k, v in facts)
 
 
-def planted_in_words(planted: Iterable[Planting]) -> str:
+def planted_in_words(audit: AuditPolicy) -> str:
     """ "50 rare-token, 4 × 16 secret; each is in the training set by a coin"."""
     kinds = []
-    for p in planted:
+    for p in audit.planted:
         copies = f" × {p.copies}" if p.copies > 1 else ""
         many = f"{p.share:.0%} of candidates" if p.share else f"{p.count:,}{copies}"
         kinds.append(f"{many} {p.kind}")

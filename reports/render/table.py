@@ -9,10 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from typing import Any
 
 Value = str | float | int | bool | None
 Record = Mapping[str, Value]
@@ -57,7 +54,7 @@ class Table:
         return plain
 
 
-def record(line: DataclassInstance) -> dict[str, Value]:
+def record(line: Any) -> dict[str, Value]:
     """The fields of a line as columns; those of a dataclass inside it stand in its place."""
     found: dict[str, Value] = {}
     for field in fields(line):

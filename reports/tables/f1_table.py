@@ -121,7 +121,7 @@ def pool_note(pool: Pool | None, kind: str) -> str:
 def _planted(results: Results, dataset: str) -> str:
     """What was planted in the cells of a dataset that are no controls; "" if nothing."""
     for done in results.done.values():
-        planted = done.record.cell.audit.planted
-        if done.entry.dataset == dataset and planted:
-            return planted_in_words(planted)
+        audit = done.record.cell.audit
+        if done.entry.dataset == dataset and audit.planted:
+            return planted_in_words(audit)
     return ""

@@ -28,7 +28,7 @@ def by_hand(universe: Universe, run: Any) -> tuple[np.ndarray, np.ndarray]:
     names = {"head.weight": torch.zeros(2, SIZE), "head.bias": torch.zeros(2)}
     params = {n: t.requires_grad_() for n, t in names.items()}
     optimizer = torch.optim.Adam(params.values(), lr=LR)
-    sigma = run.calibrations[0]["noise_multiplier"]
+    sigma = run.calibrations[0].noise_multiplier
     for t in range(STEPS):
         optimizer.param_groups[0]["lr"] = LR * (1 - t / STEPS)
         coins = uniforms(b"k" * 32, ("coin", t), universe.units) < RATE

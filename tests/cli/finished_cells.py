@@ -60,8 +60,8 @@ def read_cells(root: Path) -> Cells:
     store, ids = Store(root / "store"), dict[str, str]()
     for folder in store.cells():
         record = store.open(folder).record
-        cell, tunes = record["cell"], record["cell"]["method"] in ("dp_lora", "lora")
-        control = cell["audit"]["canaries"] == "mislabelled"
-        name = f"{cell['method']} {cell['encoder']}" if tunes else cell["method"]
-        ids["control" if control else name] = record["cell_id"]
+        cell, tunes = record.cell, record.cell.method in ("dp_lora", "lora")
+        control = cell.audit.canaries == "mislabelled"
+        name = f"{cell.method} {cell.encoder}" if tunes else cell.method
+        ids["control" if control else name] = record.cell_id
     return Cells(store, ids)

@@ -28,7 +28,7 @@ def test_request_without_options_is_the_suite(
     path = write_suite("prior", seeds="3")
     suite, overrides, plugins = request(path).load()
     assert suite == read_suite(str(path)) and not overrides.any and plugins == []
-    assert overrides.asked["suite"] == str(path)
+    assert overrides.asked.suite == str(path)
 
 
 def test_options_replace_their_axis_and_no_other(
@@ -61,7 +61,7 @@ def test_plugin_file_becomes_the_names_it_registers(
     )
     suite, overrides, plugins = request(write_suite("prior"), methods=[str(plugin)]).load()
     assert [m.name for m in suite.methods] == ["first_of_two", "second_of_two"]
-    assert plugins == [plugin] and overrides.asked["methods"] == [str(plugin)]
+    assert plugins == [plugin] and overrides.asked.methods == (str(plugin),)
 
 
 def test_catalogue_has_a_line_for_everything() -> None:

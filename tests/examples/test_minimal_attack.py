@@ -26,7 +26,7 @@ def test_it_attacks_a_stored_family(
     assert done.code == 0, done.err
     (result,) = (tmp_path / "store" / "attacks").glob("*/result.json")
     found = json.loads(result.read_text())
-    assert found["attack"] == "minimal_attack" and len(found["cells"]) == 2
+    assert found["attack"] == "minimal_attack" and len(found["cell_fingerprints"]) == 2
     assert "minimal_attack" in done.out
 
 

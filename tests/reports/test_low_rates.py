@@ -56,7 +56,7 @@ def case(method: str) -> tuple[np.ndarray, np.ndarray]:
 def plant(cell: CellFiles, method: str) -> None:
     """Candidates whose loss ranks them by their score: one label, present in all, is observed."""
     scores, member = case(method)
-    size, width = 2 * N, len(cell.record["label_names"])
+    size, width = 2 * N, len(cell.record.label_names)
     labels, logits = np.full((size, width), np.nan, "f4"), np.zeros((size, width), "f4")
     labels[:, 0], logits[:, 0] = 1.0, scores
     names = [f"c{i:04d}" for i in range(size)]

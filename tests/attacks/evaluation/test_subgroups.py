@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_group_that_leaks_is_told_from_one_that_does_not(write_cell: WriteCell) 
 
 def test_control_has_no_subsets(write_cell: WriteCell) -> None:
     cell = leaking(write_cell, 0, lambda y: y >= 0)
-    control = CellFiles(cell.folder, {**cell.record, "role": "control"})
+    control = CellFiles(cell.folder, replace(cell.record, role="control"))
     assert attack_family("loss", {}, [control], "f")[0].subgroups is None
 
 

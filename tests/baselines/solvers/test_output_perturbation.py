@@ -145,6 +145,6 @@ def test_release_declares_the_bound_that_was_proved(probe: Fit) -> None:
     _, run, _, _ = probe("output")
     declared = run.declared[0]
     bound = (1 + 2e-3) / (math.sqrt(2) * 240 * output_perturbation.L2)
-    assert declared["sensitivity"] == pytest.approx(bound, rel=1e-12)
-    assert "Corollary 8" in str(declared["source"])
-    assert run.releases[0].sensitivity == declared["sensitivity"]
+    assert declared.sensitivity == pytest.approx(bound, rel=1e-12)
+    assert "Corollary 8" in declared.source
+    assert run.releases[0].sensitivity == declared.sensitivity

@@ -260,7 +260,7 @@ def test_rule_9_a_twin_of_the_private_data_warms_nothing_up(
     monkeypatch.setattr(Twin, "card", broken)
     found = runner.run_cell(job_with(WarmStart()), how, context)
     assert found.record.status == "done"
-    assert found.record.disclosed_public == ["twin-of-plain"]
+    assert found.record.disclosed_public == ("twin-of-plain",)
 
 
 class Unread:

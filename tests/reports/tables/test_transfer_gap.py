@@ -93,7 +93,7 @@ def test_another_test_set_is_no_home(fake: Any) -> None:
 
 
 def test_a_cell_that_is_missing_leaves_its_row_out(fake: Any) -> None:
-    table = home(written(fake, status={"twin to Open-i.tfidf.epsinf.cell.s1": "failed"}))
+    table = home(written(fake, status={"twin_to_Open-i.tfidf.epsinf.cell.s1": "failed"}))
     assert table is not None
     assert [row[0].text for row in table.rows][:2] == ["lora (minilm)", "linear_probe (minilm)"]
     assert "tfidf" not in [row[0].text for row in table.rows]
