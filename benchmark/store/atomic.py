@@ -186,7 +186,7 @@ def read_bytes(path: Path) -> bytes:
         raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, advice: str = "delete its folder and run again") -> Any:
     """The value in a JSON file; StoreError names the file and the line that is damaged."""
     data = read_bytes(path)
     try:
@@ -195,7 +195,7 @@ def read_json(path: Path) -> Any:
         what = f"{path} line {error.lineno}: damaged ({error.msg})"
     except (ValueError, RecursionError) as error:
         what = f"{path}: damaged ({error})"
-    raise StoreError(f"{what}; delete its folder and run again")
+    raise StoreError(f"{what}; {advice}")
 
 
 def _refuse_constant(name: str) -> Any:

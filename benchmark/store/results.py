@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 PROVENANCE = "provenance.json"
+AGAIN = "delete its folder and run again"
 _SAFE = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
 
 T = TypeVar("T")
@@ -81,19 +82,29 @@ def attack_at(attack_id: str) -> Callable[[Path], Finished[dict[str, Any]] | Non
     return find
 
 
-def typed(kind: type[T], path: Path, ids: Mapping[str, str], version: int = SCHEMA) -> T:
+def typed(
+    kind: type[T],
+    path: Path,
+    ids: Mapping[str, str],
+    version: int = SCHEMA,
+    advice: str = AGAIN,
+) -> T:
     """The value in a file of a format with a version, whose ids are those of its path.
+
+    advice: what to do about a fault.
 
     Raises:
         StoreError: another version, another place, or a key that is not right.
     """
-    checked(path, ids, version)
-    return parse(kind, read_bytes(path), str(path), advice="delete its folder and run again")
+    checked(path, ids, version, advice)
+    return parse(kind, read_bytes(path), str(path), advice=advice)
 
 
-def checked(path: Path, ids: Mapping[str, str], version: int = SCHEMA) -> dict[str, Any]:
+def checked(
+    path: Path, ids: Mapping[str, str], version: int = SCHEMA, advice: str = AGAIN
+) -> dict[str, Any]:
     """A map of a version whose ids are those of its path."""
-    value = read_json(path)
+    value = read_json(path, advice)
     if not isinstance(value, dict) or value.get("schema") != version:
         schema = value.get("schema") if isinstance(value, dict) else None
         raise StoreError(
@@ -103,7 +114,7 @@ def checked(path: Path, ids: Mapping[str, str], version: int = SCHEMA) -> dict[s
         if value.get(key) != expected:
             raise StoreError(
                 f"{path}: field {key} is {value.get(key)!r}, but its place says '{expected}'; "
-                "delete its folder and run again"
+                + advice
             )
     return value
 

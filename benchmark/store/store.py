@@ -184,7 +184,7 @@ class Store:
                 f"no plan called '{name}' in {self.root}; run `radpriv run {name}` first"
                 f"{did_you_mean(name, self.plans())}"
             )
-        return typed(Plan, path, {"suite": name}, plan_schema.SCHEMA)
+        return typed(Plan, path, {"suite": name}, plan_schema.SCHEMA, "run its suite again")
 
     def keep_source(self, path: Path) -> Path:
         """A snapshot of a plug-in file, for workers to load; named by its content."""

@@ -134,3 +134,13 @@ def test_the_snapshot_of_a_plug_in_outlives_a_change_of_the_file(tmp_path: Path)
     assert kept.name == "mine.py" and store.keep_source(plugin) == other
     with pytest.raises(StoreError, match=r"gone\.py"):
         store.keep_source(tmp_path / "gone.py")
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"schema": 2, "suite": "quickstart", "more": 1}'])
+def test_damaged_plan_says_to_run_its_suite_again(tmp_path: Path, damage: str) -> None:
+    """Its folder holds the other plans, so nobody is told to delete that."""
+    store = Store(tmp_path)
+    store.write_plan(examples.plan(suite="quickstart")).write_text(damage)
+    with pytest.raises(StoreError, match=r"quickstart\.json") as caught:
+        store.read_plan("quickstart")
+    assert "delete" not in str(caught.value)
