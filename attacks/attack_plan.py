@@ -20,6 +20,7 @@ from radpriv.benchmark.plugin_guard import staying
 from radpriv.benchmark.registry import PLUGIN
 from radpriv.benchmark.runs.record import provenance
 from radpriv.benchmark.store.atomic import make_folder, storing
+from radpriv.benchmark.store.attack_schema import read_result
 from radpriv.benchmark.store.fingerprint import Fingerprint, fingerprint
 from radpriv.benchmark.store.plan_schema import REFERENCE, Plan
 from radpriv.benchmark.store.results import PROVENANCE, Finished
@@ -129,8 +130,10 @@ def _attacked(
     found, damaged = None, False
     try:
         found = store.lookup_attack(key)
+        if found is not None:
+            read_result(found.folder)  # a key that is not right is damage too
     except StoreError:
-        damaged = True
+        found, damaged = None, True
     if found is not None:
         return found
     started = time.time()

@@ -20,6 +20,7 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
+from radpriv.benchmark.cell import canonical
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.datasets.description.cues import KINDS
 from radpriv.benchmark.datasets.description.described_values import (
@@ -64,7 +65,7 @@ def describe(
     named = {**values(dataset, texts), **repeated(copies)}
     found = Description(
         dataset=dataset.name,
-        options=dict(options or {}),
+        options=json.loads(canonical(options or {})),  # lists for tuples
         card=dataset.card,
         labels=dataset.labels,
         counts=dict(sorted(dataset.counts.items())),

@@ -50,7 +50,7 @@ def test_attack_no_longer_requested_is_listed_apart(
     assert "did you mean 'loss'" in radpriv("report", ran, "--attack", "los").only_line
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "unknown key", "gone"])
 def test_damaged_result_is_left_out_and_made_again(
     radpriv: Radpriv, ran: Path, tmp_path: Path, damage: str
 ) -> None:
@@ -61,6 +61,8 @@ def test_damaged_result_is_left_out_and_made_again(
     hurt.chmod(0o600)
     if damage == "cut":
         hurt.write_bytes(complete[:1000])
+    elif damage == "unknown key":
+        hurt.write_text(json.dumps({**json.loads(complete), "more": 1}))
     else:
         shutil.rmtree(hurt.parent)
 
@@ -69,7 +71,7 @@ def test_damaged_result_is_left_out_and_made_again(
     assert done.code == 0
     tables = summary["datasets"][0]["tables"]
     assert {r["method"] for r in tables["leakage:loss"]["records"]} >= {"prior"}
-    if damage == "cut":
+    if damage != "gone":
         (unread,) = summary["unread"]
         assert hurt.parent.name in unread and "run the attack again" in unread
         assert any(hurt.parent.name in json.dumps(row) for row in tables["missing"]["rows"])
@@ -78,11 +80,11 @@ def test_damaged_result_is_left_out_and_made_again(
         assert not summary["unread"] and "not attacked yet" in json.dumps(tables["leakage"])
 
     radpriv("attack", ran, "--attack", "blind")  # another one does not hide it
-    assert radpriv("report", ran).out.count(hurt.parent.name) == (damage == "cut")
+    assert radpriv("report", ran).out.count(hurt.parent.name) == (damage != "gone")
     done = radpriv("attack", ran, "--json")
     assert done.code == 0, done.err
     assert hurt.read_bytes() == complete and json.loads(done.out)["unread"] == []
-    assert len(list(store.glob("attempts/attacks/*/damaged-*"))) == (damage == "cut")
+    assert len(list(store.glob("attempts/attacks/*/damaged-*"))) == (damage != "gone")
 
 
 def test_copy_without_private_files_is_no_damage(

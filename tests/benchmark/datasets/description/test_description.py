@@ -211,3 +211,8 @@ def test_tokens_are_counted_with_the_tokenizer_where_it_is(
     assert counted is not None
     assert counted.tolist() == [len(tokenizer(t)["input_ids"]) for t in dataset.texts]
     assert describe(dataset).figures()["tokens/mean"] == pytest.approx(counted.mean())
+
+
+def test_options_that_are_tuples_are_lists(made_up: Dataset) -> None:
+    """As a file holds them: a loader's option may be a tuple."""
+    assert describe(made_up, (), {"labels": ("a", "b")}).options == {"labels": ["a", "b"]}
