@@ -15,8 +15,7 @@ import dataclasses
 import json
 import tomllib
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import (
     Annotated,
@@ -30,11 +29,12 @@ from typing import (
     get_type_hints,
 )
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic import PydanticUserError, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from radpriv.benchmark.registry import did_you_mean
+from radpriv.benchmark.store.schema import adapter
 from radpriv.errors import RadprivError, SuiteError
 
 T = TypeVar("T")
@@ -58,9 +58,6 @@ class Key(NamedTuple):
     kind: Any
 
 
-_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
-
-
 def from_plain(
     kind: type[T], data: Mapping[str, object], where: str, error: type[RadprivError] = SuiteError
 ) -> T:
@@ -73,7 +70,7 @@ def from_plain(
         if not isinstance(value, str | int | float) or not -_LARGEST <= _whole(value) < _LARGEST:
             raise error(f"{where}: {_path(place)} = {shown(value)}: expected text or a number")
     try:
-        return _adapter(kind).validate_json(json.dumps(data), strict=True)
+        return adapter(kind).validate_json(json.dumps(data), strict=True)
     except ValidationError as problem:
         raise error(f"{where}: {_sentence(kind, data, problem)}") from None
     except RadprivError as problem:  # from __post_init__
@@ -106,14 +103,14 @@ def checked(kind: Any, value: object) -> Any:
     Raises:
         ValueError: it is of another type.
     """
-    adapter = _adapter(kind)
+    reader = adapter(kind)
     try:
-        return adapter.validate_python(value, strict=True)
+        return reader.validate_python(value, strict=True)
     except ValidationError:
         if not isinstance(value, list | dict):
             raise
     try:
-        return adapter.validate_json(json.dumps(value), strict=True)
+        return reader.validate_json(json.dumps(value), strict=True)
     except TypeError as problem:
         raise ValueError(str(problem)) from None
 
@@ -121,7 +118,7 @@ def checked(kind: Any, value: object) -> Any:
 def is_checkable(kind: Any) -> bool:
     """Whether `checked` knows what to do with this type."""
     try:
-        return kind is not None and _adapter(kind) is not None
+        return kind is not None and adapter(kind) is not None
     except (PydanticUserError, TypeError, NameError):
         return False
 

@@ -28,12 +28,13 @@ from radpriv.benchmark.store.atomic import read_bytes, write_json
 from radpriv.benchmark.strict import file_format
 from radpriv.errors import RadprivError, StoreError
 
-__all__ = ["dump", "file_format", "json_schema", "parse", "read", "sentence", "write"]
+__all__ = ["adapter", "dump", "file_format", "json_schema", "parse", "read", "sentence", "write"]
 
 T = TypeVar("T")
 
 
-_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+"""Reads and writes a type; made once for each."""
 
 
 def parse(
@@ -55,7 +56,7 @@ def parse(
     except (ValueError, RecursionError) as problem:
         raise error(f"{where}: not JSON ({problem}){todo}") from None
     try:
-        value: T = _adapter(kind).validate_json(text)
+        value: T = adapter(kind).validate_json(text)
     except ValidationError as problem:
         raise error(f"{where}: {sentence(problem)}{todo}") from None
     if constants:  # of a field that takes any: JSON has none of them, and inf is a word there
@@ -76,7 +77,7 @@ def dump(value: Any) -> Any:
     """
     kind = type(value)
     try:
-        plain = _adapter(kind).dump_python(value, mode="json", warnings="error")
+        plain = adapter(kind).dump_python(value, mode="json", warnings="error")
     except PydanticSerializationError:
         raise StoreError(f"{kind.__name__}: a field holds another type than it declares") from None
     try:
@@ -94,7 +95,7 @@ def write(path: Path, value: Any) -> None:
 
 def json_schema(kind: Any) -> dict[str, Any]:
     """The JSON Schema of a format, as `docs/schema/` holds it."""
-    return _adapter(kind).json_schema(mode="validation")
+    return adapter(kind).json_schema(mode="validation")
 
 
 def sentence(problem: ValidationError) -> str:
