@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from radpriv.errors import ReportError
+from radpriv.reports.render.own_settings import own_settings
 from radpriv.reports.render.table import Table
 from radpriv.reports.render.theme import Theme
 from radpriv.reports.results.dataset_results import DatasetResults
@@ -154,7 +155,8 @@ class Sections:
         is taken."""
 
         def bind(draw: D) -> D:
-            entry = FigureEntry(key, place, draw, formats, title, description, caption, together)
+            drawn = own_settings()(draw)
+            entry = FigureEntry(key, place, drawn, formats, title, description, caption, together)
             self._add(entry)
             return draw
 

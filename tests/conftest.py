@@ -12,17 +12,18 @@ import pytest
 import torch
 from hypothesis import settings
 
+from radpriv import terminal
 from radpriv.benchmark.datasets.base import Card, Dataset
 from radpriv.benchmark.encoders.encoders import Encoder, resolve
 from radpriv.benchmark.registry import PLUGIN
-from radpriv.cli import main, options
+from radpriv.cli import main
 
 from .elsewhere import elsewhere, register
 
 settings.register_profile("radpriv", deadline=None)  # a busy machine is no failure
 settings.load_profile("radpriv")
 register()
-for console in (options.out, options.err):
+for console in (terminal.out, terminal.err):
     # A worker of pytest-xdist is born with readline's COLUMNS, and rich keeps what it is born with.
     console._width = console._height = None
 

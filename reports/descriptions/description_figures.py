@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from radpriv.benchmark.store.description_schema import Description
 from radpriv.errors import ReportError
+from radpriv.reports.render.own_settings import own_settings
 from radpriv.reports.render.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def measured(data: Description, name: str) -> float:
     return value
 
 
+@own_settings()
 def prevalence(data: Description, theme: Theme = LIGHT, titled: bool = True) -> Figure:
     """Share of positive reports per label, with intervals and published marks."""
     labels, known = data.labels, published(data)
@@ -78,6 +80,7 @@ def prevalence(data: Description, theme: Theme = LIGHT, titled: bool = True) -> 
     return figure
 
 
+@own_settings()
 def lengths(data: Description, theme: Theme = LIGHT, titled: bool = True) -> Figure:
     """Histogram of words per report, with quantiles."""
     title = f"{data.dataset}: words per report" if titled else ""
@@ -114,6 +117,7 @@ def lengths(data: Description, theme: Theme = LIGHT, titled: bool = True) -> Fig
     return figure
 
 
+@own_settings()
 def vocabulary(data: Description, theme: Theme = LIGHT, titled: bool = True) -> Figure:
     """Distinct words expected among so many reports drawn at random."""
     title = f"{data.dataset}: distinct words" if titled else ""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 from rich.console import Console
+from rich.text import Text
 
 from radpriv.benchmark.store.description_schema import Description
 from radpriv.errors import ReportError
@@ -31,6 +32,7 @@ from radpriv.reports.descriptions.description_tables import tables
 from radpriv.reports.descriptions.heatmap import cooccurrence
 from radpriv.reports.facts.card_facts import card_facts
 from radpriv.reports.page import fill
+from radpriv.reports.render.characters import visible
 from radpriv.reports.render.images import inline_svg, png
 from radpriv.reports.render.renderers import terminal
 from radpriv.reports.render.table import Table
@@ -70,12 +72,12 @@ class Written:
         """The tables that fit a terminal, what may leave the machine, and where the page lies."""
         if not console.is_terminal and not os.environ.get("COLUMNS"):
             console.width = 120  # a pipe has no width of its own, and rich would take 80
-        console.print(self.headline, "", highlight=False, markup=False)
+        console.print(Text(visible(self.headline)), Text())
         for key in SHOWN:
             if key in self.tables:
                 console.print(terminal(self.tables[key]), "")
-        console.print(f"release policy {self.release}", highlight=False, markup=False)
-        console.print(f"page: {self.page}", highlight=False, soft_wrap=True, markup=False)
+        console.print(Text(visible(f"release policy {self.release}")))
+        console.print(Text(visible(f"page: {self.page}")), soft_wrap=True)
 
 
 def write_description(data: Description, out: Path) -> Written:

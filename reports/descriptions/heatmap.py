@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from radpriv.benchmark.store.description_schema import Description
 from radpriv.reports.descriptions.description_figures import heading, plain, published
+from radpriv.reports.render.own_settings import own_settings
 from radpriv.reports.render.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ LIMIT = 0.5
 """phi at which the colour is full: beyond it the number tells."""
 
 
+@own_settings()
 def cooccurrence(data: Description, theme: Theme = LIGHT, titled: bool = True) -> Figure:
     """A square for each pair: blue together, vermillion apart; a dash where phi is undefined."""
     from matplotlib.figure import Figure

@@ -7,16 +7,20 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
+from radpriv.reports.render.own_settings import own_settings
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@own_settings()
 def png(figure: Figure) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=160, metadata={"Software": None})
     return out.getvalue()
 
 
+@own_settings()
 def svg(figure: Figure, salt: str = "radpriv") -> str:
     """SVG with real text in a generic font and no metadata."""
     import matplotlib

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
+from radpriv.reports.render.characters import encodable, visible
 from radpriv.reports.render.grid import Grid
 from radpriv.reports.render.numbers import NON_PRIVATE
 from radpriv.reports.render.table import Table, TableCell
@@ -73,19 +74,21 @@ class TerminalTable:
         width = options.max_width
         yield from self._lines([self.table.title], "bold", console, width)
         if self.table.rows:
-            grids = [self.grid(layout) for layout in LAYOUTS]
-            grid = next((g for g in grids if g.natural <= width), grids[-1])
-            yield from (Text(), grid.rich(width), Text())
+            grids = [self.grid(layout).readable(console.encoding) for layout in LAYOUTS]
+            chosen = next((n for n, g in enumerate(grids) if g.natural <= width), -1)
+            yield from (Text(), *grids[chosen].fitted(width), Text())
             yield from self._lines(self.reasons, "red", console, width)
         yield from self._lines(self.table.findings, "", console, width)
         if self.table.rows:
-            yield from self._lines([self.legend(grid)], "dim", console, width)
+            legend = self.legend(self.grid(LAYOUTS[chosen]))
+            yield from self._lines([legend], "dim", console, width)
 
     @staticmethod
     def _lines(texts: Sequence[str], style: str, console: Console, width: int) -> Iterator[Text]:
         """Each text wrapped between words, without the blanks that wrapping leaves behind."""
         for text in filter(None, texts):
-            for line in Text(text, style).wrap(console, width):
+            shown = encodable(visible(text), console.encoding)
+            for line in Text(shown, style).wrap(console, width):
                 line.rstrip()
                 yield line
 

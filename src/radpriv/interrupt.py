@@ -25,6 +25,8 @@ from types import FrameType
 
 from rich.console import Console
 
+from radpriv.terminal import styled
+
 STATUS = 130
 SHOW_CURSOR = "\x1b[?25h"
 _announced = False
@@ -54,7 +56,7 @@ def print_interrupted(console: Console, kept: str) -> None:
     global _announced
     if not _announced:
         _announced = True
-        console.print(f"[yellow]interrupted[/]; {kept}")
+        console.print(styled(("interrupted", "yellow"), f"; {kept}"))
 
 
 def _first(number: int, frame: FrameType | None) -> None:

@@ -9,8 +9,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from radpriv.reports.render.characters import one_line
+from radpriv.terminal import styled
 
 if TYPE_CHECKING:
     from radpriv.benchmark.suites.plan import Planned
@@ -28,9 +30,9 @@ class Bar:
     def __init__(self, console: Console, counted: str, total: int) -> None:
         self.console = console
         self.bar = Progress(
-            TextColumn(f"[bold]{{task.completed:.0f}}/{{task.total:.0f}} {counted}"),
+            TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {counted}", style="bold"),
             BarColumn(bar_width=24),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             console=console,
             transient=True,
@@ -94,14 +96,17 @@ class Watch(Bar):
         seconds = time.monotonic() - self.cell_started
         if not cell.job.passes:
             self.cheap.append(seconds)
-        mark = "[green]✓[/]" if cell.status == "done" else f"[red]{cell.status}[/]"
-        note = f" {escape(cell.reason)}" if cell.reason else ""
+        mark = ("✓", "green") if cell.status == "done" else (cell.status, "red")
+        note = f" {cell.reason}" if cell.reason else ""
         self.bar.update(self.task, completed=self.done)
         self.passed = 0.0
         self.console.print(
-            f"{mark} {self.done}/{self.total} {_head(cell)} "
-            f"[dim]{seconds:.1f} s{self._speed()}{self._time_left()}[/]{note}",
-            highlight=False,
+            styled(
+                mark,
+                f" {self.done}/{self.total} {_head(cell)} ",
+                (f"{seconds:.1f} s{self._speed()}{self._time_left()}", "dim"),
+                one_line(note),
+            ),
             soft_wrap=True,
         )
 
@@ -111,7 +116,7 @@ class Watch(Bar):
             self.bar.update(self.task, description=text)
         elif time.monotonic() - self.last_line > 30:
             self.last_line = time.monotonic()
-            self.console.print(f"  {text}", highlight=False, soft_wrap=True)
+            self.console.print(styled(f"  {text}"), soft_wrap=True)
 
     def _speed(self) -> str:
         return f" · {self.rate:,.0f} records/s" if self.rate else ""
@@ -131,8 +136,8 @@ def _head(cell: Planned) -> str:
     A swept method has several cells of one head, and a label for each setting.
     """
     job, head = cell.job, cell.job.cell.id.rsplit("-", 1)[0]
-    dataset = f"{escape(job.dataset_label)}: " if job.dataset_label != job.cell.dataset else ""
-    return f"{dataset}{head}" + (f" ({escape(job.label)})" if job.label != job.cell.method else "")
+    dataset = f"{job.dataset_label}: " if job.dataset_label != job.cell.dataset else ""
+    return f"{dataset}{head}" + (f" ({job.label})" if job.label != job.cell.method else "")
 
 
 class Tally(Bar):
@@ -146,7 +151,7 @@ class Tally(Bar):
         super().__init__(console, "attacks", total)
 
     def say(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(styled(line), soft_wrap=True)
 
     def tick(self, label: str) -> None:
         """One attack on one family has ended."""
@@ -157,7 +162,7 @@ class Tally(Bar):
         text = f"{label} · {60 / max(each, 1e-3):,.0f}/min"
         if self.done < self.total:
             text += f" · about {left / 60:.0f} min left" if left >= 60 else " · under 1 min left"
-        self.bar.update(self.task, completed=self.done, description=escape(text))
+        self.bar.update(self.task, completed=self.done, description=text)
         if not self.console.is_terminal and now - self.last_line > 30:
             self.last_line = now
             self.say(f"  {self.done}/{self.total} attacks · {text}")

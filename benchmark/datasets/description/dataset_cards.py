@@ -8,7 +8,6 @@ Plug-ins are left out, so that the page is the same wherever it is made.
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from dataclasses import fields
 from typing import TypedDict
 
 from radpriv.benchmark.datasets.base import Loader, datasets
+from radpriv.benchmark.docstring import docstring
 
 RELEASE = {
     "open": "open: results, aggregates and hashed ids may be shared",
@@ -94,7 +94,7 @@ def meanings(kind: type[object], known: Sequence[str]) -> dict[str, str]:
     entry = re.compile(rf"(?:^|(?<=\s))((?:{names})(?:, (?:{names}))*):\s")
     found: dict[str, str] = {}
     for parent in kind.__mro__:
-        text = " ".join(inspect.cleandoc(vars(parent).get("__doc__") or "").split())
+        text = " ".join(docstring(parent).split())
         parts = entry.split(text) if known else [text]
         for heads, said in zip(parts[1::2], parts[2::2]):
             for name in heads.split(", "):

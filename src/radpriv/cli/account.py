@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from radpriv.cli.options import DebugOption, JsonOption, err, out, print_json
+from radpriv.cli.options import DebugOption, JsonOption, print_json
 from radpriv.errors import PrivacyError
+from radpriv.terminal import err, out
 
 
 def account(
@@ -32,6 +32,7 @@ def account(
 ) -> None:
     """What a ledger spends by three accountants, or with --table what budgets need."""
     from radpriv.benchmark.privacy.accounting import calibration_table as tables
+    from radpriv.reports.render.grid import word_grid
 
     if table == (ledger is not None):
         raise PrivacyError("give a ledger or --table, one of the two")
@@ -42,25 +43,25 @@ def account(
         if as_json:
             print_json(found.as_dict())
             return
-        shown = Table("accountant", "ε", "error", "seconds", "why")
-        for f in found.figures:
-            shown.add_row(f.accountant, str(f), f"{f.error:.1g}", f"{f.seconds:.2f}", f.why)
-        out.print(shown)
+        rows = [
+            (f.accountant, str(f), f"{f.error:.1g}", f"{f.seconds:.2f}", f.why)
+            for f in found.figures
+        ]
+        out.print(word_grid(("accountant", "ε", "error", "seconds", "why"), rows, {1, 2, 3}))
         for k, value in found.together.items():
             spent = "no answer" if value is None else f"ε = {value:.4g}"
             several = f"{k} {found.unit}s together" if k > 1 else f"1 {found.unit}"
-            out.print(f"  {several}: {spent}", highlight=False)
+            out.print(f"  {several}: {spent}")
         for line in (*found.figures.disagreements(), found.sentence):
-            out.print(line, highlight=False, soft_wrap=True, markup=False)
+            out.print(line, soft_wrap=True)
         return
     with err.status("calibrating"):
-        rows = list(tables.rows())
+        noise = list(tables.rows())
     if as_json:
-        print_json([asdict(r) for r in rows])
+        print_json([asdict(r) for r in noise])
     elif markdown:
-        print(tables.markdown(rows), end="")
+        print(tables.markdown(noise), end="")
     else:
-        shown = Table(*tables.HEADER, title=f"δ = {tables.DELTA:g}")
-        for r in rows:
-            shown.add_row(*r.cells())
-        out.print(shown)
+        out.print(f"δ = {tables.DELTA:g}")
+        numeric = range(len(tables.HEADER))
+        out.print(word_grid(tables.HEADER, [r.cells() for r in noise], numeric))

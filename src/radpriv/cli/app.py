@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from radpriv import __version__
+from radpriv.benchmark.docstring import docstring
 from radpriv.cli import account, attack, check, data, explain, export, predict, report, run
 from radpriv.cli.list import list_
 
@@ -36,17 +38,21 @@ def _options(
     pass
 
 
-app.command()(run.run)
-app.command()(attack.attack)
-app.command()(report.report)
-app.command(name="list")(list_)
-app.command(name="why")(explain.explain)
-app.command()(check.check)
-app.command()(account.account)
-app.command()(predict.predict)
-app.command()(export.export)
+def _add(group: typer.Typer, verb: Callable[..., None], name: str | None = None) -> None:
+    group.command(name=name, help=docstring(verb))(verb)
+
+
+_add(app, run.run)
+_add(app, attack.attack)
+_add(app, report.report)
+_add(app, list_, "list")
+_add(app, explain.explain, "why")
+_add(app, check.check)
+_add(app, account.account)
+_add(app, predict.predict)
+_add(app, export.export)
 
 data_app = typer.Typer(no_args_is_help=True, help="Look at the datasets themselves.")
-data_app.command()(data.describe)
-data_app.command()(data.cards)
+_add(data_app, data.describe)
+_add(data_app, data.cards)
 app.add_typer(data_app, name="data")

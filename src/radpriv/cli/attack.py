@@ -16,10 +16,10 @@ from radpriv.cli.options import (
     MethodOption,
     PretrainedOption,
     StoreOption,
-    err,
     show,
 )
 from radpriv.interrupt import STATUS, print_interrupted
+from radpriv.terminal import err, styled
 
 
 def attack(
@@ -55,5 +55,6 @@ def attack(
         raise typer.Exit(STATUS) from None
     show(outcome, as_json)
     if outcome.not_attacked:
-        err.print(f"[red]{len(outcome.not_attacked)} attacks could not be made[/]; reasons above")
+        count = f"{len(outcome.not_attacked)} attacks could not be made"
+        err.print(styled((count, "red"), "; reasons above"))
         raise typer.Exit(1)

@@ -7,13 +7,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from radpriv.cli.options import DebugOption, JsonOption, err, out, print_json
+from radpriv.cli.options import DebugOption, JsonOption, print_json
+from radpriv.terminal import err, out, styled
 
 if TYPE_CHECKING:
     from radpriv.benchmark.conformance.verdict import MethodReport, Verdict
+    from radpriv.reports.render.grid import Grid
 
 
 def check(
@@ -42,25 +42,28 @@ def check(
         print_json([r.as_dict() for r in reports])
     else:
         for report in reports:
+            out.print(styled((report.method, "bold")))
             out.print(table(report, verbose))
-            out.print(report.sentence, highlight=False, soft_wrap=True)
+            out.print(report.sentence, soft_wrap=True)
     if not all(r.passed for r in reports):
         raise typer.Exit(1)
 
 
-def table(report: MethodReport, verbose: bool) -> Table:
+def table(report: MethodReport, verbose: bool) -> Grid:
     """The verdicts; without `verbose` those that plainly hold share a row for each unit and ε."""
-    shown = Table("unit", "ε", "check", "", "what was seen", title=report.method)
-    before = 1
+    from radpriv.reports.render.grid import word_grid
+
+    shown: list[list[str | tuple[str, str]]] = []
+    rules, before = [], 1
     for (unit, epsilon), group in groupby(report.verdicts, lambda v: (v.unit, v.epsilon)):
         rows = list(_rows(list(group), verbose))
-        if shown.rows and max(before, len(rows)) > 1:
-            shown.add_section()
+        if shown and max(before, len(rows)) > 1:
+            rules.append(len(shown))
         before = len(rows)
         for check, passed, detail in rows:
-            mark = "[green]ok[/]" if passed else "[red]fails[/]"
-            shown.add_row(unit, f"{epsilon:g}", check, mark, escape(detail))
-    return shown
+            mark = ("ok", "green") if passed else ("fails", "red")
+            shown.append([unit, f"{epsilon:g}", check, mark, detail])
+    return word_grid(("unit", "ε", "check", "", "what was seen"), shown, {1}, rules)
 
 
 def _rows(verdicts: Sequence[Verdict], verbose: bool) -> Iterator[tuple[str, bool, str]]:

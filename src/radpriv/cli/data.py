@@ -13,10 +13,9 @@ from radpriv.cli.options import (
     DebugOption,
     JsonOption,
     StoreOption,
-    err,
-    out,
     print_json,
 )
+from radpriv.terminal import err, out
 
 
 def describe(

@@ -12,9 +12,9 @@ from radpriv.cli.options import (
     DebugOption,
     JsonOption,
     StoreOption,
-    out,
     print_json,
 )
+from radpriv.terminal import out
 
 
 def explain(
@@ -32,4 +32,4 @@ def explain(
         print_json(lines)
         return
     for line in lines:
-        out.print(line, highlight=False, soft_wrap=True, markup=False)
+        out.print(line, soft_wrap=True)

@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from radpriv.cli.options import (
     DEFAULT_STORE,
     DebugOption,
     JsonOption,
     StoreOption,
-    err,
-    out,
     print_json,
 )
+from radpriv.terminal import err, out
 
 
 def export(
@@ -37,7 +35,7 @@ def export(
     from radpriv.workflow.export_model import export as write
 
     try:
-        with err.status(f"exporting {escape(cell)}"):
+        with err.status(f"exporting {cell}"):
             made = write(store, cell, folder, encoder, with_encoder)
     except KeyboardInterrupt:
         print_interrupted(err, "nothing was exported")
@@ -51,4 +49,4 @@ def export(
     lines = [f"{made.cell_id}: {made.folder}{where.get(made.base, f', encoder {made.base}')}"]
     lines += [note.replace("**", "") for note in made.notes]
     for line in (*lines, f"to classify a report: {made.folder / 'README.md'}"):
-        out.print(line, highlight=False, soft_wrap=True, markup=False)
+        out.print(line, soft_wrap=True)

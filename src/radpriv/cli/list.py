@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from radpriv.cli.options import DebugOption, JsonOption, out, print_json
+from radpriv.cli.options import DebugOption, JsonOption, print_json
 from radpriv.errors import UnknownNameError
+from radpriv.terminal import out, styled
 
 
 def list_(
@@ -30,7 +30,7 @@ def list_(
         print_json(chosen)
         return
     for title, entries in chosen.items():
-        out.print(f"[bold]{title}[/]")
+        out.print(styled((title, "bold")))
         longest = max(map(len, entries), default=0)
         if not out.is_terminal:  # a line each, for other programs
             for entry, line in entries.items():
@@ -40,5 +40,5 @@ def list_(
         shown.add_column(no_wrap=True)
         shown.add_column(style="dim")
         for entry, line in entries.items():
-            shown.add_row(f" {entry}", escape(line))
+            shown.add_row(f" {entry}", line)
         out.print(shown)

@@ -6,9 +6,10 @@ import os
 import sys
 
 from radpriv.cli.app import app
-from radpriv.cli.options import err
 from radpriv.errors import RadprivError
 from radpriv.interrupt import STATUS, ctrl_c, print_interrupted
+from radpriv.reports.render.characters import one_line
+from radpriv.terminal import err, replace_unencodable, styled
 
 ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -23,14 +24,14 @@ def main() -> None:
     """Entry point: one sentence and status 2 for what the user can mend; --debug for more."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    replace_unencodable()
     with ctrl_c():
         try:
             app(standalone_mode=True)
         except RadprivError as error:
             if "--debug" in sys.argv:
                 raise
-            err.print("[red]radpriv:[/] ", end="")
-            err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            err.print(styled(("radpriv: ", "red"), one_line(str(error))), soft_wrap=True)
             sys.exit(2)
         except KeyboardInterrupt:
             print_interrupted(err, "finished cells are kept, run again to go on")

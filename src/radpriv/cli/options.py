@@ -1,4 +1,4 @@
-"""Options that several verbs share, the two consoles, and how a result is printed."""
+"""Options that several verbs share, and how a result is printed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-out = Console(soft_wrap=False)
-err = Console(stderr=True)
+from radpriv.terminal import encodes_all, out
 
 SuiteName = Annotated[str, typer.Argument(help="name of a shipped suite, or a TOML file")]
 DataOption = Annotated[
@@ -44,7 +42,16 @@ DEFAULT_STORE = Path("radpriv-store")
 
 def print_json(value: Any, sort_keys: bool = False) -> None:
     """What `--json` writes on stdout, and nothing else does."""
-    print(json.dumps(value, indent=1, sort_keys=sort_keys, ensure_ascii=False))
+    print(json_text(value, indent=1, sort_keys=sort_keys))
+
+
+def json_text(value: Any, indent: int | None = None, sort_keys: bool = False) -> str:
+    """JSON with letters as they are, or as escapes where stdout cannot encode every letter."""
+    text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
+    lost = any("\ud800" <= c <= "\udfff" for c in text)  # bytes of a path that is not UTF-8
+    if encodes_all() and not lost:
+        return text
+    return json.dumps(value, indent=indent, sort_keys=sort_keys)
 
 
 def show(outcome: Any, as_json: bool) -> None:

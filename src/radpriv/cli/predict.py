@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from radpriv.cli.options import DEFAULT_STORE, DebugOption, StoreOption, err, out
+from radpriv.cli.options import DEFAULT_STORE, DebugOption, StoreOption, json_text
+from radpriv.terminal import err, out, styled
 
 if TYPE_CHECKING:
+    from radpriv.reports.render.grid import Grid
     from radpriv.workflow.predict_labels import Predictions
     from radpriv.workflow.read_reports import Reports
 
@@ -49,19 +48,19 @@ def predict(
             reports = read_reports(file, column)
         else:
             if sys.stdin.isatty():
-                err.print("reports, one a line; end with Ctrl-D", highlight=False)
+                err.print("reports, one a line; end with Ctrl-D")
             reports = read_lines(sys.stdin.buffer)
         found = _predicted(store, cell, reports, encoder)
     except KeyboardInterrupt:
         print_interrupted(err, "nothing was labelled")
         raise typer.Exit(STATUS) from None
     for note in found.notes:
-        err.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+        err.print(styled(("note:", "yellow"), f" {note}"), soft_wrap=True)
     if as_json:
         for i in range(len(found)):
-            print(json.dumps(_as_dict(found, reports, i, every), ensure_ascii=False))
+            print(json_text(_as_dict(found, reports, i, every)))
     else:
-        out.print(found.cell_id, highlight=False, soft_wrap=True)
+        out.print(found.cell_id, soft_wrap=True)
         out.print(_table(found, reports, every))
 
 
@@ -91,19 +90,17 @@ def _as_dict(found: Predictions, reports: Reports, i: int, every: bool) -> dict[
     return {"line": reports.lines[i], "positive": positive, "probabilities": shown}
 
 
-def _table(found: Predictions, reports: Reports, every: bool) -> Table:
+def _table(found: Predictions, reports: Reports, every: bool) -> Grid:
     """A row for each label that is shown, the line of the report before its first."""
-    shown = Table("line", "label", "probability")
-    shown.columns[0].justify = shown.columns[2].justify = "right"
-    if every:
-        shown.add_column("positive")
+    from radpriv.reports.render.grid import word_grid
+
+    shown: list[list[str | tuple[str, str]]] = []
     for i, line in enumerate(reports.lines):
         pairs = zip(found.labels, found.probabilities[i], found.positive[i])
-        rows = [
-            (escape(name), f"{p:.2f}", "yes" if yes else "")
-            for name, p, yes in pairs
-            if every or yes
+        rows: list[list[str | tuple[str, str]]] = [
+            [name, f"{p:.2f}", "yes" if yes else ""] for name, p, yes in pairs if every or yes
         ]
-        for k, row in enumerate(rows or [("[dim]none[/]", "", "")]):
-            shown.add_row(str(line) if k == 0 else "", *(row if every else row[:2]))
-    return shown
+        for k, row in enumerate(rows or [[("none", "dim"), "", ""]]):
+            shown.append([str(line) if k == 0 else "", *(row if every else row[:2])])
+    headings = ("line", "label", "probability", "positive")
+    return word_grid(headings if every else headings[:3], shown, {0, 2})

@@ -17,10 +17,10 @@ from radpriv.cli.options import (
     PretrainedOption,
     StoreOption,
     SuiteName,
-    err,
     show,
 )
 from radpriv.interrupt import STATUS, print_interrupted
+from radpriv.terminal import err, styled
 
 
 def run(
@@ -47,5 +47,6 @@ def run(
         raise typer.Exit(STATUS) from None
     show(outcome, as_json)
     if outcome.failed:
-        err.print(f"[red]{len(outcome.failed)} cells did not finish[/]; they are missing above")
+        count = f"{len(outcome.failed)} cells did not finish"
+        err.print(styled((count, "red"), "; they are missing above"))
         raise typer.Exit(1)

@@ -13,6 +13,7 @@ from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.store.caches import cache_folder
 from radpriv.progress import Tally
 from radpriv.request import Request
+from radpriv.terminal import styled
 from radpriv.workflow.attack_names import attack_names, known_names
 from radpriv.workflow.report_plan import Outcome, report_of
 from radpriv.workflow.shown_results import choose, results_of
@@ -58,10 +59,11 @@ def attack_target(
             store, plan, names, sources, tally.say, tally.tick, target.only, failed, asked
         )
     console.print(
-        f"{len(results)} results of {', '.join(names)} on {len(there)} families"
-        if names
-        else "no attack was asked for",
-        highlight=False,
+        styled(
+            f"{len(results)} results of {', '.join(names)} on {len(there)} families"
+            if names
+            else "no attack was asked for"
+        ),
         soft_wrap=True,
     )
     return failed

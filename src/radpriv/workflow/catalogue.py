@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
+
+from radpriv.benchmark.docstring import docstring
 
 
 def catalogue() -> dict[str, dict[str, str]]:
@@ -16,8 +19,8 @@ def catalogue() -> dict[str, dict[str, str]]:
     from radpriv.benchmark.suites.suite import read_suite, shipped
 
     def first(item: Any) -> str:
-        module = __import__("sys").modules[item.__module__]
-        return " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
+        text = docstring(sys.modules[item.__module__])
+        return " ".join(text.strip().split("\n\n")[0].split())
 
     return {
         "suites": {n: re.split(r"\.(?:\s|$)", read_suite(n).note)[0] for n in shipped()},

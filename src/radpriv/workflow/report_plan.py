@@ -17,6 +17,7 @@ from rich.console import Console
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.plan import Planned
 from radpriv.request import Request
+from radpriv.terminal import styled
 from radpriv.workflow.attack_names import known_names
 from radpriv.workflow.shown_results import Shown, choose, results_of
 from radpriv.workflow.target import plan_of
@@ -54,8 +55,8 @@ class Outcome:
         for table in self.report.terminal_tables():
             console.print(terminal(table), "")
         for line in filter(None, (*self.unread, self.apart)):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        console.print(f"report: {self.report.page}", highlight=False, soft_wrap=True)
+            console.print(styled(line), soft_wrap=True)
+        console.print(styled(f"report: {self.report.page}"), soft_wrap=True)
 
 
 def report(request: Request, allow_mixed: bool, words: Sequence[str] = ()) -> Outcome:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from radpriv.benchmark.store.caches import cache_folder
 from radpriv.benchmark.store.store import Store
@@ -15,6 +14,7 @@ from radpriv.benchmark.suites.plan import Planned, make_plan, plan_name
 from radpriv.benchmark.suites.suite import Suite
 from radpriv.errors import DataError, StoreError
 from radpriv.request import Request, choose_device
+from radpriv.terminal import styled
 from radpriv.workflow.attack_names import attack_names
 from radpriv.workflow.attack_target import attack_target
 from radpriv.workflow.report_plan import Outcome, report_of
@@ -43,18 +43,22 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
         store.keep_source(path)
     name = plan_name(suite, overrides)
     used = sorted({p.job.axes.dataset for p in planned})
-    shown = escape(", ".join(used))
+    shown = ", ".join(used)
     extra = sum(p.reference for p in planned)
     console.print(
-        f"[bold]{name}[/]: {len(planned)} cells{f', {extra} of them references,' if extra else ''} "
-        f"on {shown}, device {device.type}, store {request.store}",
-        highlight=False,
+        styled(
+            (name, "bold"),
+            f": {len(planned)} cells{f', {extra} of them references,' if extra else ''} "
+            f"on {shown}, device {device.type}, store {request.store}",
+        ),
+        soft_wrap=True,
     )
     for line in _instead(suite, used, request.data):
-        console.print(line, highlight=False)
+        console.print(styled(line), soft_wrap=True)
     for p in planned:
         if p.how.why_not_cached:
-            console.print(f"not cached: {p.job.label}: {p.how.why_not_cached}", markup=False)
+            line = f"not cached: {p.job.label}: {p.how.why_not_cached}"
+            console.print(styled(line), soft_wrap=True)
     with Watch(cheapest_first(planned), console) as watch:
         context = Context(
             store, FeatureCache(cache_folder()), request.data, device, progress=watch.tick
