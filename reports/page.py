@@ -11,6 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from radpriv.reports.build import DatasetReport
+from radpriv.reports.render.characters import visible
 from radpriv.reports.render.images import inline_svg
 from radpriv.reports.render.renderers import NUMERIC
 from radpriv.reports.render.table import Table
@@ -43,16 +44,26 @@ def page(results: Results, reports: Sequence[DatasetReport]) -> str:
 
 def fill(template: str, **values: Any) -> str:
     """A page from a template of reports/templates/, which may include others there."""
-    environment = Environment(
+    return environment().get_template(template).render(numeric=NUMERIC, **values)
+
+
+def environment() -> Environment:
+    """How templates are read and values shown: escaped, and text only."""
+    made = Environment(
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         loader=FunctionLoader(_template),
+        finalize=_shown,
     )
-    environment.filters["soft"] = soft
-    environment.filters["interval"] = interval
-    return environment.get_template(template).render(numeric=NUMERIC, **values)
+    made.filters |= {"soft": soft, "interval": interval}
+    return made
+
+
+def _shown(value: Any) -> Any:
+    """Text as it is, but for characters that would act on the page; markup as it comes."""
+    return visible(value) if type(value) is str else value
 
 
 def _template(name: str) -> str:

@@ -95,9 +95,11 @@ def write_report(
     return Report(results.suite, folder, folder / "index.html", files, reports)
 
 
-def _plain(name: str) -> str:
-    """A dataset's label as part of a file name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+def _file_names(labels: Sequence[str]) -> list[str]:
+    """Labels of datasets as parts of file names; two that would come out alike get numbers."""
+    plain = [re.sub(r"[^A-Za-z0-9_-]+", "_", label) for label in labels]
+    alike = [[p.lower() for p in plain[:i]].count(p.lower()) for i, p in enumerate(plain)]
+    return [f"{p}.{n + 1}" if n else p for p, n in zip(plain, alike)]
 
 
 def _csvs(reports: Sequence[DatasetReport]) -> dict[str, bytes]:
@@ -118,8 +120,8 @@ def _images(reports: Sequence[DatasetReport]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for entry in (e for e in figures if e.together):
         found |= _image(entry, every, entry.key)
-    for of in every:
-        end = f".{_plain(of.dataset)}" if len(every) > 1 else ""
+    for of, name in zip(every, _file_names([of.dataset for of in every])):
+        end = f".{name}" if len(every) > 1 else ""
         for entry in (e for e in figures if not e.together):
             found |= _image(entry, [of], f"{entry.key}{end}")
     return found

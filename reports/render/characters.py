@@ -79,7 +79,7 @@ def encodable(text: str, encoding: str) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return "".join(c if _has(encoding, c) else _plainer(c, encoding) for c in text)
+        return "".join(c if _has(encoding, c) else _plainer(c) for c in text)
     except LookupError:
         return text
     return text
@@ -94,17 +94,20 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
-    return "".join(_plainer(c, error.encoding) for c in text), error.end
+    return "".join(map(_plainer, text)), error.end
 
 
-def _plainer(char: str, encoding: str) -> str:
-    """Words for signs, letters without their accents, an escape for a lost byte, else "?"."""
-    if char in PLAINER and _has(encoding, PLAINER[char]):
+def _plainer(char: str) -> str:
+    """ASCII: words for signs, letters without their accents, an escape for a lost byte, else "?".
+
+    Never more than ASCII, for the error of a code page does not say which it is.
+    """
+    if char in PLAINER:
         return PLAINER[char]
     if "\ud800" <= char <= "\udfff":
         return _escaped(char)
     bare = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
-    return bare if bare and _has(encoding, bare) else "?"
+    return bare if bare and bare.isascii() else "?"
 
 
 def _has(encoding: str, text: str) -> bool:

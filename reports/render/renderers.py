@@ -5,12 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable
 
+from radpriv.reports.render.characters import visible
 from radpriv.reports.render.table import Record, Table, Value
 from radpriv.reports.render.terminal import NUMERIC, TerminalTable
 
 __all__ = ["NUMERIC", "escaped", "markdown", "terminal", "to_csv"]
+
+
+_MARKS = re.compile(r"[\\`*$~|]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])|^(?:#|=|[-+](?=[-+ ]|$))")
+"""What marks up a line: inside of it, and at its beginning."""
+_LISTED = re.compile(r"^(\d{1,9})([.)])(?= |$)")
 
 
 def markdown(table: Table) -> str:
@@ -51,10 +58,12 @@ def terminal(table: Table) -> TerminalTable:
 
 
 def escaped(text: str) -> str:
-    """One line of text for Markdown: no HTML, no table or emphasis marks of its own."""
-    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
+    """One line of text for Markdown: nothing in it is HTML, a link, mathematics or another mark."""
+    text = _MARKS.sub(r"\\\g<0>", " ".join(visible(text).split()))
+    text = _LISTED.sub(r"\1\\\2", text)
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(char, entity)
-    return " ".join(text.replace("*", "\\*").split())
+    return text
 
 
 def _plain(value: Value) -> str:

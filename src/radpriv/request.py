@@ -13,7 +13,7 @@ from typing import Any
 
 from radpriv.benchmark.store.plan_schema import Asked
 from radpriv.benchmark.store.store import Store
-from radpriv.benchmark.suites.dataset_files import load_dataset_files
+from radpriv.benchmark.suites.plugin_files import load_plugin_files
 from radpriv.benchmark.suites.suite import Overrides, Suite, read_suite, shipped
 from radpriv.errors import StoreError, SuiteError
 
@@ -35,6 +35,8 @@ class Request:
         """The suite with the overrides applied; plug-in files are imported and become names."""
         from radpriv.benchmark.methods.method import methods
 
+        for word in (self.suite, *self.methods, self.encoder, self.pretrained_on):
+            _refuse_lost_bytes(word)
         names, plugins = [], []
         for value in self.methods:
             if value.endswith(".py"):
@@ -44,7 +46,9 @@ class Request:
                 names.append(value)
         asked = Asked(self.suite, tuple(self.methods), self.encoder, self.pretrained_on)
         overrides = Overrides(tuple(names), self.encoder, self.pretrained_on, self.limit, asked)
-        suite, files = load_dataset_files(self._suite(), Path(self.suite).parent)
+        suite, files = load_plugin_files(
+            self._suite(), Path(self.suite).parent, with_methods=not self.methods
+        )
         return overrides.apply(suite), overrides, [*plugins, *files]
 
     def _suite(self) -> Suite:
@@ -61,6 +65,16 @@ class Request:
                     f"made from {planned}: give that"
                 ) from None
             raise
+
+
+def _refuse_lost_bytes(word: str) -> None:
+    """SuiteError for a word that a plan cannot keep: a plan is UTF-8, a path may be any bytes."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise SuiteError(
+            f"'{word}': its bytes are not UTF-8, which a plan must keep it as; rename it"
+        ) from None
 
 
 def choose_device(name: str) -> Any:

@@ -18,7 +18,7 @@ from radpriv.cli.options import (
     StoreOption,
     show,
 )
-from radpriv.interrupt import STATUS, print_interrupted
+from radpriv.interrupt import print_interrupted, status
 from radpriv.terminal import err, styled
 
 
@@ -52,7 +52,7 @@ def attack(
         outcome = workflow.attack(request, name or None, err)
     except KeyboardInterrupt:
         print_interrupted(err, "finished attacks are kept, run again to go on")
-        raise typer.Exit(STATUS) from None
+        raise typer.Exit(status()) from None
     show(outcome, as_json)
     if outcome.not_attacked:
         count = f"{len(outcome.not_attacked)} attacks could not be made"

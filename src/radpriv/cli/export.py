@@ -31,7 +31,7 @@ def export(
     debug: DebugOption = False,
 ) -> None:
     """Write a cell's model for transformers and PEFT, with a README. Of open data alone."""
-    from radpriv.interrupt import STATUS, print_interrupted
+    from radpriv.interrupt import print_interrupted, status
     from radpriv.workflow.export_model import export as write
 
     try:
@@ -39,7 +39,7 @@ def export(
             made = write(store, cell, folder, encoder, with_encoder)
     except KeyboardInterrupt:
         print_interrupted(err, "nothing was exported")
-        raise typer.Exit(STATUS) from None
+        raise typer.Exit(status()) from None
     if as_json:
         shown = {"cell_id": made.cell_id, "folder": str(made.folder), "files": list(made.files)}
         more = {"encoder": made.base or None, "notes": list(made.notes)}

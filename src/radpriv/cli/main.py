@@ -7,7 +7,7 @@ import sys
 
 from radpriv.cli.app import app
 from radpriv.errors import RadprivError
-from radpriv.interrupt import STATUS, ctrl_c, print_interrupted
+from radpriv.interrupt import ctrl_c, print_interrupted, status
 from radpriv.reports.render.characters import one_line
 from radpriv.terminal import err, replace_unencodable, styled
 
@@ -35,4 +35,4 @@ def main() -> None:
             sys.exit(2)
         except KeyboardInterrupt:
             print_interrupted(err, "finished cells are kept, run again to go on")
-            sys.exit(STATUS)
+            sys.exit(status())

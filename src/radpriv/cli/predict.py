@@ -40,7 +40,7 @@ def predict(
     debug: DebugOption = False,
 ) -> None:
     """Label reports with a finished cell's model. Their text goes nowhere."""
-    from radpriv.interrupt import STATUS, print_interrupted
+    from radpriv.interrupt import print_interrupted, status
     from radpriv.workflow.read_reports import read_lines, read_reports
 
     try:
@@ -53,7 +53,7 @@ def predict(
         found = _predicted(store, cell, reports, encoder)
     except KeyboardInterrupt:
         print_interrupted(err, "nothing was labelled")
-        raise typer.Exit(STATUS) from None
+        raise typer.Exit(status()) from None
     for note in found.notes:
         err.print(styled(("note:", "yellow"), f" {note}"), soft_wrap=True)
     if as_json:

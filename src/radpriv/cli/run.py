@@ -19,7 +19,7 @@ from radpriv.cli.options import (
     SuiteName,
     show,
 )
-from radpriv.interrupt import STATUS, print_interrupted
+from radpriv.interrupt import print_interrupted, status
 from radpriv.terminal import err, styled
 
 
@@ -44,7 +44,7 @@ def run(
         outcome = workflow.run(request, err, debug)
     except KeyboardInterrupt:  # here, since click would end the program without a word
         print_interrupted(err, "finished cells are kept, run again to go on")
-        raise typer.Exit(STATUS) from None
+        raise typer.Exit(status()) from None
     show(outcome, as_json)
     if outcome.failed:
         count = f"{len(outcome.failed)} cells did not finish"
