@@ -24,6 +24,12 @@ FLOOR = 1e-2
 """Smallest noise multiplier that is searched; at less, sampling alone reaches the budget."""
 NOISE = (1e-6, 1e12)
 """Noise multipliers that are evaluated, beside 0."""
+CLOSE = 1 + 1e-6
+"""Ratio of noise multipliers that are as good as equal."""
+ALIKE = 1e-6
+"""Difference between two ε that are."""
+MOST = 1e9
+"""Largest noise multiplier that is searched."""
 SECONDS = 60.0
 """Longest search for one noise multiplier; most take less than one second."""
 
@@ -32,10 +38,12 @@ def discretization(epsilon: float, delta: float, steps: int) -> float:
     """Interval of the loss grid for an ε near this one after `steps` roundings, nats.
 
     Rounding adds a variance of about interval²/6 a step. With s the deviation of the whole loss,
-    ε ≈ s²/2 + s·sqrt(2 ln 1/δ); s / (10 sqrt(steps)) keeps the addition below 0.2% of s².
+    ε ≈ s²/2 + s·sqrt(2 ln 1/δ); s / (10 sqrt(steps)) keeps the addition below 0.2% of s². Where ε
+    is far below δ, s is what δ alone allows: δ(0) = 2 Φ(s/2) - 1, so s ≥ sqrt(2π) δ.
     """
     z = math.sqrt(2 * math.log(1 / delta))
     deviation = 2 * epsilon / (math.sqrt(z * z + 2 * epsilon) + z)
+    deviation = max(deviation, math.sqrt(2 * math.pi) * delta)
     return deviation / (10 * math.sqrt(max(steps, 1)))
 
 
@@ -155,6 +163,7 @@ def calibrate(epsilon: float, delta: float, rate: float, steps: int) -> float:
         return certify(group, delta, max(8 * interval, pld.widest(group, delta) / pld.POINTS * 1.1))
 
     guess = 1 + rate * math.sqrt(2 * steps * math.log(1.25 / delta)) / epsilon
+    guess = min(guess, MOST)
     try:
         start = search(coarse, epsilon, guess, 1.3, 0.02)
         return search(spent, epsilon, start, 1.05, TOLERANCE)
@@ -168,12 +177,17 @@ def calibrate(epsilon: float, delta: float, rate: float, steps: int) -> float:
 def search(
     spent: Callable[[float], float], epsilon: float, start: float, factor: float, tolerance: float
 ) -> float:
-    """A noise multiplier with (1 - tolerance) ε ≤ spent ≤ ε, by false position on logarithms."""
+    """A noise multiplier with (1 - tolerance) ε ≤ spent ≤ ε, by false position on logarithms; or,
+    where ε is so far below δ that hardly any more noise changes it much, one that spends at most ε
+    and is within a millionth of the least."""
     high, reached = start, spent(start)
     while reached > epsilon:
         high *= factor**2
-        if high > 1e9:
-            raise PrivacyError(f"no noise reaches epsilon {epsilon:g}")
+        if high > MOST:
+            raise PrivacyError(
+                f"no noise reaches epsilon {epsilon:g}: "
+                f"a noise multiplier of {MOST:g} is too little"
+            )
         reached = spent(high)
     low = high
     over = reached
@@ -196,4 +210,6 @@ def search(
             return middle
         else:
             high, reached = middle, value
+        if high <= low * CLOSE and over - reached <= ALIKE:
+            return high
     raise PrivacyError(f"noise search for epsilon {epsilon:g} does not converge")

@@ -300,6 +300,46 @@ def test_a_search_that_does_not_converge_says_so() -> None:
         search(lambda sigma: 0.5 if sigma >= 2 else 2.0, 1.0, 3.0, 1.05, 0.002)
 
 
+@pytest.mark.parametrize("delta", [1e-3, 1e-5, 1e-7])
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-9, 1e-6, 1e-4])
+def test_tiny_epsilons_get_the_noise_that_delta_leaves(epsilon: float, delta: float) -> None:
+    """Against the Gaussian's closed form: at least its noise, and 0.2% more at most."""
+
+    def closed(mu: float) -> float:
+        return norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon) * norm.cdf(
+            -mu / 2 - epsilon / mu
+        )
+
+    mu = brentq(lambda m: closed(m) - delta, 1e-12, 50, xtol=1e-18, rtol=1e-13)
+    least = math.sqrt(60) / mu
+    assert 1 <= calibrate(epsilon, delta, 1.0, 60) / least < 1.002
+
+
+def test_tiny_epsilons_of_sampled_steps_are_found_in_few_evaluations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The grid follows δ where ε is far below it: before, each evaluation took minutes."""
+    intervals: list[float] = []
+    real = pld.epsilon
+
+    def counted(groups: tuple[Group, ...], delta: float, interval: float) -> float:
+        intervals.append(interval)
+        return real(groups, delta, interval)
+
+    monkeypatch.setattr(pld, "epsilon", counted)
+    certify.cache_clear()
+    calibrate.cache_clear()
+    sigma = calibrate(1e-9, 1e-3, 0.2, 100)
+    assert certificate((Group(0.2, sigma, 100),), 1e-3, 1e-9)[0] <= 1e-9
+    assert len(intervals) < 150 and min(intervals) > 1e-6
+
+
+@pytest.mark.parametrize(("epsilon", "delta"), [(1e-9, 1e-10), (1e-12, 1e-11)])
+def test_noise_that_no_search_reaches_is_refused_at_once(epsilon: float, delta: float) -> None:
+    with pytest.raises(PrivacyError, match=r"noise multiplier of 1e\+09 is too little"):
+        calibrate(epsilon, delta, 1.0, 60)
+
+
 @pytest.mark.parametrize("edge", [1e-6, 1e12])
 def test_noise_is_computed_with_up_to_its_edges_and_not_beyond(edge: float) -> None:
     calibration.check([Group(0.5, edge, 1)], 1e-5)
