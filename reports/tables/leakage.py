@@ -100,6 +100,15 @@ def leakage_table(results: Results, dataset: str, attack: str, marks: str = "") 
     )
 
 
+def _without_control(controls: Sequence[AttackedFamily]) -> str:
+    """Why no control says whether the attack can see anything."""
+    if not controls:
+        return "No positive control was run"
+    if all(entry.done for entry in controls[0].entries):
+        return "The positive control was trained and not attacked"
+    return f"The positive control has not finished ({controls[0].reason})"
+
+
 def known_rows(found: Sequence[AttackedFamily]) -> list[tuple[TableCell, ...]]:
     """One row for each ε: families of one budget share coins, δ and so the mechanism's truth."""
     by_epsilon: dict[float, list[Summary]] = {}
@@ -236,5 +245,5 @@ def findings(
             )
             said.append(f"Positive control: AUC {summary.auc.value:.2f}, {verdict}.")
     if not any(f.result for f in controls):
-        said.append("No positive control was run: a low AUC may be the attack's weakness.")
+        said.append(f"{_without_control(controls)}: a low AUC may be the attack's weakness.")
     return said

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -226,3 +229,34 @@ def test_ceiling_of_nothing_is_no_bound_of_nothing(edits: Any, several: Path) ->
         for row in made[key].rows:
             assert row[at].text in ("too few", "–", "missing"), (key, row)
     assert not any("lies above" in line for line in made["audit"].findings)
+
+
+def test_a_control_that_is_not_attacked_is_not_called_absent(several: Path) -> None:
+    """Nor is one whose cells have not finished."""
+
+    def findings() -> str:
+        return " ".join(tables(several)["leakage"].findings)
+
+    assert "Positive control: AUC" in findings()
+    for path in (several / "attacks").glob("*/result.json"):
+        if json.loads(path.read_text())["role"] == "control":
+            shutil.rmtree(path.parent)
+    assert "The positive control was trained and not attacked: a low AUC may" in findings()
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        ({f"openi.tfidf.epsinf.control.s{s}": "failed" for s in range(3)}, "has not finished (mis"),
+        (None, "No positive control was run: a low AUC may"),
+    ],
+    ids=["failed", "none"],
+)
+def test_a_missing_control_is_said_as_it_is(
+    fake: Any, status: dict[str, str] | None, sentence: str
+) -> None:
+    if status is None:
+        fake.cells = lambda: [("tfidf", math.inf, seed, 1.0, "cell") for seed in range(3)]
+    else:
+        fake.status = status
+    assert sentence in " ".join(tables(fake.write())["leakage"].findings)
