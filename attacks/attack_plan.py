@@ -7,14 +7,13 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from radpriv.attacks.attack import attacks
 from radpriv.attacks.inputs.build_view import NotApplicable, NothingPlanted, Origins
-from radpriv.attacks.inputs.cell_outputs import CellFiles, Withheld
+from radpriv.attacks.inputs.cell_outputs import Withheld, open_cell
 from radpriv.attacks.run_family import attack_family, attack_id, write_result
 from radpriv.benchmark.plugin_guard import staying
 from radpriv.benchmark.registry import PLUGIN
@@ -22,41 +21,19 @@ from radpriv.benchmark.runs.record import provenance
 from radpriv.benchmark.store.atomic import make_folder, storing
 from radpriv.benchmark.store.attack_schema import read_result
 from radpriv.benchmark.store.fingerprint import Fingerprint, fingerprint
-from radpriv.benchmark.store.plan_schema import REFERENCE, Plan
-from radpriv.benchmark.store.results import PROVENANCE, Finished
+from radpriv.benchmark.store.plan_schema import Family, Plan, PlannedCell, families_of
+from radpriv.benchmark.store.results import PROVENANCE, Finished, FinishedCell
 from radpriv.benchmark.store.schema import write
 from radpriv.benchmark.store.store import Store
-from radpriv.errors import AttackError, RadprivError, StoreError, kind_and_place
+from radpriv.errors import RadprivError, StoreError, kind_and_place
 
 DEFAULT = ("loss", "reference", "lira", "rmia", "blind", "white_box", "attribute", "exposure")
 """What a suite makes if it names none."""
 
 
-@dataclass
-class Family:
-    """Finished cells that differ in the seed only. references: never attacked themselves.
-
-    broken: why one of them cannot be read; then none of the family is attacked.
-    """
-
-    targets: list[CellFiles] = field(default_factory=list)
-    references: list[CellFiles] = field(default_factory=list)
-    label: str = ""
-    broken: str = ""
-
-
-def families(store: Store, plan: Plan) -> dict[str, Family]:
-    """Finished cells of a plan by family, in the plan's order; no other has scores to attack."""
-    found: dict[str, Family] = {}
-    for entry in plan.finished():
-        folder = store.cell_folder(entry.cell_id, entry.fingerprint)
-        family = found.setdefault(entry.family, Family(label=entry.family_label))
-        cells = family.references if entry.role == REFERENCE else family.targets
-        try:
-            cells.append(CellFiles.open(folder))
-        except AttackError as error:
-            family.broken = family.broken or str(error)
-    return {name: family for name, family in found.items() if family.targets or family.broken}
+def attackable(plan: Plan) -> list[Family]:
+    """The families of a plan's finished cells, in its order; no other has scores to attack."""
+    return [family for family in families_of(plan.finished()) if family.cells]
 
 
 def attack_plan(
@@ -80,34 +57,34 @@ def attack_plan(
     A family that cannot be attacked (a handful of candidates whose coins all fell alike) is said
     and left out, and the others go on; so is one that has nothing for an attack to attack.
     """
-    chosen = families(store, plan)
+    chosen = attackable(plan)
     results, alike = list[Finished](), dict[str, list[str]]()
     withheld = dict[str, list[str]]()
     lost = [] if failed is None else failed
     for name in names:
         how, missing = fingerprint_of(name), dict[str, list[str]]()
-        for key, family in chosen.items():
-            if only is not None and key not in only:
+        for family in chosen:
+            if only is not None and family.key not in only:
                 continue
             try:
                 with staying():
                     results.append(_attacked(store, name, how, family, origins))
             except NothingPlanted as error:
                 if asked is None or name in asked:
-                    missing.setdefault(str(error), []).append(family.label)
+                    missing.setdefault(str(error), []).append(family.title)
             except NotApplicable as error:
-                missing.setdefault(str(error), []).append(family.label)
+                missing.setdefault(str(error), []).append(family.title)
             except Withheld as error:
-                if asked is None or name in asked or _something(name, family):
+                if asked is None or name in asked or _has_target(store, name, family):
                     withheld.setdefault(name, []).append(str(error))
             except (Exception, SystemExit) as error:
                 known = isinstance(error, RadprivError)  # a plug-in's words may quote a report
                 why = str(error) if known else f"it ended with {kind_and_place(error)}"
-                lost.append(f"{name} on {family.label}: not attacked: {why}")
+                lost.append(f"{name} on {family.title}: not attacked: {why}")
                 if why not in alike:
                     say(lost[-1])
-                alike.setdefault(why, []).append(f"{name} on {family.label}")
-            tick(f"{name} on {family.label}")
+                alike.setdefault(why, []).append(f"{name} on {family.title}")
+            tick(f"{name} on {family.title}")
         for reason, labels in missing.items():
             where = "everything" if len(labels) == len(chosen) > 1 else ", ".join(labels)
             say(f"{name}: left out for {where}: {reason}")
@@ -124,9 +101,8 @@ def attack_plan(
 def _attacked(
     store: Store, name: str, how: Fingerprint, family: Family, origins: Origins | None
 ) -> Finished:
-    if family.broken:
-        raise AttackError(family.broken)
-    key = attack_id(name, {}, how.digest, family.targets, family.references)
+    targets, references = _opened(store, family.cells), _opened(store, family.references)
+    key = attack_id(name, {}, how.digest, targets, references)
     found, damaged = None, False
     try:
         found = store.lookup_attack(key)
@@ -137,10 +113,10 @@ def _attacked(
     if found is not None:
         return found
     started = time.time()
-    result, rows = attack_family(name, {}, family.targets, how.digest, family.references, origins)
+    result, rows = attack_family(name, {}, targets, how.digest, references, origins)
     if damaged:
         _set_aside(store, key)
-    hidden = family.targets[0].record.card.release == "nothing"
+    hidden = targets[0].record.card.release == "nothing"
 
     def fill(folder: Path) -> None:
         write_result(folder, result, rows)
@@ -149,9 +125,13 @@ def _attacked(
     return store.finish_attack(key, fill, hidden)
 
 
-def _something(name: str, family: Family) -> bool:
+def _opened(store: Store, cells: Sequence[PlannedCell]) -> list[FinishedCell]:
+    return [open_cell(store.cell_folder(c.cell_id, c.fingerprint)) for c in cells]
+
+
+def _has_target(store: Store, name: str, family: Family) -> bool:
     """Whether a family has what an attack is on, by its public records alone."""
-    planted = any(c.record.cell.audit.planted for c in family.targets)
+    planted = any(c.record.cell.audit.planted for c in _opened(store, family.cells))
     return bool(planted or attacks.get(name).on == "records")
 
 

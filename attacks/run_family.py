@@ -3,7 +3,7 @@
 Input is files, output is an `AttackResult` and a table; nothing is trained, and training imports
 none of this. What is made of the scores is in evaluation/attack_results.py.
 
-    cells = [CellFiles.open(folder) for folder in folders]        # one family
+    cells = [open_cell(folder) for folder in folders]        # one family
     result, rows = attack_family("loss", {}, cells, fingerprint)
     write_result(temporary_folder, result, rows)                   # the caller renames
 """
@@ -29,13 +29,14 @@ from radpriv.attacks.evaluation.attack_results import (
     subgroups,
 )
 from radpriv.attacks.inputs.build_view import Origins, reference_of, rows_of, view_of
-from radpriv.attacks.inputs.cell_outputs import CellFiles, Outputs, load
+from radpriv.attacks.inputs.cell_outputs import Outputs, load
 from radpriv.attacks.inputs.integrity import check_own
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.view import Scorer
 from radpriv.benchmark.cell import canonical, digest
 from radpriv.benchmark.store.atomic import write_parquet
 from radpriv.benchmark.store.attack_schema import COUNTING, AttackResult, On, Unit
+from radpriv.benchmark.store.results import FinishedCell
 from radpriv.benchmark.store.schema import write
 from radpriv.errors import AttackError
 
@@ -44,8 +45,8 @@ def attack_id(
     name: str,
     params: Mapping[str, Any],
     fingerprint: str,
-    targets: Sequence[CellFiles],
-    references: Sequence[CellFiles] = (),
+    targets: Sequence[FinishedCell],
+    references: Sequence[FinishedCell] = (),
 ) -> str:
     """A readable head and 16 hex digits of the SHA-256 of all that decides the result.
 
@@ -60,20 +61,20 @@ def attack_id(
         "version": attack.version,
         "params": attack.params(),
         "fingerprint": fingerprint,
-        "cells": [[c.cell_id, c.record.fingerprint] for c in family],
-        "references": sorted([c.cell_id, c.record.fingerprint] for c in references),
+        "cells": [[c.record.cell_id, c.record.fingerprint] for c in family],
+        "references": sorted([c.record.cell_id, c.record.fingerprint] for c in references),
     }
-    first = family[0].cell_id.rsplit("-", 1)[0]
-    head = first.removesuffix(f".s{family[0].seed}")
+    first = family[0].record.cell_id.rsplit("-", 1)[0]
+    head = first.removesuffix(f".s{family[0].record.seed}")
     return f"{name}.{head}.k{len(family)}-{digest(key)[:16]}"
 
 
 def attack_family(
     name: str,
     params: Mapping[str, Any],
-    targets: Sequence[CellFiles],
+    targets: Sequence[FinishedCell],
     fingerprint: str,
-    references: Sequence[CellFiles] = (),
+    references: Sequence[FinishedCell] = (),
     origins: Origins | None = None,
 ) -> tuple[AttackResult, pa.Table]:
     """(result.json, rows.parquet's content) of one attack on all seeds of a family.
@@ -113,8 +114,8 @@ def attack_family(
         role=scored.role,
         unit=cast(Unit, scored.unit),
         on=cast(On, attack.on),
-        cell_fingerprints={c.cell_id: c.record.fingerprint for c in family},
-        references=tuple(sorted(c.cell_id for c in extra)),
+        cell_fingerprints={c.record.cell_id: c.record.fingerprint for c in family},
+        references=tuple(sorted(c.record.cell_id for c in extra)),
         rows=rows_by_seed,
         summary=summary,
         subgroups=None if extracts else subgroups(scored),
@@ -122,7 +123,7 @@ def attack_family(
         diagnostics=diagnostics_of(scored),
     )
     return result, pa.concat_tables(
-        [score_rows(o.cell.seed, o.slots, s) for o, s in zip(scored.targets, scored.scores)]
+        [score_rows(o.cell.record.seed, o.slots, s) for o, s in zip(scored.targets, scored.scores)]
     )
 
 
@@ -139,7 +140,7 @@ def write_result(folder: Path, result: AttackResult, rows: pa.Table) -> None:
     write(folder / "result.json", result)
 
 
-def _family(targets: Sequence[CellFiles]) -> list[CellFiles]:
+def _family(targets: Sequence[FinishedCell]) -> list[FinishedCell]:
     """The targets by seed, if they are finished cells of one family and one fingerprint."""
     if not targets:
         raise AttackError("an attack needs at least one finished cell: run the suite first")
@@ -154,20 +155,24 @@ def _family(targets: Sequence[CellFiles]) -> list[CellFiles]:
                     f"{getattr(targets[0].record, name)} in {targets[0].folder}; "
                     "attack one family, computed by one version, at a time"
                 )
-    ordered = sorted(targets, key=lambda c: c.seed)
+    ordered = sorted(targets, key=lambda c: c.record.seed)
     for one, two in pairwise(ordered):
-        if one.seed == two.seed:
-            raise AttackError(f"{two.folder}: seed {two.seed} was given twice; give each cell once")
+        if one.record.seed == two.record.seed:
+            raise AttackError(
+                f"{two.folder}: seed {two.record.seed} was given twice; give each cell once"
+            )
     return ordered
 
 
-def _one_family(targets: Sequence[CellFiles], references: Sequence[CellFiles]) -> None:
+def _one_family(targets: Sequence[FinishedCell], references: Sequence[FinishedCell]) -> None:
     """References are seeds of the targets' family, and no target is its own reference."""
     for cell in references:
         if cell.record.family != targets[0].record.family:
             raise AttackError(f"{cell.folder}: no reference of the family of {targets[0].folder}")
-        if cell.seed in {t.seed for t in targets}:
-            raise AttackError(f"{cell.folder}: seed {cell.seed} is a target, so it is no reference")
+        if cell.record.seed in {t.record.seed for t in targets}:
+            raise AttackError(
+                f"{cell.folder}: seed {cell.record.seed} is a target, so it is no reference"
+            )
 
 
 def _one_audit_set(outputs: Sequence[Outputs]) -> None:

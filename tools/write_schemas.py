@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from radpriv.benchmark.conformance.verdict import CheckVerdict
 from radpriv.benchmark.store.attack_schema import AttackResult
 from radpriv.benchmark.store.cell_schema import CellRecord, Provenance
 from radpriv.benchmark.store.description_schema import Description
@@ -28,6 +29,7 @@ FORMATS: Mapping[str, type] = {
     "reason": Reason,
     "description": Description,
     "attack_result": AttackResult,
+    "check_verdict": CheckVerdict,
 }
 """By the name of the file that holds one."""
 

@@ -26,7 +26,7 @@ from radpriv.attacks.evaluation.extraction_summary import extraction_rows
 from radpriv.attacks.evaluation.near_copies import FEWEST
 from radpriv.attacks.evaluation.subgroups import group_rows, groups_of, label_rows, patient_row
 from radpriv.attacks.evaluation.summary import Scored, canary_rows, family_row, row
-from radpriv.attacks.inputs.cell_outputs import CellFiles, Outputs
+from radpriv.attacks.inputs.cell_outputs import Outputs
 from radpriv.attacks.metrics import Bools, Floats
 from radpriv.attacks.public_random import public_permutation
 from radpriv.attacks.view import View
@@ -42,6 +42,7 @@ from radpriv.benchmark.store.attack_schema import (
     Truth,
 )
 from radpriv.benchmark.store.audit_schema import Audit
+from radpriv.benchmark.store.results import FinishedCell
 
 RIVALS = 8
 """Of how many attacks on the records of one family a reader may take the largest bound on ε: each
@@ -87,7 +88,9 @@ def membership(a: ScoredFamily) -> tuple[tuple[SeedRow, ...], dict[Role, Summary
                     continue
                 scored.setdefault(role, []).append(seen)
                 cell = target.cell
-                rows.append(row(seen, cell.cell_id, cell.seed, role, a.references, source))
+                rows.append(
+                    row(seen, cell.record.cell_id, cell.record.seed, role, a.references, source)
+                )
     return tuple(rows), {
         role: family_row(
             seeds,
@@ -114,7 +117,9 @@ def extraction(a: ScoredFamily) -> Extracted:
         name = target.cell.record.family
         parts = parts_of(target, values, a.unit, headline_of(a, target))
         for kind, part in parts.items():
-            permuted = public_permutation(part.member.size, name, target.cell.seed, _null(kind))
+            permuted = public_permutation(
+                part.member.size, name, target.cell.record.seed, _null(kind)
+            )
             seeds[a.role].setdefault(kind, []).append((part.scores, part.member))
             seeds["null"].setdefault(kind, []).append((part.scores, part.member[permuted]))
     return Extracted(
@@ -164,7 +169,7 @@ def _by_role(
     role: Role, target: Outputs, kind: str, part: CandidateGroup, delta: float
 ) -> dict[Role, Scored]:
     """By role: the scores with the coins, with coins permuted, and what a known leak shows."""
-    name, seed = target.cell.record.family, target.cell.seed
+    name, seed = target.cell.record.family, target.cell.record.seed
     permuted = public_permutation(part.member.size, name, seed, _null(kind))
     scored: dict[Role, Scored] = {
         role: Scored(part.scores, part.member, delta, part.similarity),
@@ -219,7 +224,7 @@ def _null(kind: str) -> str:
     return "null" if kind in OWN else f"null/{kind}"
 
 
-def delta_of(cell: CellFiles) -> tuple[float, str]:
+def delta_of(cell: FinishedCell) -> tuple[float, str]:
     """The cell's δ and where it is from; a non-private cell claims none, so it gets the default."""
     asked = cell.record.cell
     if not asked.budget.private:

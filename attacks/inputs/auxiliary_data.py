@@ -176,7 +176,7 @@ class AuxiliaryData:
                 self._jobs = self._jobs()
             except RadprivError as error:
                 self._failed, self._jobs = str(error), {}
-        job = self._jobs.get(outputs.cell.cell_id)
+        job = self._jobs.get(outputs.cell.record.cell_id)
         if job is None:
             why = self._failed or "the suite has no such cell with the data that is at hand"
             raise NotApplicable(f"the data it was trained on is needed, see --data ({why})")

@@ -102,7 +102,7 @@ def reference_of(outputs: Outputs) -> Reference:
     when this cell is the target.
     """
     return Reference(
-        seed=outputs.cell.seed,
+        seed=outputs.cell.record.seed,
         logits=outputs.logits,
         labels=outputs.labels,
         slots=outputs.slots,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from radpriv.attacks.metrics import Bools
 from radpriv.attacks.view import Matrix, Memo, Population
 from radpriv.benchmark.store.cell_schema import CellRecord
+from radpriv.benchmark.store.results import FinishedCell
 from radpriv.benchmark.store.schema import parse
 from radpriv.errors import AttackError
 
@@ -48,29 +49,14 @@ def unreadable(path: Path, error: Exception) -> AttackError:
     return AttackError(f"{path}: cannot be read ({line}); {AGAIN}")
 
 
-@dataclass(frozen=True)
-class CellFiles:
-    """One finished cell: its folder and its record.json, already read."""
-
-    folder: Path
-    record: CellRecord = field(repr=False)
-
-    @staticmethod
-    def open(folder: Path) -> CellFiles:
-        path = folder / "record.json"
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise unreadable(path, error) from error
-        return CellFiles(folder, parse(CellRecord, data, str(path), AttackError, AGAIN))
-
-    @property
-    def cell_id(self) -> str:
-        return self.record.cell_id
-
-    @property
-    def seed(self) -> int:
-        return self.record.seed
+def open_cell(folder: Path) -> FinishedCell:
+    """A finished cell with its record read; AttackError names the file at fault."""
+    path = folder / "record.json"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return FinishedCell(folder, parse(CellRecord, data, str(path), AttackError, AGAIN))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +68,7 @@ class Outputs:
     member bool (m,). memo: what was computed from these outputs, see view.py.
     """
 
-    cell: CellFiles
+    cell: FinishedCell
     slots: NDArray[np.int64]
     record: tuple[str, ...]
     patient: tuple[str, ...]
@@ -112,7 +98,7 @@ class Outputs:
         )
 
 
-def load(cell: CellFiles) -> Outputs:
+def load(cell: FinishedCell) -> Outputs:
     """Read and check one cell; AttackError names the file at fault."""
     width = len(cell.record.label_names)
     path = cell.folder / "private" / "candidates.parquet"

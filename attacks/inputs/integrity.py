@@ -89,8 +89,8 @@ def _coins(outputs: Sequence[Outputs], origins: Origins) -> None:
         whose = next((o for o in outputs if _same(o.member, coins)), None)
         found = f"; those lie in {whose.cell.folder}" if whose else ""
         raise AttackError(
-            f"{_private(own, 'flags.parquet')}: its coins are not those of seed {own.cell.seed}"
-            f"{found}; {BACK}"
+            f"{_private(own, 'flags.parquet')}: its coins are not those of seed "
+            f"{own.cell.record.seed}{found}; {BACK}"
         )
 
 
@@ -109,7 +109,7 @@ def _scores(outputs: Sequence[Outputs], targets: int, origins: Origins) -> None:
         if mine > max(ROUNDING, 10 * apart[nearest]):
             raise AttackError(
                 f"{_private(own, 'candidates.parquet')}: its scores are not of the saved model of "
-                f"seed {own.cell.seed}; those lie in {outputs[nearest].cell.folder}; {BACK}"
+                f"seed {own.cell.record.seed}; those lie in {outputs[nearest].cell.folder}; {BACK}"
             )
 
 

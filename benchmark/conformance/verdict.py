@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Literal
+
+from radpriv.benchmark.epsilon import Epsilon
+from radpriv.benchmark.strict import file_format
+
+SCHEMA: Literal[1] = 1
 
 WAIST = "through the waist"
 CERTIFICATE = "certificate"
@@ -11,12 +16,16 @@ UNCOMPARED = "not compared: what it prints, which differs from run to run"
 NO_STOP = "has no step after which it could be stopped"
 
 
+Standing = Literal["by construction", "declared at best", "none"]
+
+
+@file_format
 @dataclass(frozen=True)
 class Verdict:
     """One line: which check, of which unit and ε, whether it holds, and what was seen."""
 
     unit: str
-    epsilon: float
+    epsilon: Epsilon
     check: str
     passed: bool
     detail: str
@@ -39,7 +48,7 @@ class MethodReport:
         return all(v.passed for v in self.verdicts)
 
     @property
-    def standing(self) -> str:
+    def standing(self) -> Standing:
         """What the claim may be called; a failed check is a counterexample, or bars replay."""
         if self.passed:
             return "by construction"
@@ -56,6 +65,27 @@ class MethodReport:
         failed = list(dict.fromkeys(v.check for v in self.verdicts if not v.passed))
         return f"{self.method}: {', '.join(failed)} failed. Standing of its claim: {self.standing}."
 
-    def as_dict(self) -> dict[str, Any]:
-        verdicts = [asdict(v) for v in self.verdicts]
-        return {"method": self.method, "standing": self.standing, "verdicts": verdicts}
+    @property
+    def verdict(self) -> CheckVerdict:
+        """What `radpriv check --json` writes of it."""
+        return CheckVerdict(self.method, self.standing, self.verdicts)
+
+
+@file_format
+@dataclass(frozen=True)
+class CheckVerdict:
+    """The verdict of a check on one method, as a file. standing: what its claim may be called.
+
+    Raises:
+        ValueError: the standing is not what the verdicts say.
+    """
+
+    method: str
+    standing: Standing
+    verdicts: tuple[Verdict, ...]
+    schema: Literal[1] = SCHEMA
+
+    def __post_init__(self) -> None:
+        due = MethodReport(self.method, self.verdicts).standing
+        if self.standing != due:
+            raise ValueError(f"standing '{self.standing}' is not '{due}', as its verdicts say")

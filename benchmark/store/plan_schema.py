@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -82,14 +82,60 @@ class PlannedCell:
         return self.status == "done"
 
     @property
-    def family_label(self) -> str:
-        """What a reader calls all seeds of it: label, dataset, budget, whether it is a control."""
-        axes, control = self.axes, ", the control" if self.role == CONTROL else ""
-        return f"{axes.label} ({axes.dataset}, {axes.budget}{control})"
-
-    @property
     def why_missing(self) -> str:
         return f"{self.status} ({self.reason})" if self.reason else self.status
+
+
+@dataclass(frozen=True)
+class Family:
+    """The cells of a plan that differ in the seed alone: what an attack is made on, and what a
+    table has a row for. references: seeds that are only compared with."""
+
+    key: str
+    cells: tuple[PlannedCell, ...]
+    references: tuple[PlannedCell, ...] = ()
+
+    @property
+    def axes(self) -> Axes:
+        return (self.cells or self.references)[0].axes
+
+    @property
+    def epsilon(self) -> float:
+        return self.axes.epsilon
+
+    @property
+    def is_control(self) -> bool:
+        return any(cell.role == CONTROL for cell in self.cells)
+
+    @property
+    def done(self) -> bool:
+        return all(cell.done for cell in self.cells)
+
+    @property
+    def name(self) -> str:
+        """The first column of its rows: label and encoder."""
+        return f"{self.axes.label} ({self.axes.encoder})" if self.axes.encoder else self.axes.label
+
+    @property
+    def title(self) -> str:
+        """What a sentence calls it: label, dataset, budget, whether it is a control."""
+        control = ", the control" if self.is_control else ""
+        return f"{self.axes.label} ({self.axes.dataset}, {self.axes.budget}{control})"
+
+
+def families_of(cells: Iterable[PlannedCell]) -> list[Family]:
+    """By family, in the order of the first cell of each."""
+    found: dict[str, list[PlannedCell]] = {}
+    for cell in cells:
+        found.setdefault(cell.family, []).append(cell)
+    return [
+        Family(
+            key,
+            tuple(c for c in every if c.role != REFERENCE),
+            tuple(c for c in every if c.role == REFERENCE),
+        )
+        for key, every in found.items()
+    ]
 
 
 @file_format

@@ -19,7 +19,7 @@ from radpriv.benchmark.store.audit_schema import Audit
 from radpriv.reports.figures.epsilon_figure import KNOWN, EpsilonPoint, Kind
 from radpriv.reports.figures.figure_layout import LONGEST, printable
 from radpriv.reports.figures.roc_figure import RocLine, Role
-from radpriv.reports.results.families import BLIND, AttackedFamily, attacks_on, families, summaries
+from radpriv.reports.results.families import BLIND, FamilyResult, attacks_on, families, summaries
 from radpriv.reports.results.load import Results
 from radpriv.reports.tables.audits import certified
 from radpriv.reports.tables.overview import best_bound
@@ -37,7 +37,7 @@ def roc_lines(results: Results, dataset: str) -> tuple[RocLine, ...]:
     controls, the blind attack on the family where its AUC is highest, and the null: the mean over
     these attacks, between the lowest and the highest end of their bands."""
     found = families(results, dataset)
-    attacked = [f for f in found if f.entries[0].role != "control"]
+    attacked = [f for f in found if not f.family.is_control]
     one = _one_encoder(found)
     found_most = [(s, f) for f in attacked for s in summaries([f], "attack")]
     lines = [
@@ -64,9 +64,9 @@ def epsilon_points(results: Results, dataset: str) -> tuple[EpsilonPoint, ...]:
     found = [
         f
         for f in families(results, dataset)
-        if f.entries[0].role != "control"
-        and math.isfinite(f.entries[0].epsilon)
-        and all(e.done for e in f.entries)
+        if not f.family.is_control
+        and math.isfinite(f.family.epsilon)
+        and all(e.done for e in f.family.cells)
     ]
     one = _one_encoder(found)
     points = []
@@ -74,9 +74,9 @@ def epsilon_points(results: Results, dataset: str) -> tuple[EpsilonPoint, ...]:
         allowed = certified(results, f)
         for kind, on, role in AUDITS:
             attacks = [a for a in attacks_on(results, on) if a.attack != BLIND]
-            own = [a for a in attacks if a.family == f.entries[0].family and a.audit(role)]
-            epsilon = f.entries[0].epsilon if kind == KNOWN else allowed
-            best = best_bound(own, f.entries[0].family, role)
+            own = [a for a in attacks if a.family == f.family.key and a.audit(role)]
+            epsilon = f.family.epsilon if kind == KNOWN else allowed
+            best = best_bound(own, f.family.key, role)
             if best is not None and epsilon is not None:
                 choices = 1 if kind == KNOWN else len(own)
                 points.append(_point(_name(f, one), epsilon, best, kind, choices))
@@ -96,24 +96,24 @@ def _point(name: str, epsilon: float, audit: Audit, kind: Kind, choices: int) ->
     )
 
 
-def _one_encoder(found: Sequence[AttackedFamily]) -> bool:
-    return len({f.entries[0].encoder for f in found} - {""}) < 2
+def _one_encoder(found: Sequence[FamilyResult]) -> bool:
+    return len({f.family.axes.encoder for f in found} - {""}) < 2
 
 
-def _name(family: AttackedFamily, one_encoder: bool) -> str:
+def _name(one: FamilyResult, one_encoder: bool) -> str:
     """Without the encoder, where all families that use one use the same."""
-    return family.entries[0].label if one_encoder else family.name
+    return one.family.axes.label if one_encoder else one.name
 
 
-def _with_budget(family: AttackedFamily, one_encoder: bool) -> str:
+def _with_budget(one: FamilyResult, one_encoder: bool) -> str:
     """A long name is cut, not the budget behind it."""
-    epsilon = family.entries[0].epsilon
+    epsilon = one.family.epsilon
     budget = f", ε = {epsilon:g}" if math.isfinite(epsilon) else ", no DP"
-    return printable(_name(family, one_encoder), LONGEST - len(budget)) + budget
+    return printable(_name(one, one_encoder), LONGEST - len(budget)) + budget
 
 
-def _by(family: AttackedFamily) -> str:
-    return family.result.attack if family.result else ""
+def _by(one: FamilyResult) -> str:
+    return one.result.attack if one.result else ""
 
 
 def _line(name: str, summary: Summary, role: Role, attack: str = "") -> RocLine:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from radpriv.benchmark.store.attack_schema import AttackResult, Extracted, Role, Summary
-from radpriv.benchmark.store.plan_schema import PlannedCell
+from radpriv.benchmark.store.plan_schema import Family, families_of
 from radpriv.reports.results.load import Results
 
 BLIND = "blind"
@@ -14,36 +14,35 @@ BLIND = "blind"
 
 
 @dataclass(frozen=True)
-class AttackedFamily:
-    """A family of the plan with the result of one attack on it, or the reason why there is none."""
+class FamilyResult:
+    """A family with the result of one attack on it, or the reason why there is none."""
 
-    entries: tuple[PlannedCell, ...]
+    family: Family
     result: AttackResult | None
     reason: str = ""
 
     @property
     def name(self) -> str:
-        e = self.entries[0]
-        return f"{e.label} ({e.encoder})" if e.encoder else e.label
+        return self.family.name
 
 
-def families(results: Results, dataset: str, attack: str = "") -> list[AttackedFamily]:
+def families(results: Results, dataset: str, attack: str = "") -> list[FamilyResult]:
     """The families of a dataset in the plan's order, controls last; attack: the name of one, or
     the strongest on the records of each family."""
     found = []
-    for family, entries in _by_family(results, dataset).items():
-        undone = [e for e in entries if not e.done]
-        own = [a for a in attacks_on(results, "records") if a.family == family]
+    for family in families_of(e for e in results.entries if e.dataset == dataset):
+        undone = [e for e in family.cells if not e.done]
+        own = [a for a in attacks_on(results, "records") if a.family == family.key]
         own = [a for a in own if (a.attack == attack if attack else a.attack != BLIND)]
         if undone:
             reasons = "; ".join(sorted({e.why_missing for e in undone}))
-            reason = f"missing: {len(undone)} of {len(entries)} cells ({reasons})"
-            found.append(AttackedFamily(tuple(entries), None, reason))
+            reason = f"missing: {len(undone)} of {len(family.cells)} cells ({reasons})"
+            found.append(FamilyResult(family, None, reason))
         elif not own:
-            found.append(AttackedFamily(tuple(entries), None, "not attacked yet"))
+            found.append(FamilyResult(family, None, "not attacked yet"))
         else:
-            found.append(AttackedFamily(tuple(entries), max(own, key=_strength)))
-    return sorted(found, key=lambda f: f.entries[0].role == "control")
+            found.append(FamilyResult(family, max(own, key=_strength)))
+    return sorted(found, key=lambda f: f.family.is_control)
 
 
 def attacks_on(results: Results, on: str) -> list[AttackResult]:
@@ -64,27 +63,16 @@ def _strength(result: AttackResult) -> float:
     return own.auc.value if own else 0.0
 
 
-def summaries(found: Sequence[AttackedFamily], role: Role) -> list[Summary]:
+def summaries(found: Sequence[FamilyResult], role: Role) -> list[Summary]:
     """Those of one role."""
     return [f.result.summary[role] for f in found if f.result and role in f.result.summary]
 
 
-def extractions(
-    results: Results, dataset: str
-) -> list[tuple[tuple[PlannedCell, ...], AttackResult, Extracted]]:
-    """Results of extraction attacks with the entries of their family, in the plan's order."""
+def extractions(results: Results, dataset: str) -> list[tuple[Family, AttackResult, Extracted]]:
+    """Results of extraction attacks with their family, in the plan's order."""
     return [
-        (tuple(entries), a, a.extracted)
-        for family, entries in _by_family(results, dataset).items()
+        (family, a, a.extracted)
+        for family in families_of(e for e in results.entries if e.dataset == dataset)
         for a in results.attacks
-        if a.family == family and a.extracted is not None
+        if a.family == family.key and a.extracted is not None
     ]
-
-
-def _by_family(results: Results, dataset: str) -> dict[str, list[PlannedCell]]:
-    """The entries of a dataset by family, in the plan's order."""
-    grouped: dict[str, list[PlannedCell]] = {}
-    for e in results.entries:
-        if e.dataset == dataset:
-            grouped.setdefault(e.family, []).append(e)
-    return grouped

@@ -9,7 +9,7 @@ from radpriv.benchmark.store.audit_schema import Audit
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import AttackedFamily, attacks_on, families
+from radpriv.reports.results.families import FamilyResult, attacks_on, families
 from radpriv.reports.results.load import Results
 from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.format_bounds import TOO_FEW, bound_cells
@@ -34,16 +34,16 @@ def audits_table(of: DatasetResults) -> Table | None:
     results, dataset = of.results, of.dataset
     rows: list[tuple[TableCell, ...]] = []
     known: dict[float, Audit] = {}
-    for family in families(results, dataset):
-        if family.result is None:
+    for one in families(results, dataset):
+        if one.result is None:
             continue
-        key, control = family.entries[0].family, family.entries[0].role == "control"
+        key, control = one.family.key, one.family.is_control
         for kind, on in (("black box", "records"), ("white box", "gradients")):
             found = best_bound(attacks_on(results, on), key, "control" if control else "attack")
             if found is not None:
-                rows.append(_row(results, family, kind, found))
+                rows.append(_row(results, one, kind, found))
             if on == "records" and (exact := best_bound(attacks_on(results, on), key, "known")):
-                known.setdefault(family.entries[0].epsilon, exact)
+                known.setdefault(one.family.epsilon, exact)
     apart = [_known(epsilon, found) for epsilon, found in sorted(known.items())]
     if not rows + apart:
         return None
@@ -71,21 +71,19 @@ def audits_table(of: DatasetResults) -> Table | None:
     )
 
 
-def certified(results: Results, family: AttackedFamily) -> float | None:
+def certified(results: Results, one: FamilyResult) -> float | None:
     """The largest ε of the family's certificates; None where one is missing."""
-    given = [results.done[e.cell_id].record.certificate for e in family.entries]
+    given = [results.done[e.cell_id].record.certificate for e in one.family.cells]
     values = [c.epsilon for c in given if c]
     return max(values) if values and len(values) == len(given) else None
 
 
-def _row(
-    results: Results, family: AttackedFamily, kind: str, found: Audit
-) -> tuple[TableCell, ...]:
-    control = "positive control: " if family.entries[0].role == "control" else ""
-    own = certified(results, family)
+def _row(results: Results, one: FamilyResult, kind: str, found: Audit) -> tuple[TableCell, ...]:
+    control = "positive control: " if one.family.is_control else ""
+    own = certified(results, one)
     return (
-        TableCell(control + family.name, "name"),
-        TableCell(epsilon_name(family.entries[0].epsilon), "label"),
+        TableCell(control + one.name, "name"),
+        TableCell(epsilon_name(one.family.epsilon), "label"),
         TableCell(kind, "label"),
         TableCell(NOT_ASKED, "absent") if own is None else TableCell(f"{own:.3g}", "number"),
         *_figures(found),

@@ -12,7 +12,7 @@ from radpriv.benchmark.store.attack_schema import SimilarityRange
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import AttackedFamily, families
+from radpriv.reports.results.families import FamilyResult, families
 from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.format_bounds import range_of
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
@@ -34,14 +34,14 @@ def strata_table(of: DatasetResults) -> Table | None:
     rows: list[tuple[TableCell, ...]] = []
     apart: list[tuple[TableCell, ...]] = []
     nulls: list[Sequence[SimilarityRange]] = []
-    for family in families(results, dataset):
-        for role, summary in sorted(family.result.summary.items()) if family.result else ():
+    for one in families(results, dataset):
+        for role, summary in sorted(one.result.summary.items()) if one.result else ():
             if role == "known":
                 continue
             if role == "null":
                 nulls.append(summary.by_similarity)
             else:
-                made = _row(family, role, summary.by_similarity)
+                made = _row(one, role, summary.by_similarity)
                 (apart if role == "control" else rows).append(made)
     if nulls:
         ranges = map(_null, zip(*nulls))
@@ -74,12 +74,10 @@ def span_name(start: float, end: float | None) -> str:
     return f"{start:g} to {end:g}" if start else f"below {end:g}"
 
 
-def _row(
-    family: AttackedFamily, role: str, strata: Sequence[SimilarityRange]
-) -> tuple[TableCell, ...]:
-    name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
-    budget = TableCell(epsilon_name(family.entries[0].epsilon), "label")
-    attack = TableCell(family.result.attack if family.result else NOT_ASKED, "label")
+def _row(one: FamilyResult, role: str, strata: Sequence[SimilarityRange]) -> tuple[TableCell, ...]:
+    name = one.name if role == "attack" else f"positive control: {one.name}, mislabelled"
+    budget = TableCell(epsilon_name(one.family.epsilon), "label")
+    attack = TableCell(one.result.attack if one.result else NOT_ASKED, "label")
     return (TableCell(name, "name"), budget, attack, *map(_cell, strata))
 
 

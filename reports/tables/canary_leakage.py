@@ -34,16 +34,16 @@ def canaries_table(of: DatasetResults) -> Table | None:
     results, dataset = of.results, of.dataset
     rows: list[tuple[TableCell, ...]] = []
     nulls: dict[str, list[CanaryKind]] = {}
-    for family in families(results, dataset):
-        for role, summary in sorted(family.result.summary.items()) if family.result else ():
+    for one in families(results, dataset):
+        for role, summary in sorted(one.result.summary.items()) if one.result else ():
             for line in summary.canaries if role != "known" else ():
                 if role == "null":
                     nulls.setdefault(line.kind, []).append(line)
                 else:
                     which = "positive control: " if role == "control" else ""
-                    budget = TableCell(epsilon_name(family.entries[0].epsilon), "label")
-                    attack = f"by {family.result.attack}" if family.result else ""
-                    name = TableCell(which + family.name, "name", attack)
+                    budget = TableCell(epsilon_name(one.family.epsilon), "label")
+                    attack = f"by {one.result.attack}" if one.result else ""
+                    name = TableCell(which + one.name, "name", attack)
                     rows.append((name, budget, *_cells(line)))
     apart = [_null(kind, lines) for kind, lines in sorted(nulls.items())]
     if not rows + apart:

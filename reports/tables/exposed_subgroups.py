@@ -6,7 +6,7 @@ from radpriv.benchmark.store.attack_schema import Interval, Patients, Subgroup
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
-from radpriv.reports.results.families import AttackedFamily, families
+from radpriv.reports.results.families import FamilyResult, families
 from radpriv.reports.sections import Section, SectionPlace, table
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
 
@@ -31,14 +31,14 @@ LABEL_NOTES = (
 def groups_table(of: DatasetResults) -> Table | None:
     """Families × groups of records, and patients; None where no attack was cut so."""
     rows, names = [], list[str]()
-    for family in families(of.results, of.dataset):
-        found = family.result.subgroups if family.result else None
+    for one in families(of.results, of.dataset):
+        found = one.result.subgroups if one.result else None
         if found is None or not found.groups:
             continue
         names = names or [g.name for g in found.groups]
         rows.append(
             (
-                *_head(family),
+                *_head(one),
                 *(_cell(g.auc, g.candidates) for g in found.groups),
                 _patients(found.patients),
             )
@@ -58,8 +58,8 @@ def groups_table(of: DatasetResults) -> Table | None:
 def label_leakage_table(of: DatasetResults) -> Table | None:
     """Families with the labels through which they leak most; None where none was cut so."""
     rows = []
-    for family in families(of.results, of.dataset):
-        found = family.result.subgroups if family.result else None
+    for one in families(of.results, of.dataset):
+        found = one.result.subgroups if one.result else None
         labels: tuple[Subgroup, ...] = found.labels if found else ()
         known = [(row.name, row.auc) for row in labels if row.auc]
         if not labels:
@@ -68,7 +68,7 @@ def label_leakage_table(of: DatasetResults) -> Table | None:
         span = f"{known[-1][1].value:.2f} to {known[0][1].value:.2f}" if known else NOT_RESOLVABLE
         rows.append(
             (
-                *_head(family),
+                *_head(one),
                 *(TableCell(t, "text") for t in top),
                 *(TableCell(NOT_ASKED, "absent") for _ in range(MOST - len(top))),
                 TableCell(span, "number"),
@@ -86,10 +86,10 @@ def label_leakage_table(of: DatasetResults) -> Table | None:
     )
 
 
-def _head(family: AttackedFamily) -> tuple[TableCell, ...]:
-    budget = TableCell(epsilon_name(family.entries[0].epsilon), "label")
-    attack = TableCell(family.result.attack if family.result else NOT_ASKED, "label")
-    return TableCell(family.name, "name"), budget, attack
+def _head(one: FamilyResult) -> tuple[TableCell, ...]:
+    budget = TableCell(epsilon_name(one.family.epsilon), "label")
+    attack = TableCell(one.result.attack if one.result else NOT_ASKED, "label")
+    return TableCell(one.name, "name"), budget, attack
 
 
 def _cell(auc: Interval | None, count: int) -> TableCell:

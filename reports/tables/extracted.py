@@ -23,18 +23,17 @@ NOTES = (
 def extracted_table(of: DatasetResults) -> Table | None:
     """Families × extraction attacks × kinds of candidates; None where none was made."""
     rows, said, amounts = [], dict[str, None](), dict[str, None]()
-    for entries, found, extracted in extractions(of.results, of.dataset):
-        e = entries[0]
-        role: Role = "control" if e.role == "control" else "attack"
+    for family, found, extracted in extractions(of.results, of.dataset):
+        role: Role = "control" if family.is_control else "attack"
+        name = f"positive control: {family.name}" if family.is_control else family.name
         nulls = {n.kind: n for n in extracted.kinds["null"]}
-        name = f"{e.label} ({e.encoder})" if e.encoder else e.label
         amounts |= dict.fromkeys([f"{found.attack}: {extracted.quantity}."])
         said |= dict.fromkeys(f"{found.attack}: {k}: {v}." for k, v in extracted.remarks.items())
         for line in extracted.kinds[role]:
             rows.append(
                 (
-                    TableCell(("positive control: " if role == "control" else "") + name, "name"),
-                    TableCell(epsilon_name(e.epsilon), "label"),
+                    TableCell(name, "name"),
+                    TableCell(epsilon_name(family.epsilon), "label"),
                     TableCell(found.attack, "label", extracted.quantity),
                     TableCell(line.kind, "label"),
                     *_cells(line, nulls.get(line.kind)),

@@ -15,7 +15,7 @@ from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import (
     BLIND,
-    AttackedFamily,
+    FamilyResult,
     attack_names,
     families,
     summaries,
@@ -79,8 +79,8 @@ def leakage_tables(of: DatasetResults) -> list[Table]:
 def leakage_table(results: Results, dataset: str, attack: str, marks: str = "") -> Table:
     """One row per family; then the blind attack, the null, known mechanisms and the control."""
     found = families(results, dataset, attack)
-    attacked = [f for f in found if f.entries[0].role != "control"]
-    controls = [f for f in found if f.entries[0].role == "control"]
+    attacked = [f for f in found if not f.family.is_control]
+    controls = [f for f in found if f.family.is_control]
     nulls = summaries(found, "null")
     blind = summaries(families(results, dataset, BLIND), "attack")
     rows = [_row(f, "attack") for f in attacked]
@@ -100,16 +100,16 @@ def leakage_table(results: Results, dataset: str, attack: str, marks: str = "") 
     )
 
 
-def _without_control(controls: Sequence[AttackedFamily]) -> str:
+def _without_control(controls: Sequence[FamilyResult]) -> str:
     """Why no control says whether the attack can see anything."""
     if not controls:
         return "No positive control was run"
-    if all(entry.done for entry in controls[0].entries):
+    if all(entry.done for entry in controls[0].family.cells):
         return "The positive control was trained and not attacked"
     return f"The positive control has not finished ({controls[0].reason})"
 
 
-def known_rows(found: Sequence[AttackedFamily]) -> list[tuple[TableCell, ...]]:
+def known_rows(found: Sequence[FamilyResult]) -> list[tuple[TableCell, ...]]:
     """One row for each ε: families of one budget share coins, δ and so the mechanism's truth."""
     by_epsilon: dict[float, list[Summary]] = {}
     for summary in summaries(found, "known"):
@@ -121,13 +121,13 @@ def known_rows(found: Sequence[AttackedFamily]) -> list[tuple[TableCell, ...]]:
     ]
 
 
-def _row(family: AttackedFamily, role: Role) -> tuple[TableCell, ...]:
-    name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
-    head = (TableCell(name, "name"), TableCell(epsilon_name(family.entries[0].epsilon), "label"))
-    summary = family.result.summary.get(role) if family.result else None
+def _row(one: FamilyResult, role: Role) -> tuple[TableCell, ...]:
+    name = one.name if role == "attack" else f"positive control: {one.name}, mislabelled"
+    head = (TableCell(name, "name"), TableCell(epsilon_name(one.family.epsilon), "label"))
+    summary = one.result.summary.get(role) if one.result else None
     if summary is None:
         cells = (TableCell(NOT_ASKED, "absent") for _ in COLUMNS[3:])
-        return (*head, TableCell(family.reason or "no such role in the result", "missing"), *cells)
+        return (*head, TableCell(one.reason or "no such role in the result", "missing"), *cells)
     return (
         *head,
         auc_cell(summary),
@@ -192,7 +192,7 @@ def _rate(found: Sequence[Summary], rate: str) -> TableCell:
     return TableCell(range_of([tpr.value for tpr in known]), "number")
 
 
-def left_out(found: Sequence[AttackedFamily]) -> list[str]:
+def left_out(found: Sequence[FamilyResult]) -> list[str]:
     """How many near-copies the headline leaves out; families of a dataset share the audit set."""
     every = [s for f in found if f.result for s in f.result.summary.values()]
     if not any(s.left_out for s in every):
@@ -208,8 +208,8 @@ def left_out(found: Sequence[AttackedFamily]) -> list[str]:
 def findings(
     blind: Sequence[Summary],
     nulls: Sequence[Summary],
-    attacked: Sequence[AttackedFamily],
-    controls: Sequence[AttackedFamily],
+    attacked: Sequence[FamilyResult],
+    controls: Sequence[FamilyResult],
 ) -> list[str]:
     """Whether the rows apart read as they must; where they do not, what must not be believed."""
     said = []
@@ -235,8 +235,8 @@ def findings(
             f"Known mechanism: in {len(above)} families its bound lies above its true ε. At 95% "
             "one in twenty may; more would mean a broken audit."
         )
-    for family in controls:
-        summary = family.result.summary.get("control") if family.result else None
+    for one in controls:
+        summary = one.result.summary.get("control") if one.result else None
         if summary is not None:
             verdict = (
                 "leaks, as it must"

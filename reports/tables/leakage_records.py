@@ -11,28 +11,28 @@ from radpriv.benchmark.store.attack_schema import (
     SimilarityRange,
     Summary,
 )
-from radpriv.benchmark.store.plan_schema import PlannedCell
-from radpriv.reports.results.families import AttackedFamily
+from radpriv.benchmark.store.plan_schema import Axes
+from radpriv.reports.results.families import FamilyResult
 
 Value = float | int | str | None
 Record = dict[str, Value]
 
 
-def leakage_records(family: AttackedFamily, dataset: str) -> list[Record]:
+def leakage_records(one: FamilyResult, dataset: str) -> list[Record]:
     """One per role; of a family without a result one, with the reason."""
-    e = family.entries[0]
-    head = head_of(e, dataset)
-    cells = " ".join(x.cell_id for x in family.entries)
-    if family.result is None:
-        return [{**head, "role": e.role, "status": family.reason, "cells": cells}]
-    attack = _attack(family.result)
+    e = one.family.cells[0]
+    head = head_of(e.axes, dataset)
+    cells = " ".join(x.cell_id for x in one.family.cells)
+    if one.result is None:
+        return [{**head, "role": e.role, "status": one.reason, "cells": cells}]
+    attack = _attack(one.result)
     return [
         {**head, "role": role, "status": "done", **attack, **dict(_values(s)), "cells": cells}
-        for role, s in sorted(family.result.summary.items())
+        for role, s in sorted(one.result.summary.items())
     ]
 
 
-def head_of(e: PlannedCell, dataset: str) -> Record:
+def head_of(e: Axes, dataset: str) -> Record:
     """Which family a line is of."""
     return {
         "dataset": dataset,

@@ -12,7 +12,7 @@ from radpriv.reports.render.table import Table, TableCell
 from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import (
     BLIND,
-    AttackedFamily,
+    FamilyResult,
     attack_names,
     attacks_on,
     families,
@@ -40,7 +40,7 @@ NOTES = (
 )
 
 
-def _limits(names: Sequence[str], whole: Sequence[AttackedFamily], rivals: int | None) -> list[str]:
+def _limits(names: Sequence[str], whole: Sequence[FamilyResult], rivals: int | None) -> list[str]:
     """What the number of attacks, references or candidates takes from the table."""
     said = []
     if rivals is not None and len(names) > rivals:
@@ -81,8 +81,8 @@ def overview_table(of: DatasetResults) -> Table:
     names = attack_names(results, dataset)
     by_attack = {name: families(results, dataset, name) for name in names}
     whole = families(results, dataset)
-    attacked = [f for f in whole if f.entries[0].role != "control"]
-    controls = [f for f in whole if f.entries[0].role == "control"]
+    attacked = [f for f in whole if not f.family.is_control]
+    controls = [f for f in whole if f.family.is_control]
     rows = [_row(results, f, by_attack, "attack") for f in attacked]
     apart = _apart(results, dataset, by_attack)
     apart += [_row(results, f, by_attack, "control") for f in controls]
@@ -109,24 +109,24 @@ def overview_table(of: DatasetResults) -> Table:
             *findings(blind, nulls, known, controls),
         ),
         len(apart),
-        tuple(head_of(f.entries[0], dataset) for f in whole),
+        tuple(head_of(f.family.axes, dataset) for f in whole),
     )
 
 
 def _row(
     results: Results,
-    family: AttackedFamily,
-    by_attack: Mapping[str, Sequence[AttackedFamily]],
+    one: FamilyResult,
+    by_attack: Mapping[str, Sequence[FamilyResult]],
     role: Role,
 ) -> tuple[TableCell, ...]:
-    name = family.name if role == "attack" else f"positive control: {family.name}, mislabelled"
-    head = (TableCell(name, "name"), TableCell(epsilon_name(family.entries[0].epsilon), "label"))
+    name = one.name if role == "attack" else f"positive control: {one.name}, mislabelled"
+    head = (TableCell(name, "name"), TableCell(epsilon_name(one.family.epsilon), "label"))
     count = max(1, len(by_attack))
-    if family.result is None:
+    if one.result is None:
         absent = (TableCell(NOT_ASKED, "absent") for _ in range(count + 3))
-        return (*head, TableCell(family.reason, "missing"), *absent)
-    summary = family.result.summary[role]
-    own = family.entries[0].family
+        return (*head, TableCell(one.reason, "missing"), *absent)
+    summary = one.result.summary[role]
+    own = one.family.key
     return (
         *head,
         *(_auc(found, own, role) for found in by_attack.values()),
@@ -136,14 +136,14 @@ def _row(
     )
 
 
-def _auc(found: Sequence[AttackedFamily], family: str, role: Role) -> TableCell:
+def _auc(found: Sequence[FamilyResult], family: str, role: Role) -> TableCell:
     for f in found:
         if f.result and f.result.family == family and role in f.result.summary:
             return auc_cell(f.result.summary[role])
     return TableCell(NOT_ASKED, "absent", "not attacked, or nothing to attack")
 
 
-def audited(found: Sequence[AttackedFamily], role: Role) -> list[Audit]:
+def audited(found: Sequence[FamilyResult], role: Role) -> list[Audit]:
     """The audits of one role."""
     return [a for f in found if f.result and (a := f.result.audit(role))]
 
@@ -155,14 +155,14 @@ def best_bound(attacks: Sequence[AttackResult], family: str, role: Role) -> Audi
     return max(audits, key=lambda audit: audit.one_run.epsilon, default=None)
 
 
-def _audits(by_attack: Mapping[str, Sequence[AttackedFamily]]) -> list[Audit]:
+def _audits(by_attack: Mapping[str, Sequence[FamilyResult]]) -> list[Audit]:
     """Every audit from which a family's best is taken."""
     results = [f.result for found in by_attack.values() for f in found if f.result]
     return [s.audit for r in results for s in r.summary.values() if s.audit]
 
 
 def _apart(
-    results: Results, dataset: str, by_attack: Mapping[str, Sequence[AttackedFamily]]
+    results: Results, dataset: str, by_attack: Mapping[str, Sequence[FamilyResult]]
 ) -> list[tuple[TableCell, ...]]:
     """One row each: a range over families for every attack."""
     rows: list[tuple[str, list[TableCell], list[Summary], list[Audit]]] = []
@@ -181,7 +181,7 @@ def _apart(
         own = [s for s in known if s.truth and s.truth.epsilon == epsilon]
         cells = [range_auc(own)] + [TableCell(NOT_ASKED, "absent") for _ in list(by_attack)[1:]]
         same_budget = [
-            [f for f in found if f.entries[0].epsilon == epsilon] for found in by_attack.values()
+            [f for f in found if f.family.epsilon == epsilon] for found in by_attack.values()
         ]
         audits = [a for found in same_budget for a in audited(found, "known")]
         rows.append((f"known mechanism, ε = {epsilon:g}", cells, own, audits))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from radpriv.attacks.attack import attacks
-from radpriv.attacks.inputs.cell_outputs import CellFiles
+from radpriv.attacks.inputs.cell_outputs import open_cell
 from radpriv.attacks.run_family import attack_family
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def test_the_example_loads_from_a_file_and_attacks_a_family(
     file = tmp_path / "mine.py"
     file.write_text(source)
     assert attacks.load_file(str(file)) == ["mine"]
-    cells = [CellFiles.open(write_cell(s, *seed)) for s, seed in enumerate(untrained)]
+    cells = [open_cell(write_cell(s, *seed)) for s, seed in enumerate(untrained)]
     result, _ = attack_family("mine", {"power": 2.0}, cells, "f")
     assert result.params == {"power": 2.0}
     assert 0.4 < result.summary["attack"].auc.value < 0.6

@@ -16,12 +16,13 @@ import pytest
 from radpriv.attacks import metrics
 from radpriv.attacks.attack import Attack, attacks
 from radpriv.attacks.evaluation.attack_results import RIVALS
-from radpriv.attacks.inputs.cell_outputs import CellFiles
+from radpriv.attacks.inputs.cell_outputs import open_cell
 from radpriv.attacks.metrics import Floats
 from radpriv.attacks.run_family import attack_family, attack_id, write_result
 from radpriv.attacks.view import View
 from radpriv.benchmark.cell import AuditPolicy, Budget
 from radpriv.benchmark.store.attack_schema import SeedRow, read_result
+from radpriv.benchmark.store.results import FinishedCell
 from radpriv.errors import AttackError
 
 WriteCell = Callable[..., Path]
@@ -29,14 +30,14 @@ Seeds = list[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @pytest.fixture
-def family(write_cell: WriteCell, untrained: Seeds) -> list[CellFiles]:
-    return [CellFiles.open(write_cell(s, *seed)) for s, seed in enumerate(untrained)]
+def family(write_cell: WriteCell, untrained: Seeds) -> list[FinishedCell]:
+    return [open_cell(write_cell(s, *seed)) for s, seed in enumerate(untrained)]
 
 
 @pytest.fixture
-def control(write_cell: WriteCell, overfitted: Seeds) -> list[CellFiles]:
+def control(write_cell: WriteCell, overfitted: Seeds) -> list[FinishedCell]:
     return [
-        CellFiles.open(write_cell(s, *seed, role="control", epsilon=math.inf))
+        open_cell(write_cell(s, *seed, role="control", epsilon=math.inf))
         for s, seed in enumerate(overfitted)
     ]
 
@@ -78,7 +79,7 @@ def half_width_99(row: SeedRow) -> float:
     return NormalDist().inv_cdf(0.995) * ((n1 + n0 + 1) / (12 * n1 * n0)) ** 0.5
 
 
-def test_model_that_never_saw_the_coins_shows_no_leakage(family: list[CellFiles]) -> None:
+def test_model_that_never_saw_the_coins_shows_no_leakage(family: list[FinishedCell]) -> None:
     result, _ = attack_family("loss", {}, family, "f")
     assert [(r.seed, r.role) for r in result.rows] == [
         (s, role) for s in range(3) for role in ("attack", "null", "known")
@@ -101,7 +102,7 @@ def test_model_that_never_saw_the_coins_shows_no_leakage(family: list[CellFiles]
         assert summary.auc.low < expected < summary.auc.high and summary.k == 3
 
 
-def test_positive_control_leaks_and_its_null_row_does_not(control: list[CellFiles]) -> None:
+def test_positive_control_leaks_and_its_null_row_does_not(control: list[FinishedCell]) -> None:
     result, _ = attack_family("loss", {}, control, "f")
     assert result.role == "control" and set(result.summary) == {"control", "null"}
     for row in result.rows:
@@ -112,7 +113,9 @@ def test_positive_control_leaks_and_its_null_row_does_not(control: list[CellFile
     assert result.summary["control"].auc.low > 0.9
 
 
-def test_flipped_sign_is_found_on_the_control(control: list[CellFiles], extra: list[View]) -> None:
+def test_flipped_sign_is_found_on_the_control(
+    control: list[FinishedCell], extra: list[View]
+) -> None:
     right, _ = attack_family("loss", {}, control, "f")
     wrong, _ = attack_family("flipped", {}, control, "f")
     wrong_auc = wrong.summary["control"].auc
@@ -123,14 +126,14 @@ def test_flipped_sign_is_found_on_the_control(control: list[CellFiles], extra: l
 
 
 def test_attack_on_one_column_misses_the_control(
-    control: list[CellFiles], extra: list[View]
+    control: list[FinishedCell], extra: list[View]
 ) -> None:
     """An attack that reads one column misses what the control must show."""
     wrong, _ = attack_family("first-column", {}, control, "f")
     assert wrong.summary["control"].auc.value < 0.721  # what the correctness gap alone gives
 
 
-def test_null_rows_are_the_same_scores_against_permuted_coins(family: list[CellFiles]) -> None:
+def test_null_rows_are_the_same_scores_against_permuted_coins(family: list[FinishedCell]) -> None:
     first, _ = attack_family("loss", {}, family, "f")
     again, _ = attack_family("loss", {}, family[::-1], "f")
     assert first == again
@@ -140,7 +143,7 @@ def test_null_rows_are_the_same_scores_against_permuted_coins(family: list[CellF
     assert all(a.auc != b.auc for a, b in zip(nulls, reals))
 
 
-def test_tpr_is_left_out_where_non_members_are_too_few(family: list[CellFiles]) -> None:
+def test_tpr_is_left_out_where_non_members_are_too_few(family: list[FinishedCell]) -> None:
     result, _ = attack_family("loss", {}, family, "f")
     for row in result.rows:
         rate = row.tpr_at_fpr["0.05"]
@@ -150,14 +153,14 @@ def test_tpr_is_left_out_where_non_members_are_too_few(family: list[CellFiles]) 
 def test_private_cell_is_audited_at_the_delta_of_its_budget(
     write_cell: WriteCell, untrained: Seeds
 ) -> None:
-    cell = CellFiles.open(write_cell(0, *untrained[0]))
+    cell = open_cell(write_cell(0, *untrained[0]))
     asked = replace(cell.record.cell, budget=Budget(1.0, 1e-6))
-    changed = CellFiles(cell.folder, replace(cell.record, cell=asked))
+    changed = FinishedCell(cell.folder, replace(cell.record, cell=asked))
     result, _ = attack_family("loss", {}, [changed], "f")
     assert {(r.delta, r.delta_source) for r in result.rows} == {(1e-6, "budget")}
 
 
-def test_non_private_cell_gets_the_default_delta_and_says_so(control: list[CellFiles]) -> None:
+def test_non_private_cell_gets_the_default_delta_and_says_so(control: list[FinishedCell]) -> None:
     result, _ = attack_family("loss", {}, control, "f")
     assert {(r.delta, r.delta_source) for r in result.rows} == {
         (1e-5, "default_delta(n_public)")  # n_public = 3,000: 1/30,000, rounded down
@@ -165,7 +168,7 @@ def test_non_private_cell_gets_the_default_delta_and_says_so(control: list[CellF
 
 
 def test_target_sees_other_seeds_with_flags_not_its_own(
-    family: list[CellFiles], untrained: Seeds, extra: list[View]
+    family: list[FinishedCell], untrained: Seeds, extra: list[View]
 ) -> None:
     """Each target sees the other seeds with flags, and itself without."""
     attack_family("spy", {}, family, "f")
@@ -182,14 +185,14 @@ def test_target_sees_other_seeds_with_flags_not_its_own(
 
 
 def test_id_changes_with_all_that_decides_the_result(
-    family: list[CellFiles], extra: list[View], monkeypatch: pytest.MonkeyPatch
+    family: list[FinishedCell], extra: list[View], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = {attack_id("spy", {}, "f", family)}
     ids.add(attack_id("spy", {"power": 2.0}, "f", family))
     ids.add(attack_id("spy", {}, "g", family))
     ids.add(attack_id("spy", {}, "f", family[:2]))
     ids.add(attack_id("loss", {}, "f", family))
-    anew = [CellFiles(c.folder, replace(c.record, fingerprint="beef")) for c in family]
+    anew = [FinishedCell(c.folder, replace(c.record, fingerprint="beef")) for c in family]
     ids.add(attack_id("spy", {}, "f", anew))
     monkeypatch.setattr(attacks.get("spy"), "version", 2)
     ids.add(attack_id("spy", {}, "f", family))
@@ -199,7 +202,7 @@ def test_id_changes_with_all_that_decides_the_result(
 
 
 def test_written_result_is_deterministic_scores_in_private(
-    family: list[CellFiles], tmp_path: Path
+    family: list[FinishedCell], tmp_path: Path
 ) -> None:
     """What is written is deterministic and keeps scores in private/."""
     texts = []
@@ -215,7 +218,10 @@ def test_written_result_is_deterministic_scores_in_private(
     assert texts[0] == texts[1]
     found = read_result(tmp_path / "one")
     assert found == attack_family("loss", {}, family, "f")[0] and texts[0][1].endswith(b"}\n")
-    assert found.cells == tuple(sorted(c.cell_id for c in family)) and found.kind == "membership"
+    assert (
+        found.cells == tuple(sorted(c.record.cell_id for c in family))
+        and found.kind == "membership"
+    )
     rows = pq.read_table(tmp_path / "one" / "private" / "rows.parquet")
     assert rows.schema.names == ["slot", "seed", "score"] and rows.num_rows == 1800
     assert [str(t) for t in rows.schema.types] == ["int64", "int64", "double"]
@@ -233,12 +239,12 @@ def test_logits_that_are_not_finite_are_refused_by_count(
     logits, labels, member = untrained[0]
     broken = logits.copy()
     broken[:7] = np.nan
-    cell = CellFiles.open(write_cell(0, broken, labels, member))
+    cell = open_cell(write_cell(0, broken, labels, member))
     with pytest.raises(AttackError, match="attack 'loss': 7 of 600 scores are not finite"):
         attack_family("loss", {}, [cell], "f")
 
 
-def per_patient(write_cell: WriteCell, seed: int, member: np.ndarray, shift: float) -> CellFiles:
+def per_patient(write_cell: WriteCell, seed: int, member: np.ndarray, shift: float) -> FinishedCell:
     """600 candidates of 120 patients of five reports; members' logits fit better by `shift`."""
     rng = np.random.default_rng(seed)
     labels = (rng.random((600, 4)) < 0.3).astype(np.float32)
@@ -249,14 +255,14 @@ def per_patient(write_cell: WriteCell, seed: int, member: np.ndarray, shift: flo
     table = pq.read_table(path)
     patients = pa.array([f"p{i // 5:03d}" for i in range(600)])
     pq.write_table(table.set_column(2, "patient", patients), path)
-    found = CellFiles.open(folder)
+    found = open_cell(folder)
     asked = replace(
         found.record.cell,
         budget=Budget(1.0, 1e-5, "patient"),
         audit=AuditPolicy(unit="patient"),
         per_patient=16,
     )
-    return CellFiles(folder, replace(found.record, cell=asked))
+    return FinishedCell(folder, replace(found.record, cell=asked))
 
 
 def test_coins_per_patient_make_patients_the_candidates(write_cell: WriteCell) -> None:
@@ -269,7 +275,7 @@ def test_coins_per_patient_make_patients_the_candidates(write_cell: WriteCell) -
     assert summary.candidates == 120
     assert result.subgroups is not None and result.subgroups.groups == ()
     assert result.subgroups.patients is None and len(result.subgroups.labels) == 4
-    one_report, _ = attack_family("loss", {}, [CellFiles.open(cell.folder) for cell in cells], "f")
+    one_report, _ = attack_family("loss", {}, [open_cell(cell.folder) for cell in cells], "f")
     alone = one_report.summary["attack"].auc
     assert summary.auc.value > alone.value + 0.05  # five reports say more
 

@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from radpriv.attacks import metrics
-from radpriv.attacks.inputs.cell_outputs import CellFiles
+from radpriv.attacks.inputs.cell_outputs import open_cell
 from radpriv.attacks.run_family import attack_family, write_result
 from radpriv.benchmark.store.atomic import make_folder
 from radpriv.benchmark.store.attack_schema import read_result
+from radpriv.benchmark.store.results import FinishedCell
 from radpriv.reports.figures.figure_data import roc_lines
 from radpriv.reports.figures.roc_figure import FLOOR, roc_figure
 from radpriv.reports.results.load import load
@@ -53,7 +54,7 @@ def case(method: str) -> tuple[np.ndarray, np.ndarray]:
     return scores, member
 
 
-def plant(cell: CellFiles, method: str) -> None:
+def plant(cell: FinishedCell, method: str) -> None:
     """Candidates whose loss ranks them by their score: one label, present in all, is observed."""
     scores, member = case(method)
     size, width = 2 * N, len(cell.record.label_names)
@@ -81,7 +82,7 @@ def attacked(warnings_are_errors: None, tmp_path_factory: pytest.TempPathFactory
     fake.non_private = {WORST: 1.8, PERFECT: 1.7}
     root = fake.write()
     for path in sorted(root.glob("cells/*/*/record.json")):
-        cell = CellFiles.open(path.parent)
+        cell = open_cell(path.parent)
         if cell.record.role == "cell":
             plant(cell, cell.record.cell.method)
             result, rows = attack_family("loss", {}, [cell], "f")

@@ -33,13 +33,14 @@ def check(
     debug: DebugOption = False,
 ) -> None:
     """Replay a method on neighbouring data: does a release, or anything else, depend on a unit?"""
+    from radpriv.benchmark.store.schema import dump
     from radpriv.workflow import check_claim as workflow
 
     reports = workflow.check(
         method, unit or [], epsilon or [], parameter or [], encoder, err, debug
     )
     if as_json:
-        print_json([r.as_dict() for r in reports])
+        print_json([dump(r.verdict) for r in reports], sort_keys=True)
     else:
         for report in reports:
             out.print(styled((report.method, "bold")))

@@ -46,13 +46,13 @@ def attack_target(
     asked: the names that a user or a suite wrote, None for all. What could not be attacked, a line
     each.
     """
-    from radpriv.attacks.attack_plan import attack_plan, families
+    from radpriv.attacks.attack_plan import attack_plan, attackable
     from radpriv.attacks.inputs.auxiliary_data import AuxiliaryData
 
     store, plan = target.store, target.store.read_plan(target.plan)
     cache = target.cache or FeatureCache(cache_folder())
     sources = AuxiliaryData(store, target.data, target.jobs, cache)
-    there = [f for f in families(store, plan) if target.only is None or f in target.only]
+    there = [f for f in attackable(plan) if target.only is None or f.key in target.only]
     with Tally(len(there) * len(names), console) as tally:
         failed: list[str] = []
         results = attack_plan(

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from radpriv.attacks.evaluation.candidates import parts_of
-from radpriv.attacks.inputs.cell_outputs import CellFiles, load
+from radpriv.attacks.inputs.cell_outputs import load, open_cell
 from radpriv.attacks.run_family import attack_family
 from radpriv.benchmark.store.attack_schema import CanaryKind, Interval, Role, Summary
+from radpriv.benchmark.store.results import FinishedCell
 
 WriteCell = Callable[..., Path]
 OWN, RARE, COPIED, COPIES, GRADIENT = 400, 60, 30, 4, 20
@@ -28,7 +29,7 @@ PATIENTS = (
 )
 
 
-def cell(write_cell: WriteCell, seed: int, leak: Sequence[str] = ("rare-token",)) -> CellFiles:
+def cell(write_cell: WriteCell, seed: int, leak: Sequence[str] = ("rare-token",)) -> FinishedCell:
     """Members of the kinds in `leak` fit much better; nothing else depends on membership."""
     rng = np.random.default_rng(seed)
     m = len(KINDS)
@@ -43,10 +44,10 @@ def cell(write_cell: WriteCell, seed: int, leak: Sequence[str] = ("rare-token",)
     table = pq.read_table(path).drop_columns(["patient", "kind"])
     table = table.append_column("patient", pa.array(PATIENTS))
     pq.write_table(table.append_column("kind", pa.array(KINDS)), path)
-    return CellFiles.open(folder)
+    return open_cell(folder)
 
 
-def attacked(cells: Sequence[CellFiles]) -> Mapping[Role, Summary]:
+def attacked(cells: Sequence[FinishedCell]) -> Mapping[Role, Summary]:
     return attack_family("loss", {}, cells, "f")[0].summary
 
 

@@ -15,7 +15,7 @@ from radpriv.attacks.evaluation.candidates import merged
 from radpriv.attacks.evaluation.near_copies import FEWEST, STRATA, clean
 from radpriv.attacks.evaluation.summary import Scored, family_row
 from radpriv.attacks.evaluation.summary import row as seed_row
-from radpriv.attacks.inputs.cell_outputs import CellFiles, load
+from radpriv.attacks.inputs.cell_outputs import load, open_cell
 from radpriv.attacks.run_family import attack_family
 from radpriv.benchmark.datasets.audit_set.similarity import COPY
 from radpriv.benchmark.store.attack_schema import Interval
@@ -124,8 +124,7 @@ def test_stratum_with_few_members_is_not_resolvable() -> None:
 def test_result_says_how_many_it_left_out(write_cell: WriteCell, untrained: Seeds) -> None:
     similarity = np.where(np.arange(600) % 4 == 0, 0.9, 0.2)
     cells = [
-        CellFiles.open(write_cell(s, *seed, similarity=similarity))
-        for s, seed in enumerate(untrained)
+        open_cell(write_cell(s, *seed, similarity=similarity)) for s, seed in enumerate(untrained)
     ]
     result, rows = attack_family("loss", {}, cells, "f")
     assert result.version == 3 and result.counting == 6
@@ -144,7 +143,7 @@ def test_positive_control_leaks_without_its_near_copies(
 ) -> None:
     similarity = np.where(np.arange(400) % 5 == 0, 0.95, 0.3)
     cells = [
-        CellFiles.open(write_cell(s, *seed, similarity=similarity, role="control"))
+        open_cell(write_cell(s, *seed, similarity=similarity, role="control"))
         for s, seed in enumerate(overfitted)
     ]
     summary = attack_family("loss", {}, cells, "f")[0].summary
@@ -156,7 +155,7 @@ def test_audit_set_of_near_copies_says_why_it_is_refused(
     write_cell: WriteCell, untrained: Seeds
 ) -> None:
     """An audit set of near-copies alone says why it is not attacked."""
-    cell = CellFiles.open(write_cell(0, *untrained[0], similarity=np.ones(600)))
+    cell = open_cell(write_cell(0, *untrained[0], similarity=np.ones(600)))
     with pytest.raises(AttackError, match="600 of 600 candidates have a near-copy in the data"):
         attack_family("loss", {}, [cell], "f")
 
@@ -166,14 +165,14 @@ def test_cell_without_similarities_is_refused(
     value: float, write_cell: WriteCell, untrained: Seeds
 ) -> None:
     similarity = np.where(np.arange(600) == 3, value, 0.2)
-    cell = CellFiles.open(write_cell(0, *untrained[0], similarity=similarity))
+    cell = open_cell(write_cell(0, *untrained[0], similarity=similarity))
     with pytest.raises(AttackError, match=r"candidates\.parquet: the similarity .* \[0, 1\]"):
         load(cell)
 
 
 def test_seeds_with_other_similarities_are_refused(write_cell: WriteCell, untrained: Seeds) -> None:
     cells = [
-        CellFiles.open(write_cell(s, *untrained[s], similarity=np.full(600, 0.1 + s / 10)))
+        open_cell(write_cell(s, *untrained[s], similarity=np.full(600, 0.1 + s / 10)))
         for s in range(2)
     ]
     with pytest.raises(AttackError, match="other similarities"):
@@ -191,6 +190,6 @@ def test_patient_is_as_similar_as_its_reports_are_on_average(
     table = pq.read_table(path)
     patients = [f"p{i // 2:03d}" for i in range(600)]
     pq.write_table(table.set_column(2, "patient", [patients]), path)
-    likeness = merged(load(CellFiles.open(folder)), np.zeros(600), np.arange(600)).similarity
+    likeness = merged(load(open_cell(folder)), np.zeros(600), np.arange(600)).similarity
     np.testing.assert_allclose(likeness, np.tile([0.75, 0.85], 150), rtol=1e-6)
     assert clean(likeness).tolist() == [True, False] * 150

@@ -12,9 +12,10 @@ import pytest
 from radpriv.attacks import metrics
 from radpriv.attacks.evaluation.near_copies import FEWEST
 from radpriv.attacks.evaluation.subgroups import patient_row
-from radpriv.attacks.inputs.cell_outputs import CellFiles
+from radpriv.attacks.inputs.cell_outputs import open_cell
 from radpriv.attacks.run_family import attack_family
 from radpriv.benchmark.store.attack_schema import Interval, Patients, Subgroup
+from radpriv.benchmark.store.results import FinishedCell
 
 WriteCell = Callable[..., Path]
 M, L = 800, 4
@@ -27,14 +28,14 @@ def auc(row: Subgroup | Patients | None) -> Interval:
 
 def leaking(
     write_cell: WriteCell, seed: int, where: Callable[[np.ndarray], np.ndarray]
-) -> CellFiles:
+) -> FinishedCell:
     """Logits that fit members better wherever `where(labels)` says so, by two deviations."""
     labels = (np.random.default_rng(0).random((M, L)) < [0.5, 0.4, 0.3, 0.02]).astype(np.float32)
     rng = np.random.default_rng(seed + 1)
     member = rng.random(M) < 0.5
     logits = rng.standard_normal((M, L)).astype(np.float32)
     logits += (2 * (where(labels) & member[:, None]) * (2 * labels - 1)).astype(np.float32)
-    return CellFiles.open(write_cell(seed, logits, labels, member))
+    return open_cell(write_cell(seed, logits, labels, member))
 
 
 def test_leaking_label_is_named_first(write_cell: WriteCell) -> None:
@@ -63,7 +64,7 @@ def test_group_that_leaks_is_told_from_one_that_does_not(write_cell: WriteCell) 
 
 def test_control_has_no_subsets(write_cell: WriteCell) -> None:
     cell = leaking(write_cell, 0, lambda y: y >= 0)
-    control = CellFiles(cell.folder, replace(cell.record, role="control"))
+    control = FinishedCell(cell.folder, replace(cell.record, role="control"))
     assert attack_family("loss", {}, [control], "f")[0].subgroups is None
 
 

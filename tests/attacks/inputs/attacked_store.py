@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from radpriv.attacks.inputs.auxiliary_data import AuxiliaryData
-from radpriv.attacks.inputs.cell_outputs import CellFiles, Outputs, load
+from radpriv.attacks.inputs.cell_outputs import Outputs, load, open_cell
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.store.fingerprint import Fingerprint
 from radpriv.benchmark.store.store import Store
@@ -35,10 +35,10 @@ class World:
         return AuxiliaryData(**{**values, **changes})
 
     def outputs(self, method: str, seed: int = 0) -> Outputs:
-        return load(CellFiles.open(self.folders[method, seed]))
+        return load(open_cell(self.folders[method, seed]))
 
     def job(self, method: str, seed: int = 0) -> Job:
-        return self.jobs[self.outputs(method, seed).cell.cell_id]
+        return self.jobs[self.outputs(method, seed).cell.record.cell_id]
 
 
 def damaged(world: World, tmp_path: Path, method: str = "prior") -> Outputs:
@@ -46,4 +46,4 @@ def damaged(world: World, tmp_path: Path, method: str = "prior") -> Outputs:
     folder = shutil.copytree(world.folders[method, 0], tmp_path / "cell", copy_function=shutil.copy)
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o700)
-    return load(CellFiles.open(folder))
+    return load(open_cell(folder))

@@ -12,7 +12,7 @@ import pytest
 from radpriv.attacks.attack import NEEDS
 from radpriv.attacks.inputs import auxiliary_data as sources_module
 from radpriv.attacks.inputs.build_view import NotApplicable, Origins
-from radpriv.attacks.inputs.cell_outputs import CellFiles, load
+from radpriv.attacks.inputs.cell_outputs import load, open_cell
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.methods.classifier import Pooled
 from radpriv.benchmark.runs.runner import Context, run_cell
@@ -149,7 +149,7 @@ def test_gated_data_is_matched_under_the_stores_secret(
     job_module._load.cache_clear()
     store = Store(tmp_path / "store")
     done = run_cell(job, HOW, Context(store, FeatureCache(None), None))
-    outputs = load(CellFiles.open(done.folder))
+    outputs = load(open_cell(done.folder))
     found = world.sources(store=store, jobs={job.cell.id: job})
     assert outputs.record != world.outputs("prior").record
     assert found.texts(outputs)[0] == world.sources().texts(world.outputs("prior"))[0]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from radpriv.attacks.inputs.auxiliary_data import AuxiliaryData
-from radpriv.attacks.inputs.cell_outputs import CellFiles, load
+from radpriv.attacks.inputs.cell_outputs import load, open_cell
 from radpriv.benchmark.datasets.audit_set.canaries import secret_of
 from radpriv.benchmark.datasets.audit_set.universe import prf
 from radpriv.benchmark.encoders.features import FeatureCache
@@ -64,7 +64,7 @@ def test_secrets_of_another_audit_key_are_refused(world: World) -> None:
     outputs = world.outputs("prior")
     job = replace(world.job("prior"), audit_key=b"another")
     with pytest.raises(AttackError, match="not those of the suite's audit key"):
-        world.sources(jobs={outputs.cell.cell_id: job}).secrets(outputs)
+        world.sources(jobs={outputs.cell.record.cell_id: job}).secrets(outputs)
 
 
 def test_projections_stand_in_the_gradient_canaries_columns(world: World) -> None:
@@ -97,7 +97,7 @@ def test_bound_that_was_declared_adds_no_canary(
     done = run_cell(job, HOW, Context(store, FeatureCache(None), None))
     assert done.record.declared
     seen = AuxiliaryData(store, None, {job.cell.id: job}, FeatureCache(None)).projections(
-        load(CellFiles.open(done.folder))
+        load(open_cell(done.folder))
     )
     assert (seen.norm == 0).all() and (seen.sigma > 0).all() and len(seen.norm) >= 1
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from radpriv.attacks.inputs.cell_outputs import CellFiles, Outputs, load
+from radpriv.attacks.inputs.cell_outputs import Outputs, load, open_cell
 from radpriv.attacks.inputs.integrity import check_own
 from radpriv.attacks.run_family import attack_family
 from radpriv.errors import AttackError
@@ -36,11 +36,11 @@ class Truth:
     blind: bool = False
 
     def member(self, outputs: Outputs) -> np.ndarray | None:
-        return None if self.blind else self.seeds[outputs.cell.seed][2]
+        return None if self.blind else self.seeds[outputs.cell.record.seed][2]
 
     def answers(self, outputs: Outputs, rows: np.ndarray) -> np.ndarray | None:
-        self.asked.append(outputs.cell.seed)
-        return None if self.blind else self.seeds[outputs.cell.seed][0][rows] + self.noise
+        self.asked.append(outputs.cell.record.seed)
+        return None if self.blind else self.seeds[outputs.cell.record.seed][0][rows] + self.noise
 
 
 def swap(folders: list[Path], name: str, *order: int) -> None:
@@ -51,7 +51,7 @@ def swap(folders: list[Path], name: str, *order: int) -> None:
 
 
 def check(folders: list[Path], truth: Truth | None, targets: int = 3) -> None:
-    check_own([load(CellFiles.open(f)) for f in folders], targets, truth)  # type: ignore[arg-type]
+    check_own([load(open_cell(f)) for f in folders], targets, truth)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("order", permutations(range(3)))
@@ -83,7 +83,7 @@ def test_coins_copied_from_another_seed_are_seen(folders: list[Path]) -> None:
     """Coins of one seed over another are seen without the data."""
     swap(folders, "flags.parquet", 2, 1, 2)
     with pytest.raises(AttackError, match=r"cell2/private/flags.*the same coins as in .*cell0"):
-        attack_family("loss", {}, [CellFiles.open(f) for f in folders], "f")
+        attack_family("loss", {}, [open_cell(f) for f in folders], "f")
 
 
 def test_untrained_scores_and_few_coins_may_be_alike(

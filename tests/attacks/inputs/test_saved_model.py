@@ -113,5 +113,5 @@ def test_a_plugin_whose_model_class_is_not_named_cannot_be_asked(world: World) -
     class Unnamed(type(job.method)):  # type: ignore[misc]
         def fit(self, train, encoder, budget, run): ...  # type: ignore[no-untyped-def]
 
-    found = world.sources(jobs={outputs.cell.cell_id: replace(job, method=Unnamed())})
+    found = world.sources(jobs={outputs.cell.record.cell_id: replace(job, method=Unnamed())})
     assert "name it as what its fit() returns" in found.available("query", outputs)
