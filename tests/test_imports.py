@@ -29,6 +29,8 @@ ALLOWED = {
     "radpriv.api": ("radpriv",),
     "radpriv.testing": ("radpriv",),
     "radpriv.progress": ("radpriv",),
+    "radpriv.interrupt": ("radpriv.terminal",),
+    "radpriv.terminal": ("radpriv.reports.render",),
     "radpriv.benchmark": (),
     "radpriv.baselines": ("radpriv.benchmark",),
     "radpriv.attacks": ("radpriv.benchmark",),
