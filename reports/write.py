@@ -34,13 +34,14 @@ from radpriv.reports.sections import FigureEntry, Format, sections
 class Report:
     """A written report. folder holds report.md, f1.csv, leakage.csv, index.html and, where there is
     something to draw, f1, roc and epsilon as .png and .svg (named by dataset if there are
-    several)."""
+    several). damaged: a line for each cell that had to be left out."""
 
     suite: str
     folder: Path
     page: Path
     files: tuple[Path, ...]
     datasets: tuple[DatasetReport, ...] = field(repr=False)
+    damaged: tuple[str, ...] = ()
 
     def terminal_tables(self) -> list[Table]:
         """The F1 and leakage tables of each dataset, titled with its name; and what crossing from
@@ -92,7 +93,7 @@ def write_report(
     contents["index.html"] = page(results, reports).encode()
     private = any(d.record.card.release == "nothing" for d in results.done.values())
     files = tuple(_write(folder / name, data, private) for name, data in contents.items())
-    return Report(results.suite, folder, folder / "index.html", files, reports)
+    return Report(results.suite, folder, folder / "index.html", files, reports, results.damaged)
 
 
 def _file_names(labels: Sequence[str]) -> list[str]:

@@ -16,6 +16,8 @@ from radpriv.benchmark.store.results import FinishedCell
 from radpriv.benchmark.store.store import Store
 from radpriv.errors import StoreError
 
+DAMAGED = "damaged: "
+"""How the line of a cell that cannot be read begins."""
 _WORDS = {"modules": "module", "data": "data file", "packages": "package"}
 
 
@@ -42,10 +44,10 @@ def explain(
             return _never_run(store, text, planned)
         cell_id = same[0]
     stored, lines = _open_all(store, cell_id)
-    if not stored and planned is not None:
+    if not stored and not lines and planned is not None:
         lines += _never_run(store, cell_id, planned)
     elif not stored:
-        lines.append(f"miss: {cell_id} never finished")
+        lines = lines or [f"miss: {cell_id} never finished"]
     elif current is None:
         lines += [f"{cell_id} is stored as {_status(s)} in {s.folder}" for s in stored]
     else:
@@ -107,7 +109,7 @@ def _never_run(store: Store, text: str, planned: Cell) -> list[str]:
         try:
             cells.append(store.open(folder))
         except StoreError as error:
-            lines.append(f"damaged: {error}")
+            lines.append(f"{DAMAGED}{error}")
     lines.append(f"miss: {text} was never run to its end as it is asked now")
     if cells:
         compared = [(axes(c.record.cell, planned), c.folder.parent.name) for c in cells]
@@ -123,7 +125,7 @@ def _open_all(store: Store, cell_id: str) -> tuple[list[FinishedCell], list[str]
         try:
             stored.append(store.open(folder))
         except StoreError as error:
-            lines.append(f"damaged: {error}")
+            lines.append(f"{DAMAGED}{error}")
     return stored, lines
 
 

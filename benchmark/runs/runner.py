@@ -75,9 +75,12 @@ def run_cell(job: Job, how: Fingerprint, context: Context) -> FinishedCell:
     A run that was stopped goes on at its last checkpoint. Where it does not reproduce what it
     released before, that attempt ends, its ledger is kept, and a new one begins with a new key.
     """
-    found = context.store.lookup(job.cell.id, how.digest) if how.cached else None
-    if found is not None:
-        return _complete(found)
+    try:
+        found = context.store.lookup(job.cell.id, how.digest) if how.cached else None
+        if found is not None:
+            return _complete(found)
+    except StoreError as error:  # damage is of one cell; a store that takes nothing more is not
+        raise CellFailed(str(error)) from error
     try:
         return _attempt(job, how, context)
     except NotReproduced:

@@ -188,7 +188,11 @@ def read_bytes(path: Path) -> bytes:
 
 def read_json(path: Path, advice: str = "delete its folder and run again") -> Any:
     """The value in a JSON file; StoreError names the file and the line that is damaged."""
-    data = read_bytes(path)
+    return json_value(path, read_bytes(path), advice)
+
+
+def json_value(path: Path, data: bytes, advice: str) -> Any:
+    """The value of what a JSON file holds; see `read_json`."""
     try:
         return json.loads(data, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:

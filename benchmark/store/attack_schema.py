@@ -19,6 +19,7 @@ from typing import Final, Literal
 from pydantic import JsonValue
 
 from radpriv.benchmark.epsilon import Epsilon
+from radpriv.benchmark.ranges import Count, Fraction, Positive, Probability
 from radpriv.benchmark.store.atomic import read_bytes
 from radpriv.benchmark.store.audit_schema import Audit, GuessedBound, LowerBound
 from radpriv.benchmark.store.schema import file_format, parse
@@ -44,7 +45,7 @@ class Interval:
     value: float
     low: float
     high: float
-    confidence: float
+    confidence: Probability
 
 
 @file_format
@@ -65,9 +66,9 @@ class Roc:
 class SimilarityRange:
     """Candidates whose similarity to the nearest other record lies in a range."""
 
-    similarity_from: float
+    similarity_from: Fraction
     similarity_below: float | None
-    candidates: int
+    candidates: Count
     auc: Interval | None
 
 
@@ -77,7 +78,7 @@ class CanaryKind:
     """Planted canaries of one kind; name*k: k copies by one coin."""
 
     kind: str
-    candidates: int
+    candidates: Count
     auc: Interval | None
     bound: LowerBound | None
     """None for copies: they are more than one unit, so they bound nothing."""
@@ -89,7 +90,7 @@ class Truth:
     """What is true of a known mechanism."""
 
     epsilon: Epsilon
-    auc: float
+    auc: Fraction
 
 
 @file_format
@@ -97,25 +98,25 @@ class Truth:
 class Summary:
     """One role over the k seeds of a family."""
 
-    k: int
-    references: int
+    k: Count
+    references: Count
     """Models that each target was compared with."""
-    candidates: int
+    candidates: Count
     """Those without a near-copy, which AUC and rates count."""
-    left_out: int
-    audited: int
+    left_out: Count
+    audited: Count
     """All of them, which bounds on ε count."""
     auc: Interval
     interval_method: str
     replicates: str
     """What the interval of the AUC is drawn over."""
-    degrees_of_freedom: float | None
+    degrees_of_freedom: Positive | None
     """None: infinite."""
     tpr_at_fpr: Mapping[str, Interval | None]
     """By false-positive rate, as "0.05"."""
     roc: Roc
     advantage: Interval
-    delta: float
+    delta: Probability
     by_similarity: tuple[SimilarityRange, ...]
     canaries: tuple[CanaryKind, ...]
     audit: Audit | None
@@ -130,18 +131,18 @@ class SeedRow:
     """One model in one role, at 95%."""
 
     cell_id: str
-    seed: int
+    seed: Count
     role: Role
-    references: int
-    candidates: int
-    left_out: int
-    audited: int
-    members: int
+    references: Count
+    candidates: Count
+    left_out: Count
+    audited: Count
+    members: Count
     """Of the candidates without a near-copy."""
     auc: Interval
     tpr_at_fpr: Mapping[str, float | None]
     bound: GuessedBound
-    delta: float
+    delta: Probability
     delta_source: str
 
 
@@ -151,7 +152,7 @@ class Subgroup:
     """Candidates of one group, or the attack made again through one label."""
 
     name: str
-    candidates: int
+    candidates: Count
     auc: Interval | None
 
 
@@ -160,7 +161,7 @@ class Subgroup:
 class Patients:
     """Patients with several candidate reports, attacked as one. reports: of each, on average."""
 
-    patients: int
+    patients: Count
     reports: float
     auc: Interval | None
 
@@ -183,7 +184,7 @@ class Amounts:
     member_mean: float
     non_member_mean: float
     difference: Interval
-    auc: float
+    auc: Fraction
 
 
 @file_format
@@ -192,11 +193,11 @@ class ExtractedKind:
     """Candidates of one kind; members and non_members: of those asked, in the poorest seed."""
 
     kind: str
-    k: int
-    asked: int
-    left_out: int
-    members: int
-    non_members: int
+    k: Count
+    asked: Count
+    left_out: Count
+    members: Count
+    non_members: Count
     interval_method: str
     replicates: str
     amounts: Amounts | None
@@ -223,7 +224,7 @@ class AttackResult:
 
     attack_id: str
     attack: str
-    version: int
+    version: Count
     params: Mapping[str, JsonValue]
     fingerprint: str
     """Of the attack's sources."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from radpriv.benchmark.epsilon import Bound
+from radpriv.benchmark.ranges import Count, Fraction, NonNegative, Probability
 from radpriv.benchmark.store.schema import file_format
 
 FdpKind = Literal["bound", "estimate"]
@@ -30,9 +31,9 @@ class LowerBound:
 class GuessedBound(LowerBound):
     """By a number of guesses that was fixed before the coins were seen."""
 
-    guesses: int
-    correct: int
-    confidence: float
+    guesses: Count
+    correct: Count
+    confidence: Probability
 
 
 @file_format
@@ -42,8 +43,8 @@ class Chosen:
 
     attack: str
     """Its name among several that were compared; "" where there was one."""
-    r: int
-    v: int
+    r: Count
+    v: Count
 
 
 @file_format
@@ -56,8 +57,8 @@ class BestBound(LowerBound):
     """
 
     chosen: Chosen
-    comparisons: int
-    confidence: float
+    comparisons: Count
+    confidence: Probability
     each: float
     price: float
     """What the same v of r would show in addition, had r and the attack been fixed before."""
@@ -69,10 +70,10 @@ class Ideal:
     """What a rule shows of exactly the mechanism that was accounted, and the rule's ceiling."""
 
     epsilon: Bound
-    error: float
+    error: NonNegative
     """Monte-Carlo standard error of `epsilon`."""
     ceiling: Bound
-    auc: float
+    auc: Fraction
     """Of the likelihood ratio, exact up to the grid."""
 
 
@@ -83,8 +84,8 @@ class Runs:
 
     epsilon: Bound | None
     ceiling: Bound
-    runs: int
-    needed: int
+    runs: Count
+    needed: Count
 
     @property
     def sentence(self) -> str:
@@ -98,13 +99,13 @@ class Runs:
 class Audit:
     """Every figure that one set of scores gives."""
 
-    m: int
+    m: Count
     """Canaries."""
-    seeds: int
-    attacks: int
+    seeds: Count
+    attacks: Count
     """For a choice among how many attacks every bound is corrected."""
-    delta: float
-    confidence: float
+    delta: Probability
+    confidence: Probability
     one_run: BestBound
     one_run_seed: int
     """Its place among the seeds, as `fdp_seed`."""

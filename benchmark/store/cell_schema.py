@@ -14,6 +14,7 @@ from pydantic import PlainSerializer
 
 from radpriv.benchmark.cell import Cell, Claim, JsonObject
 from radpriv.benchmark.epsilon import Epsilon
+from radpriv.benchmark.ranges import Count, NonNegative, Probability
 from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.store.ledger_schema import Declaration, Group
 from radpriv.benchmark.strict import file_format
@@ -33,9 +34,9 @@ class Certificate:
     """
 
     epsilon: Epsilon
-    delta: float
+    delta: Probability
     accountant: str
-    discretization: float
+    discretization: NonNegative
     together: Mapping[str, float | None] | None = None
 
 
@@ -44,7 +45,7 @@ class Certificate:
 class LedgerSummary:
     """releases: lines of the ledger. groups: equal steps, each merged over its releases."""
 
-    releases: int
+    releases: Count
     groups: tuple[Group, ...]
 
 
@@ -112,7 +113,7 @@ class CellRecord:
     calibration: tuple[Group, ...]
     declared: tuple[Declaration, ...]
     disclosed_public: tuple[str, ...]
-    trainable_parameters: int | None
+    trainable_parameters: Count | None
     method: MethodFacts
     dtype: str
     device_kind: str
@@ -138,11 +139,11 @@ class CellRecord:
 class Provenance:
     """Where, when (UTC) and at what cost a cell was computed; left out of every comparison."""
 
-    wall_s: float
-    peak_memory_mb: float
+    wall_s: NonNegative
+    peak_memory_mb: NonNegative
     host: str
     device: str
-    threads: int
+    threads: Count
     started: str
     finished: str
     commit: str | None = None

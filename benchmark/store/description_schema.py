@@ -18,6 +18,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from radpriv.benchmark.ranges import Count, Fraction, NonNegative
 from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.store.schema import dump, file_format
 
@@ -30,8 +31,8 @@ class Share:
     """count of n reports, with its interval. effective: reports that would say as much, were they
     of different patients."""
 
-    count: int
-    share: float
+    count: Count
+    share: Fraction
     low: float
     high: float
     effective: float
@@ -53,8 +54,8 @@ class LabelShares:
 class SplitSize:
     """How much a split holds."""
 
-    reports: int
-    patients: int
+    reports: Count
+    patients: Count
 
 
 @file_format
@@ -62,9 +63,9 @@ class SplitSize:
 class Histogram:
     """Reports by number of words: bars of one width from 0, and how many reports lie beyond."""
 
-    width: int
+    width: Count
     counts: tuple[int, ...]
-    beyond: int
+    beyond: Count
 
 
 @file_format
@@ -79,17 +80,17 @@ class Duplicates:
     near-copy in the training split (found exactly).
     """
 
-    records: int
-    texts: int
-    copies: int
-    copied: int
-    near: int
-    groups: int
-    largest: int
-    test: int
-    crossing: int
-    threshold: float
-    recall: float
+    records: Count
+    texts: Count
+    copies: Count
+    copied: Count
+    near: Count
+    groups: Count
+    largest: Count
+    test: Count
+    crossing: Count
+    threshold: Fraction
+    recall: Fraction
 
 
 @file_format
@@ -97,7 +98,7 @@ class Duplicates:
 class OpeniValues:
     """Open-i's own repetition, at whose size datasets are compared."""
 
-    reports: int
+    reports: Count
     vocabulary: float
     unique_reports: float
     unique_sentences: float
@@ -122,7 +123,7 @@ class ComparedFigure:
 
     figure: str
     value: float
-    tolerance: float | None
+    tolerance: NonNegative | None
     source: str
     measured: float | None
     verdict: Agreement

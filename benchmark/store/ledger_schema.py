@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from radpriv.benchmark.ranges import Count, NonNegative, Positive, PositiveCount, Rate
 from radpriv.benchmark.strict import file_format
 from radpriv.errors import PrivacyError
 
@@ -18,11 +19,11 @@ class Release:
     probability of the sample, 1 for none. sha256: of the noised value, float64 little-endian.
     """
 
-    step: int
+    step: Count
     name: str
-    sensitivity: float
-    noise_multiplier: float
-    rate: float
+    sensitivity: Positive
+    noise_multiplier: NonNegative
+    rate: Rate
     sha256: str
 
     def __post_init__(self) -> None:
@@ -46,9 +47,9 @@ class Release:
 class Group:
     """`steps` equal sampled Gaussian steps."""
 
-    rate: float
-    noise_multiplier: float
-    steps: int
+    rate: Rate
+    noise_multiplier: NonNegative
+    steps: PositiveCount
 
 
 @file_format
@@ -56,7 +57,7 @@ class Group:
 class Declaration:
     """A release whose bound a theorem gives: that of a step, by the name of the release."""
 
-    step: int
+    step: Count
     name: str
-    sensitivity: float
+    sensitivity: Positive
     source: str

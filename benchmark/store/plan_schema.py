@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from radpriv.benchmark.epsilon import Epsilon
+from radpriv.benchmark.ranges import Count, PositiveCount
 from radpriv.benchmark.strict import file_format
 
 SCHEMA: Literal[2] = 2
@@ -28,7 +29,7 @@ class Axes:
     method: str
     label: str
     epsilon: Epsilon
-    seed: int
+    seed: Count
     canaries: str
 
     @property
@@ -162,7 +163,7 @@ class Plan:
     asked: Asked
     suite_digest: str
     short_recipe: bool
-    limited: int | None
+    limited: PositiveCount | None
     note: str | None
     datasets: tuple[str, ...]
     cells: tuple[PlannedCell, ...]

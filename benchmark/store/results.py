@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from radpriv.benchmark.store.atomic import read_bytes, read_json, read_parquet, storing
+from radpriv.benchmark.store.atomic import json_value, read_bytes, read_json, read_parquet, storing
 from radpriv.benchmark.store.cell_schema import CellRecord
 from radpriv.benchmark.store.schema import parse
 from radpriv.benchmark.strict import file_format
@@ -96,20 +96,30 @@ def typed(
     Raises:
         StoreError: another version, another place, or a key that is not right.
     """
-    checked(path, ids, version, advice)
-    return parse(kind, read_bytes(path), str(path), advice=advice)
+    data = read_bytes(path)
+    _check(path, json_value(path, data, advice), ids, version, advice)
+    return parse(kind, data, str(path), advice=advice)
 
 
 def checked(
     path: Path, ids: Mapping[str, str], version: int = SCHEMA, advice: str = AGAIN
 ) -> dict[str, Any]:
     """A map of a version whose ids are those of its path."""
-    value = read_json(path, advice)
-    if not isinstance(value, dict) or value.get("schema") != version:
-        schema = value.get("schema") if isinstance(value, dict) else None
-        raise StoreError(
-            f"{path}: schema {schema!r}, not {version}; read it with the radpriv that wrote it"
+    return _check(path, read_json(path, advice), ids, version, advice)
+
+
+def _check(
+    path: Path, value: Any, ids: Mapping[str, str], version: int, advice: str
+) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise StoreError(f"{path}: expected a table of keys; {advice}")
+    if "schema" not in value:
+        raise StoreError(f"{path}: key schema is missing; {advice}")
+    if value["schema"] != version:
+        shown = (
+            f"schema {value['schema']}" if isinstance(value["schema"], int) else "another schema"
         )
+        raise StoreError(f"{path}: {shown}, not {version}; read it with the radpriv that wrote it")
     for key, expected in ids.items():
         if value.get(key) != expected:
             raise StoreError(

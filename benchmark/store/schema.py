@@ -16,6 +16,8 @@ refused. Values are left out of every message, as files of gated data may quote 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -31,6 +33,7 @@ from radpriv.errors import RadprivError, StoreError
 __all__ = ["adapter", "dump", "file_format", "json_schema", "parse", "read", "sentence", "write"]
 
 T = TypeVar("T")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 
 
 adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
@@ -50,17 +53,16 @@ def parse(
         error: names `where` and the key, and never a value.
     """
     todo = f"; {advice}" if advice else ""
-    constants: list[str] = []
     try:
-        json.loads(text, object_pairs_hook=_once, parse_constant=constants.append)
+        place = not_finite(json.loads(text, object_pairs_hook=_once))
     except (ValueError, RecursionError) as problem:
         raise error(f"{where}: not JSON ({problem}){todo}") from None
+    if place is not None:  # JSON has no NaN; infinity is a word; 1e400 would be read as infinity
+        raise error(f"{where}: {_place(place)}: expected a finite number{todo}")
     try:
         value: T = adapter(kind).validate_json(text)
     except ValidationError as problem:
         raise error(f"{where}: {sentence(problem)}{todo}") from None
-    if constants:  # of a field that takes any: JSON has none of them, and inf is a word there
-        raise error(f"{where}: {constants[0]} is no number{todo}")
     return value
 
 
@@ -125,9 +127,25 @@ def _place(where: Iterable[int | str]) -> str:
     return text or "the whole"
 
 
+def not_finite(value: Any, place: tuple[int | str, ...] = ()) -> tuple[int | str, ...] | None:
+    """Where the first number that is none stands in plain data; None if there is none."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else place
+    items: Iterable[tuple[int | str, Any]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    found = (not_finite(inner, (*place, key)) for key, inner in items)
+    return next((f for f in found if f is not None), None)
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of a text; ValueError where it says one thing twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        named = f" '{twice}'" if _NAME.fullmatch(twice) else ""  # another text may be a record's
+        raise ValueError(f"the key{named} stands twice")
     return found

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from radpriv.benchmark.store.attack_schema import AttackResult, Superseded, read
 from radpriv.benchmark.store.cell_schema import CellRecord
 from radpriv.benchmark.store.plan_schema import CONTROL, REFERENCE, PlannedCell
 from radpriv.benchmark.store.store import Store
-from radpriv.errors import ReportError, StoreError
+from radpriv.errors import RadprivError, ReportError, StoreError
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Results:
     """What a report is made of. `mixed`: sentences about what was allowed to differ.
 
     unread: attack id and reason of results that are asked for and cannot be read. apart: how many
-    results there are of attacks that are not asked for, by name.
+    results there are of attacks that are not asked for, by name. damaged: a line for each cell that
+    the plan calls done and that cannot be read.
     """
 
     suite: str
@@ -64,6 +65,7 @@ class Results:
     mixed: tuple[str, ...]
     unread: tuple[tuple[str, str], ...] = ()
     apart: Mapping[str, int] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
 
 
 def load(
@@ -79,7 +81,7 @@ def load(
     opened = Store(store)
     plan = opened.read_plan(suite)
     entries = tuple(cell for cell in plan.cells if cell.role != REFERENCE)
-    done = {e.cell_id: _done(opened, e) for e in entries if e.done}
+    entries, done, damaged = _read_cells(opened, entries)
     _refuse_limited(done.values(), plan.limited, suite)
     mixed = [*_mixed_families(entries), *_mixed_tables(done.values(), plan.datasets)]
     attacks, doubles, unread = _attacks(opened, entries, attack_ids)
@@ -98,7 +100,33 @@ def load(
         tuple(mixed),
         unread,
         apart or {},
+        damaged,
     )
+
+
+def _read_cells(
+    store: Store, entries: Sequence[PlannedCell]
+) -> tuple[tuple[PlannedCell, ...], dict[str, Done], tuple[str, ...]]:
+    """The entries, those that cannot be read as missing with the reason; the others' results.
+
+    One damaged cell costs a report that cell, not all. RadprivError if no other is left.
+    """
+    done: dict[str, Done] = {}
+    faults: dict[str, RadprivError] = {}
+    for entry in entries:
+        if entry.done:
+            try:
+                done[entry.cell_id] = _done(store, entry)
+            except RadprivError as error:
+                faults[entry.cell_id] = error
+    if faults and not done:
+        raise next(iter(faults.values()))
+    kept = tuple(
+        replace(e, status="failed", reason=f"damaged: {fault}") if fault else e
+        for e in entries
+        for fault in [faults.get(e.cell_id)]
+    )
+    return kept, done, tuple(f"{cell}: left out: {fault}" for cell, fault in faults.items())
 
 
 def _done(store: Store, entry: PlannedCell) -> Done:

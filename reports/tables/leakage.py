@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from radpriv.benchmark.store.attack_schema import Interval, Role, Summary
 from radpriv.reports.render.numbers import NOT_ASKED, epsilon_name
 from radpriv.reports.render.table import Table, TableCell
+from radpriv.reports.render.words import counted
 from radpriv.reports.results.dataset_results import DatasetResults
 from radpriv.reports.results.families import (
     BLIND,
@@ -215,16 +216,17 @@ def findings(
     said = []
     blind = [b for b in blind if b.candidates >= FEWEST]
     if blind:
+        every = f"all {len(blind)} families" if len(blind) > 1 else "the one family"
         odd = [b for b in blind if abs(b.auc.value - 0.5) > WIDER * (b.auc.high - b.auc.low) / 2]
         said.append(
-            f"Blind: far from 0.5 in {len(odd)} of {len(blind)} families (AUC "
+            f"Blind: far from 0.5 in {len(odd)} of {counted(len(blind), 'family')} (AUC "
             f"{range_of([b.auc.value for b in odd])}): the split may leak; distrust the rows above."
             if odd
-            else f"Blind: at chance in all {len(blind)} families; the split does not leak."
+            else f"Blind: at chance in {every}; the split does not leak."
         )
     if nulls:
         inside = sum(n.auc.low <= 0.5 <= n.auc.high for n in nulls)
-        said.append(f"Null: the interval holds 0.5 in {inside} of {len(nulls)} rows.")
+        said.append(f"Null: the interval holds 0.5 in {inside} of {counted(len(nulls), 'row')}.")
     above = [
         k
         for k in summaries(attacked, "known")
@@ -232,8 +234,8 @@ def findings(
     ]
     if above:
         said.append(
-            f"Known mechanism: in {len(above)} families its bound lies above its true ε. At 95% "
-            "one in twenty may; more would mean a broken audit."
+            f"Known mechanism: in {counted(len(above), 'family')} its bound lies above its true ε. "
+            "At 95% one in twenty may; more would mean a broken audit."
         )
     for one in controls:
         summary = one.result.summary.get("control") if one.result else None

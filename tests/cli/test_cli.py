@@ -171,7 +171,7 @@ def test_failing_method_is_named_without_its_words(
     plugin = write_plugin(tmp_path / "quotes.py", "quotes_a_report", body)
     done = radpriv("run", write_suite("prior"), "--method", plugin, "--method", "prior")
     assert done.code == 1, done.err
-    assert expected in done.err and "1 cells did not finish" in done.err
+    assert expected in done.err and "1 cell without a result" in done.err
     source = plugin.read_bytes()
     assert MARKER not in done.out + done.err
     for path in (tmp_path / "store").rglob("*"):

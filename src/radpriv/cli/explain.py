@@ -30,6 +30,8 @@ def explain(
     lines = workflow.explain(cell, store, data)
     if as_json:
         print_json(lines)
-        return
-    for line in lines:
-        out.print(line, soft_wrap=True)
+    else:
+        for line in lines:
+            out.print(line, soft_wrap=True)
+    if any(line.startswith(workflow.DAMAGED) for line in lines):
+        raise typer.Exit(1)

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from radpriv.terminal import encodes_all, out
+from radpriv.reports.render.words import counted
+from radpriv.terminal import encodes_all, err, out, styled
 
 SuiteName = Annotated[str, typer.Argument(help="name of a shipped suite, or a TOML file")]
 DataOption = Annotated[
@@ -55,8 +56,21 @@ def json_text(value: Any, indent: int | None = None, sort_keys: bool = False) ->
 
 
 def show(outcome: Any, as_json: bool) -> None:
-    """An outcome of run, attack or report."""
+    """An outcome of run, attack or report; status 1 where it is not whole, for a reason above."""
     if as_json:
         print_json(outcome.as_dict(), sort_keys=True)
-        return
-    outcome.print(out)
+    else:
+        outcome.print(out)
+    faults = [
+        (counted(len(found), one), rest)
+        for found, one, rest in (
+            (outcome.failed, "cell without a result", "missing above"),
+            (outcome.not_attacked, "attack not made", "reasons above"),
+            (outcome.unread, "result of the store left out", "reasons above"),
+        )
+        if found
+    ]
+    for what, rest in faults:
+        err.print(styled((what, "red"), f"; {rest}"))
+    if faults:
+        raise typer.Exit(1)

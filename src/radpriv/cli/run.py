@@ -20,7 +20,7 @@ from radpriv.cli.options import (
     show,
 )
 from radpriv.interrupt import print_interrupted, status
-from radpriv.terminal import err, styled
+from radpriv.terminal import err
 
 
 def run(
@@ -46,7 +46,3 @@ def run(
         print_interrupted(err, "finished cells are kept, run again to go on")
         raise typer.Exit(status()) from None
     show(outcome, as_json)
-    if outcome.failed:
-        count = f"{len(outcome.failed)} cells did not finish"
-        err.print(styled((count, "red"), "; they are missing above"))
-        raise typer.Exit(1)

@@ -12,6 +12,7 @@ from rich.console import Console
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.store.caches import cache_folder
 from radpriv.progress import Tally
+from radpriv.reports.render.words import counted
 from radpriv.request import Request
 from radpriv.terminal import styled
 from radpriv.workflow.attack_names import attack_names, known_names
@@ -60,7 +61,8 @@ def attack_target(
         )
     console.print(
         styled(
-            f"{len(results)} results of {', '.join(names)} on {len(there)} families"
+            f"{counted(len(results), 'result')} of {', '.join(names)} "
+            f"on {counted(len(there), 'family')}"
             if names
             else "no attack was asked for"
         ),

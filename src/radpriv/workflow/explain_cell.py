@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from radpriv.benchmark.runs.explain import DAMAGED
+from radpriv.benchmark.runs.explain import explain as explain_cell
 from radpriv.benchmark.store.plan_schema import Plan, PlannedCell
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.expansion import expand
@@ -12,11 +14,11 @@ from radpriv.errors import RadprivError
 from radpriv.request import Request, choose_device
 from radpriv.workflow.target import planned_request
 
+__all__ = ["DAMAGED", "explain"]
+
 
 def explain(text: str, store_root: Path, data: Path | None) -> list[str]:
     """Why this cell would be served or computed, against the suite that planned it as it is now."""
-    from radpriv.benchmark.runs.explain import explain as explain_cell
-
     store = Store(store_root)
     plans = [store.read_plan(name) for name in store.plans()]
     entries = [(plan, e) for plan in plans for e in plan.cells if e.cell_id.startswith(text)]

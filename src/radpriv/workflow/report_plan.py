@@ -79,4 +79,4 @@ def report_of(store: Store, plan: str, allow_mixed: bool, shown: Shown) -> Outco
         attack_ids=shown.attack_ids,
         apart=shown.apart,
     )
-    return Outcome(written, unread=list(shown.unread), apart=shown.sentence)
+    return Outcome(written, unread=[*written.damaged, *shown.unread], apart=shown.sentence)

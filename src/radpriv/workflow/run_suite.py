@@ -13,6 +13,7 @@ from radpriv.benchmark.suites.expansion import expand
 from radpriv.benchmark.suites.plan import Planned, make_plan, plan_name
 from radpriv.benchmark.suites.suite import Suite
 from radpriv.errors import DataError, StoreError
+from radpriv.reports.render.words import counted
 from radpriv.request import Request, choose_device
 from radpriv.terminal import styled
 from radpriv.workflow.attack_names import attack_names
@@ -45,10 +46,11 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     used = sorted({p.job.axes.dataset for p in planned})
     shown = ", ".join(used)
     extra = sum(p.reference for p in planned)
+    references = f", {counted(extra, 'reference')} among them," if extra else ""
     console.print(
         styled(
             (name, "bold"),
-            f": {len(planned)} cells{f', {extra} of them references,' if extra else ''} "
+            f": {counted(len(planned), 'cell')}{references} "
             f"on {shown}, device {device.type}, store {request.store}",
         ),
         soft_wrap=True,

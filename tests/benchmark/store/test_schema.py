@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from radpriv.benchmark.epsilon import Epsilon
+from radpriv.benchmark.store import examples
+from radpriv.benchmark.store.cell_schema import CellRecord, Provenance
+from radpriv.benchmark.store.ledger_schema import Group
 from radpriv.benchmark.store.schema import dump, file_format, json_schema, parse, read, write
 from radpriv.errors import StoreError
 
@@ -86,14 +89,17 @@ def test_a_fault_is_told_by_its_key_alone(change: dict[str, object], said: str) 
         ('{"name": "a", "parts": [], "shares": {"x": NaN}}', "shares.x: expected a finite number"),
         (
             '{"name": "a", "parts": [{"epsilon": -Infinity}], "shares": {}}',
-            "parts[0].epsilon: expected greater than 0",
+            "parts[0].epsilon: expected a finite number",
         ),
         (
             '{"name": "a", "parts": [{"epsilon": Infinity}], "shares": {}}',
-            "Infinity is no number",
+            "parts[0].epsilon: expected a finite number",
         ),
-        ('{"name": "a", "parts": [], "shares": {"x": 1e999}}', "shares.x"),
-        ('{"name": "a", "name": "b", "parts": [], "shares": {}}', "a key stands twice"),
+        (
+            '{"name": "a", "parts": [], "shares": {"x": 1e999}}',
+            "shares.x: expected a finite number",
+        ),
+        ('{"name": "a", "name": "b", "parts": [], "shares": {}}', "the key 'name' stands twice"),
         ('{"name": "a", "parts": [', "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("3", "the whole: expected a table of keys"),
@@ -135,3 +141,25 @@ def test_an_absent_file_says_what_to_do(tmp_path: Path) -> None:
 def test_a_json_schema_forbids_other_keys() -> None:
     assert json_schema(Whole)["additionalProperties"] is False
     assert dump(VALUE)["parts"][1]["epsilon"] == "inf"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "field", "wrong"),
+    [
+        (Group, Group(0.2, 1.5, 7), "noise_multiplier", -1.5),
+        (Group, Group(0.2, 1.5, 7), "rate", 0),
+        (Group, Group(0.2, 1.5, 7), "rate", 1.1),
+        (Group, Group(0.2, 1.5, 7), "steps", 0),
+        (CellRecord, examples.cell_record(examples.CELL), "trainable_parameters", -1),
+        (Provenance, examples.provenance(), "wall_s", -0.1),
+    ],
+    ids=str,
+)
+def test_numbers_outside_their_range_are_refused(
+    kind: type, value: object, field: str, wrong: float
+) -> None:
+    """A noise multiplier below 0, a rate of 0, a negative count: by key, as another type is."""
+    plain = dump(value)
+    assert parse(kind, json.dumps(plain), "v.json") == value
+    with pytest.raises(StoreError, match=rf"v\.json: {field}: expected "):
+        parse(kind, json.dumps({**plain, field: wrong}), "v.json")

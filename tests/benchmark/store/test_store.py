@@ -114,7 +114,8 @@ def test_a_result_without_its_record_cannot_be_finished(tmp_path: Path) -> None:
     [
         (None, "absent"),
         (b'{"schema": 1,', "line 1: damaged"),
-        (b"[]", "schema None"),
+        (b"[]", "expected a table of keys"),
+        (b"{}", "key schema is missing"),
         (b'{"schema": 99}', "schema 99, not 1"),
         (b'{"schema": 1, "cell_id": "other", "fingerprint": "f"}', "cell_id is 'other'"),
     ],

@@ -89,7 +89,7 @@ def test_installed_attack_is_one_entry_point(
         for text in (helper.read_text(), "def score_of(view):\n    return view.length * 1.0\n"):
             helper.write_text(text)
             done = radpriv("attack", "synthetic-plain.dp_bow", "--attack", "shorter")
-            assert "1 results of shorter" in done.err, done.err
+            assert "1 result of shorter" in done.err, done.err
             found = results(tmp_path / "store")
             made.append({i for i, r in found.items() if r.attack == "shorter"})
         assert len(made[0]) == 1 and len(made[1]) == 2  # a helper two imports away counts
@@ -137,13 +137,13 @@ def test_start_of_a_cell_attacks_its_family_alone(
     for text in (cell["cell_id"], cell["cell_id"][:-10], "synthetic-plain.dp_bow"):
         done = radpriv("attack", text, "--attack", mine)
         assert done.code == 0, done.err
-        assert "1 results of shorter on 1 families" in done.err
+        assert "1 result of shorter on 1 family" in done.err
     made = [r for r in results(store).values() if r.attack == "shorter"]
     assert len(made) == 1 and made[0].family == cell["family"]
     assert len(made[0].cells) == 2
     assert len(listed(store)) == 4  # with the three of the run
     default = radpriv("attack", cell["cell_id"])  # the suite's own attacks
-    assert "1 results of loss on 1 families" in default.err and len(listed(store)) == 4
+    assert "1 result of loss on 1 family" in default.err and len(listed(store)) == 4
     summary = json.loads(radpriv("attack", cell["cell_id"], "--json").out)
     assert summary["datasets"][0]["dataset"] == "synthetic-plain"
 
@@ -154,7 +154,7 @@ def test_cell_is_attacked_when_its_suite_is_gone(
     """From stored scores; what needs the data says that the suite cannot be read."""
     ran.unlink()
     done = radpriv("attack", "synthetic-plain.dp_bow", "--attack", "loss")
-    assert done.code == 0 and "1 results of loss" in done.err, done.err
+    assert done.code == 0 and "1 result of loss" in done.err, done.err
     texts = write_attack(tmp_path / "t.py", '"texts"')
     done = radpriv("attack", "synthetic-plain.dp_bow", "--attack", texts)
     assert done.code == 0 and "tiny.toml: cannot be read" in done.err

@@ -133,7 +133,9 @@ def test_a_field_that_stands_twice_is_refused(tmp_path: Path) -> None:
         read(path)
     twice = line.replace('"noise_multiplier": 1.0', '"noise_multiplier": 1, "noise_multiplier": 50')
     path.write_text(line + "\n" + twice + "\n")
-    with pytest.raises(PrivacyError, match=r"line 2: not JSON \(a key stands twice\)"):
+    with pytest.raises(
+        PrivacyError, match=r"line 2: not JSON \(the key 'noise_multiplier' stands twice\)"
+    ):
         read(path)
 
 
