@@ -34,6 +34,7 @@ KINDS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "roberta": ("Roberta", 66, BYTES),
     "xlm-roberta": ("XLMRoberta", 66, BYTES),
     "camembert": ("Camembert", 66, BYTES),
+    "esm": ("Esm", 66, {**BYTES, "position_embedding_type": "absolute"}),
     "electra": ("Electra", 64, {**WORDS, "embedding_size": 8}),
     "distilbert": ("DistilBert", 64, WORDS),
     "modernbert": (

@@ -17,7 +17,7 @@ from radpriv.errors import EncoderError
 
 Tiny = Callable[[str], Encoder]
 
-TABLES = ("mpnet", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "gpt2")
+TABLES = ("mpnet", "roberta", "xlm-roberta", "camembert", "esm", "electra", "distilbert", "gpt2")
 """Those with a learned vector for each position: nothing can be read behind the last."""
 
 
