@@ -46,7 +46,9 @@ def run(
         print_interrupted(err, "finished cells are kept, run again to go on")
         raise typer.Exit(status()) from None
     show(outcome, as_json)
-    if outcome.failed:
+    if outcome.failed or outcome.left_out:
         count = f"{len(outcome.failed)} cells did not finish"
+        if not outcome.failed:  # those that are left out have no id without their encoder
+            count = "some cells could not be asked for"
         err.print(styled((count, "red"), "; they are missing above"))
         raise typer.Exit(1)
