@@ -126,7 +126,11 @@ class Encoder:
         return self.skeleton.positions
 
     def check_length(self, max_length: int) -> None:
-        """EncoderError where texts of max_length tokens cannot be read."""
+        """Whether texts of max_length tokens can be read.
+
+        Raises:
+            EncoderError: the encoder reads fewer, or no word would be left of a text.
+        """
         if max_length > self.positions:
             raise EncoderError(
                 f"encoder '{self.name}' ({self.kind}) reads at most {self.positions} tokens, and "

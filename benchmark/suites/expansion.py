@@ -43,8 +43,8 @@ def expand(
     """All jobs in the suite's order; SuiteError, DataError or EncoderError for what is wrong.
 
     secret: gives the store's secret, under which sources that may not be named are sealed.
-    obstacles: where given, an encoder that is not there is put into this list and its cells are
-    left out, as long as others than controls are left.
+    obstacles: where given, an encoder of the suite that is not there is put into this list and its
+    cells are left out, as long as others than controls are left.
     """
     limit = overrides.limit if overrides else None
     _one_method_per_label(suite)
@@ -55,8 +55,8 @@ def expand(
             found[name] = resolve(name, suite.pretrained_on)
         except RadprivError as error:
             missing.append(Obstacle(f"cells of encoder '{name}'", error))
-            if obstacles is None:
-                raise
+            if obstacles is None or (overrides and overrides.encoder):
+                raise  # who has just typed its name wants to know of the slip
     jobs: dict[str, Job] = {}
     names: set[str] = set()
     for axis in suite.datasets:
