@@ -7,12 +7,13 @@ are a public function of one record and are evaluated once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.encoders.encoders import Encoder, required
+from radpriv.benchmark.methods.check_trainable import check_trainable
 from radpriv.benchmark.methods.classifier import Lora, build_classifier
 from radpriv.benchmark.methods.fitted import LoraFitted
 from radpriv.benchmark.methods.method import Method, methods
@@ -52,6 +53,10 @@ class DPLoRA(Method):
     def adapter(self) -> Lora:
         """EncoderError for targets that are not known, before anything is run."""
         return Lora(self.rank, self.alpha, self.top_layers, self.freeze_a, self.targets)
+
+    def check_encoder(self, encoder: Encoder) -> None:
+        kind = replace(self.adapter(), rank=1, alpha=1.0)  # whatever its size
+        check_trainable(encoder, kind, self.max_length, private=self.private)
 
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ import torch
 from radpriv.baselines.dp_lora import two_rate_adam
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.encoders.encoders import Encoder, required
+from radpriv.benchmark.methods.check_trainable import check_trainable
 from radpriv.benchmark.methods.classifier import Lora, build_classifier
 from radpriv.benchmark.methods.fitted import LoraFitted
 from radpriv.benchmark.methods.method import Method, methods
@@ -43,6 +44,10 @@ class LoRA(Method):
     def adapter(self) -> Lora:
         """EncoderError for targets that are not known, before anything is run."""
         return Lora(self.rank, self.alpha, self.top_layers, freeze_a=False, targets=self.targets)
+
+    def check_encoder(self, encoder: Encoder) -> None:
+        kind = replace(self.adapter(), rank=1, alpha=1.0)  # whatever its size
+        check_trainable(encoder, kind, self.max_length, private=self.private)
 
     def fit(
         self, train: PrivateRecords, encoder: Encoder | None, budget: Budget, run: Run

@@ -18,6 +18,7 @@ from radpriv.benchmark.encoders.encoders import Encoder, resolve
 from radpriv.benchmark.registry import PLUGIN
 from radpriv.cli import main
 
+from . import tiny_encoders
 from .elsewhere import elsewhere, register
 
 settings.register_profile("radpriv", deadline=None)  # a busy machine is no failure
@@ -101,6 +102,20 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 def tiny_albert(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     folder = save_encoder(tmp_path_factory.mktemp("encoders") / "tiny-albert", "albert")
     return resolve(str(folder), "nothing: random weights")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Encoder]:
+    """A tiny random encoder of a kind that tiny_encoders.py knows."""
+    made: dict[str, Encoder] = {}
+
+    def make(kind: str) -> Encoder:
+        if kind not in made:
+            folder = tiny_encoders.save(tmp_path_factory.mktemp("kinds") / kind, kind)
+            made[kind] = resolve(str(folder), "nothing: random weights")
+        return made[kind]
+
+    return make
 
 
 @pytest.fixture(scope="session")

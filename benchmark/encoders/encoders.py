@@ -5,40 +5,33 @@
     encoder = resolve("path-or-hub-id@revision", pretrained_on="…")
 
 `pretrained_on` is part of the claim: an encoder that saw MIMIC text voids a guarantee over MIMIC.
-dtype is float32, set explicitly (transformers ≥ 5 otherwise takes a checkpoint's own).
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
+import re
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from radpriv.benchmark.encoders.explained import explained
+from radpriv.benchmark.encoders.folder import from_hub, identity
+from radpriv.benchmark.encoders.loading import (
+    Skeleton,
+    load_config,
+    load_model,
+    load_tokenizer,
+    skeleton,
+)
 from radpriv.benchmark.registry import Registry
-from radpriv.benchmark.store.digests import file_sha256
-from radpriv.errors import EncoderError
+from radpriv.errors import EncoderError, UnknownNameError
 
 if TYPE_CHECKING:
     from torch import nn
-
-FILES = (
-    "config.json",
-    "model.safetensors",
-    "pytorch_model.bin",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.txt",
-    "spiece.model",
-    "special_tokens_map.json",
-)
-"""Files that decide what an encoder computes; their hash is the encoder's identity."""
-
 
 _TOKENIZING = threading.Lock()
 
@@ -91,7 +84,7 @@ encoders.register("minilm")(
 
 @dataclass(frozen=True)
 class Encoder:
-    """A pretrained model on disk. sha256: of all FILES present, so one changed weight shows."""
+    """A pretrained model on disk. sha256: of all its files, so one changed weight shows."""
 
     name: str
     folder: Path = field(repr=False)
@@ -103,65 +96,88 @@ class Encoder:
 
     @cached_property
     def tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+        return load_tokenizer(self.name, self.folder, self.kind)
 
     @cached_property
     def config(self) -> Any:
-        from transformers import AutoConfig
+        return load_config(self.name, self.folder)
 
-        return AutoConfig.from_pretrained(self.folder, local_files_only=True)
+    @property
+    def kind(self) -> str:
+        """Its architecture, by the name that transformers has for it."""
+        return str(self.config.model_type)
+
+    @cached_property
+    def skeleton(self) -> Skeleton:
+        return skeleton(self.name, self.config)
 
     @property
     def hidden_size(self) -> int:
         return int(self.config.hidden_size)
 
     @property
+    def attention(self) -> str:
+        """How attention is computed: "sdpa", or "eager" where its architecture has no other."""
+        return self.skeleton.attention
+
+    @property
     def positions(self) -> int:
-        """The longest input that it has position embeddings for."""
-        return int(getattr(self.config, "max_position_embeddings", 0) or 2**31)
+        """The longest input that it reads, in tokens."""
+        return self.skeleton.positions
+
+    def check_length(self, max_length: int) -> None:
+        """Whether texts of max_length tokens can be read.
+
+        Raises:
+            EncoderError: the encoder reads fewer, or no word would be left of a text.
+        """
+        if max_length > self.positions:
+            raise EncoderError(
+                f"encoder '{self.name}' ({self.kind}) reads at most {self.positions} tokens, and "
+                f"max_length is {max_length}: lower the method's max_length"
+            )
+        if max_length <= self.special_tokens:
+            raise EncoderError(
+                f"encoder '{self.name}' ({self.kind}): max_length = {max_length} leaves no room "
+                f"for a word beside {self.special_tokens} special tokens: raise the method's "
+                "max_length"
+            )
+
+    @cached_property
+    def special_tokens(self) -> int:
+        """How many tokens a text without a word has."""
+        return self.count("")
 
     def tokens(self, text: str, max_length: int) -> list[int]:
-        """Token ids with special tokens, cut to max_length tokens.
+        """Token ids with special tokens, cut to max_length tokens; one at least.
 
         Raises:
             EncoderError: the encoder reads fewer.
         """
-        if max_length > self.positions:
-            raise EncoderError(
-                f"encoder '{self.name}' reads at most {self.positions} tokens, and max_length is "
-                f"{max_length}: lower the method's max_length"
-            )
-        with _TOKENIZING:  # a fast tokenizer is not safe to share between threads
+        self.check_length(max_length)
+        with explained(self.name, self.kind, "splitting a text into tokens"), _TOKENIZING:
             ids = self.tokenizer(text, truncation=True, max_length=max_length)["input_ids"]
-        return list(ids)
+        return list(ids) or [self._filler]
+
+    @property
+    def _filler(self) -> int:
+        """Stands for a text without a token, where the tokenizer adds no special ones (GPT-2)."""
+        t = self.tokenizer
+        known = (t.eos_token_id, t.bos_token_id, t.pad_token_id, t.unk_token_id)
+        return next((int(i) for i in known if i is not None), 0)
 
     def count(self, text: str) -> int:
         """Tokens of a text with special tokens, however long it is."""
-        with _TOKENIZING:
+        with explained(self.name, self.kind, "splitting a text into tokens"), _TOKENIZING:
             return len(self.tokenizer(text, truncation=False, verbose=False)["input_ids"])
 
     def model(self) -> nn.Module:
-        """A fresh copy in float32, every dropout probability 0 (rule 7), without a pooler."""
-        import torch
-        from transformers import AutoConfig, AutoModel
+        """A fresh copy in float32, every dropout probability 0 (rule 7), without a pooler.
 
-        config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
-        for key, value in config.to_dict().items():
-            if "dropout" in key and isinstance(value, int | float):
-                setattr(config, key, 0.0)
-        kinds = {"add_pooling_layer": False} if config.model_type in ("bert", "albert") else {}
-        with _quiet():
-            model: nn.Module = AutoModel.from_pretrained(
-                self.folder,
-                config=config,
-                dtype=torch.float32,
-                attn_implementation="sdpa",
-                local_files_only=True,
-                **kinds,
-            )
-        return model
+        Raises:
+            EncoderError: its weights do not load.
+        """
+        return load_model(self.name, self.folder, self.config, self.skeleton)
 
 
 def required(encoder: Encoder | None) -> Encoder:
@@ -180,21 +196,40 @@ def resolve(name: str, pretrained_on: str = "") -> Encoder:
     if name in encoders.names():
         spec = encoders.get(name)
         folder = _packaged(name, spec) if spec.package else _local_or_hub(name, spec)
-        return _checked(
-            name, folder, spec.revision or "local", spec.pretrained_on, spec.weights_sha256
+        sha256 = identity(name, folder, spec.weights_sha256)
+        return Encoder(name, folder, spec.revision or "local", spec.pretrained_on, sha256)
+    path, _, revision = (name, "", "") if Path(name).is_dir() else name.partition("@")
+    folder = Path(path).expanduser()
+    if path and folder.is_dir():
+        called = folder.resolve().name
+        sha256 = identity(called, folder)
+        return Encoder(called, folder, revision or "local", pretrained_on, sha256)
+    if folder.is_file():
+        raise EncoderError(f"encoder '{name}': that is a file; give the folder that holds it")
+    if re.fullmatch(r"\w[\w.-]*", path):
+        _unknown(path)
+    if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", path):
+        here = "" if folder.is_absolute() else f" here ({Path.cwd()})"
+        raise EncoderError(
+            f"encoder '{name}': no such folder{here}; give one with config.json in it"
         )
-    path, _, revision = name.partition("@")
-    if Path(path).is_dir():
-        folder = Path(path)
-        return _checked(folder.resolve().name, folder, revision or "local", pretrained_on, "")
-    if path.startswith((".", "/", "~")):
-        raise EncoderError(f"encoder '{name}': no such folder; give one with config.json in it")
-    if "/" not in path:
-        encoders.get(name)
     if not revision:
-        raise EncoderError(f"encoder '{name}': give a revision, as in {path}@<commit>")
-    folder = _hub(name, path, revision)
-    return _checked(path.replace("/", "--"), folder, revision, pretrained_on, "")
+        raise EncoderError(
+            f"encoder '{name}': no such folder here; if it is a model on the hub, give a revision, "
+            f"as in {path}@<commit>"
+        )
+    folder = from_hub(name, path, revision, "give the folder that holds its files")
+    called = path.replace("/", "--")
+    return Encoder(called, folder, revision, pretrained_on, identity(called, folder))
+
+
+def _unknown(name: str) -> NoReturn:
+    """UnknownNameError for what is neither registered nor a folder."""
+    try:
+        encoders.get(name)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error}, and no folder of that name is here") from None
+    raise EncoderError(f"encoder '{name}': a registered one has no revision; give the name alone")
 
 
 def _packaged(name: str, spec: EncoderSpec) -> Path:
@@ -216,62 +251,5 @@ def _local_or_hub(name: str, spec: EncoderSpec) -> Path:
             f"encoder '{name}' has no pinned revision: put its files into "
             f"$RADPRIV_ENCODERS/{name}/, or give --encoder {spec.hub_id}@<commit>"
         )
-    return _hub(name, spec.hub_id, spec.revision)
-
-
-def _hub(name: str, hub_id: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    wanted = [f for f in FILES if f != "pytorch_model.bin"]
-    for patterns in (wanted, [*FILES]):
-        try:
-            found = Path(snapshot_download(hub_id, revision=revision, allow_patterns=patterns))
-        except Exception as error:
-            raise EncoderError(
-                f"encoder '{name}': {hub_id}@{revision[:12]} is not in the local hub cache and the "
-                f"hub did not answer ({type(error).__name__}); go online once, or put its files "
-                f"into $RADPRIV_ENCODERS/{name}/"
-            ) from error
-        if (found / "model.safetensors").is_file():
-            return found
-    return found
-
-
-def _checked(name: str, folder: Path, revision: str, pretrained_on: str, weights: str) -> Encoder:
-    present = [f for f in FILES if (folder / f).is_file()]
-    if "config.json" not in present or not {"model.safetensors", "pytorch_model.bin"} & set(
-        present
-    ):
-        raise EncoderError(
-            f"encoder '{name}': {folder} holds no config.json with model.safetensors or "
-            "pytorch_model.bin; give a folder that does"
-        )
-    if weights and (found := file_sha256(folder / "model.safetensors")) != weights:
-        raise EncoderError(
-            f"encoder '{name}': {folder / 'model.safetensors'} has SHA-256 {found[:16]}…, pinned "
-            f"is {weights[:16]}…; reinstall the package, or give --encoder FOLDER for your own"
-        )
-    return Encoder(name, folder, revision, pretrained_on, _files_sha256(folder, present))
-
-
-def _files_sha256(folder: Path, names: Iterable[str]) -> str:
-    h = hashlib.sha256()
-    for name in sorted(names):
-        h.update(f"{name}\0{file_sha256(folder / name)}\n".encode())
-    return h.hexdigest()
-
-
-class _quiet:
-    """Silences loading bars and reports of transformers: expected differences are no news."""
-
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self._level = logging.get_verbosity()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        from transformers.utils import logging
-
-        logging.set_verbosity(self._level)
+    otherwise = f"put its files into $RADPRIV_ENCODERS/{name}/"
+    return from_hub(name, spec.hub_id, spec.revision, otherwise)

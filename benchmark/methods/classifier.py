@@ -26,7 +26,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from radpriv.benchmark.encoders.encoders import Encoder, required
+from radpriv.benchmark.encoders.explained import explained
 from radpriv.benchmark.encoders.features import OnePerThread
+from radpriv.benchmark.methods.layers import (
+    arrived,
+    counted,
+    onward,
+    stack,
+    stop_at,
+    ways_of,
+    whole,
+)
+from radpriv.benchmark.methods.trained_tensors import adapted_maps, unfreeze
 from radpriv.benchmark.privacy.records import Records
 from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
 from radpriv.errors import EncoderError
@@ -56,17 +67,15 @@ class FrozenPart(OnePerThread):
     def _model(self) -> nn.Module | None:
         if self.layers == 0:
             return None
-        model = self.encoder.model().eval()
-        stack(model, self.encoder.name).__delitem__(slice(self.layers, None))
-        return model
+        return stop_at(self.encoder.model().eval(), self.layers, self.encoder.name)
 
     def __call__(self, text: str) -> NDArray[Any]:
-        ids = self.encoder.tokens(text, self.max_length)
+        e = self.encoder
+        ids = e.tokens(text, self.max_length)
         if self._model is None:
             return np.asarray(ids, np.int64)
-        with torch.inference_mode():
-            hidden = self._model(input_ids=torch.tensor([ids])).last_hidden_state[0]
-        return np.asarray(hidden.numpy())
+        with torch.inference_mode(), explained(e.name, e.kind, "reading a text"):
+            return np.asarray(arrived(self._model, input_ids=torch.tensor([ids]))[0].numpy())
 
 
 @dataclass(frozen=True)
@@ -92,8 +101,9 @@ class Pooled(OnePerThread):
         return self.encoder.model().eval()
 
     def __call__(self, text: str) -> NDArray[Any]:
-        ids = torch.tensor([self.encoder.tokens(text, self.max_length)])
-        with torch.inference_mode():
+        e = self.encoder
+        ids = torch.tensor([e.tokens(text, self.max_length)])
+        with torch.inference_mode(), explained(e.name, e.kind, "reading a text"):
             hidden = self._model(input_ids=ids).last_hidden_state
             return np.asarray(pool(hidden, torch.ones_like(ids, dtype=torch.bool))[0].numpy())
 
@@ -125,17 +135,6 @@ def masked_bce(logits: Tensor, labels: Tensor) -> Tensor:
     return (losses * observed).sum(1) / labels.shape[1]
 
 
-def stack(model: nn.Module, name: str) -> nn.ModuleList:
-    """The list of layers of a BERT-like model; EncoderError for one that has none."""
-    for candidate in (model, getattr(model, "encoder", None), getattr(model, "transformer", None)):
-        layers = getattr(candidate, "layer", None)
-        if isinstance(layers, nn.ModuleList):
-            return layers
-    raise EncoderError(
-        f"encoder '{name}': no list of layers to cut ({type(model).__name__}); use top_layers = 0"
-    )
-
-
 def shares_layers(model: nn.Module) -> bool:
     """Whether one layer's weights are used several times (ALBERT)."""
     return getattr(getattr(model, "config", None), "model_type", "") == "albert"
@@ -152,14 +151,19 @@ class Classifier(nn.Module):
     def __init__(self, encoder: nn.Module, labels: int, start: int = 0, name: str = "") -> None:
         super().__init__()
         self.encoder = encoder
-        self.start = start
         self.name = name
+        self.begin(start)
         size = int(encoder.config.hidden_size)  # type: ignore[union-attr,arg-type]
         dtype = next(encoder.parameters()).dtype
         self.register_buffer("center", torch.zeros(size, dtype=dtype), persistent=False)
         self.head = nn.Linear(size, labels, dtype=dtype)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+
+    def begin(self, start: int) -> None:
+        """Take hidden states after `start` layers from now on; token ids for 0."""
+        self.start = start
+        self.ways = ways_of(self.encoder, start, self.name)
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """Logits (B, labels) from token ids (B, T), or hidden states (B, T, H) after `start`."""
@@ -168,22 +172,15 @@ class Classifier(nn.Module):
 
     def hidden(self, values: Tensor, mask: Tensor) -> Tensor:
         if not self.start:
-            places = self.positions(values)
-            full = self.encoder(input_ids=values, attention_mask=mask.long(), **places)
-            return full.last_hidden_state
-        hidden, attention = values, mask[:, None, None, :]
-        for layer in stack(self.encoder, self.name)[self.start :]:
-            hidden = layer(hidden, attention)
-        return hidden
+            return whole(self.encoder, values, mask, self.positions(values))
+        return onward(self.encoder, values, mask, self.ways, self.name)
 
     def positions(self, ids: Tensor) -> dict[str, Tensor]:
         """Position ids (B, T), where the encoder would broadcast its own (1, T) over the records.
 
         Of a broadcast one the position embedding has a single gradient for the whole batch.
         """
-        if not _broadcasts_positions(self.encoder):
-            return {}
-        return {"position_ids": torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)}
+        return counted(ids) if self.ways.positions else {}
 
     def losses(self, records: Records) -> Tensor:
         """(B,): masked BCE per record."""
@@ -194,10 +191,15 @@ class Classifier(nn.Module):
 
 
 LORA_TARGETS = {
-    "query_value": ("query", "value", "q_lin", "v_lin"),
+    "query_value": (
+        *("query", "value", "q_lin", "v_lin", "q_proj", "v_proj", "query_proj", "value_proj"),
+        *("q", "v", "Wqkv", "c_attn", "in_proj", "query_key_value", "qkv_proj"),
+    ),
     "all_linear": None,
 }
-"""Linear layers that get an adapter, by the last part of their name; None: all of a layer's."""
+"""Linear maps that get an adapter, by the last part of their name; None: all of a layer's.
+
+Where one map makes query, key and value (Wqkv, c_attn), it is that one."""
 
 
 @dataclass(frozen=True)
@@ -260,10 +262,11 @@ def build_classifier(
     """
     base, frozen = untrained(encoder, labels, trained.top_layers, max_length)
     if isinstance(trained, FineTune):
-        return _unfreeze(base, trained.which).train(), frozen
+        unfreeze(base, trained.which)
+        return base.train(), frozen
     from peft import get_peft_model
 
-    model = get_peft_model(base, _config(base, encoder, trained))
+    model = get_peft_model(base, _config(base, trained))
     for name, p in model.named_parameters():
         if ".lora_A." in name:
             bound = 1.0 / math.sqrt(p.shape[1])
@@ -272,18 +275,9 @@ def build_classifier(
             with torch.no_grad():
                 p.copy_(drawn * (2 * bound) - bound)
             p.requires_grad_(not trained.freeze_a)
+        elif ".modules_to_save." in name and not name.startswith("base_model.model.head."):
+            p.requires_grad_(False)  # PEFT takes all whose name ends in "head"
     return model.train(), frozen
-
-
-def _unfreeze(base: Classifier, which: str) -> Classifier:
-    for name, p in base.encoder.named_parameters():
-        used = not base.start or _layer_number(name) >= base.start
-        p.requires_grad_(used and (which == "all" or name.endswith(".bias")))
-    for module in base.encoder.modules():
-        if isinstance(module, nn.Embedding):
-            # Autograd would leave this row out of the gradient; per-record gradients do not.
-            module.padding_idx = None
-    return base
 
 
 def untrained(
@@ -314,35 +308,16 @@ def center_of(encoder: Encoder, max_length: int) -> Tensor:
     return torch.from_numpy(np.mean([pooled(s) for s in PUBLIC_SENTENCES], axis=0))
 
 
-def _config(base: Classifier, encoder: Encoder, lora: Lora) -> Any:
+def _config(base: Classifier, lora: Lora) -> Any:
     from peft import LoraConfig
 
-    last = LORA_TARGETS[lora.targets]
-    targets = [
-        name
-        for name, module in base.encoder.named_modules()
-        if isinstance(module, nn.Linear)
-        and (last is None or name.rsplit(".", 1)[-1] in last)
-        and _layer_number(name) >= base.start
-    ]
-    if not targets:
-        what = "linear layers" if last is None else "query and value layers"
-        raise EncoderError(f"encoder '{encoder.name}': found no {what} for LoRA")
+    targets = adapted_maps(base, LORA_TARGETS[lora.targets])
+    linear = [isinstance(base.encoder.get_submodule(t), nn.Linear) for t in targets]
     return LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]
         lora_dropout=0.0,
+        fan_in_fan_out=not any(linear),  # GPT-2 keeps its maps transposed
         target_modules=sorted(f"encoder.{t}" for t in targets),
         modules_to_save=["head"],
     )
-
-
-def _layer_number(name: str) -> int:
-    """Of the layer that a module or tensor lies in; -1 outside the layers."""
-    numbers = [int(part) for part in name.split(".") if part.isdigit()]
-    return numbers[0] if numbers else -1
-
-
-def _broadcasts_positions(encoder: nn.Module) -> bool:
-    """Whether it takes position ids that count from 0, and broadcasts its own over a batch."""
-    return getattr(getattr(encoder, "config", None), "model_type", "") in ("bert", "albert")

@@ -136,7 +136,7 @@ class LoraFitted(Fitted):
         spec = read_spec(folder, "lora")
         encoder = _same_encoder(folder, spec, encoder)
         base, _ = untrained(encoder, len(spec["labels"]), 0, spec["max_length"])
-        base.start = spec["start"]
+        base.begin(spec["start"])
         frozen = FrozenPart(encoder, spec["start"], spec["max_length"])
         saved = read_tensors(folder / "adapter_model.safetensors", ())
         if not any(name.endswith("head.weight") for name in saved):

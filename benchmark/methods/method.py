@@ -106,6 +106,14 @@ class Method(abc.ABC):
             The trained classifier.
         """
 
+    def check_encoder(self, encoder: Encoder) -> None:
+        """EncoderError for an encoder that it cannot be trained on; here if it does not load, or
+        does not read texts of `max_length`. Called before the first cell is run, on no record."""
+        from radpriv.benchmark.encoders.usable import check_usable
+
+        longest = getattr(self, "max_length", None)
+        check_usable(encoder, longest if isinstance(longest, int) else 1 + encoder.special_tokens)
+
     def params(self) -> dict[str, JsonValue]:
         return asdict(self)
 

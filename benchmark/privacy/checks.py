@@ -16,11 +16,13 @@ from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
 from radpriv.errors import CellFailed
 
 UNCLIPPED = 1e30
+KEY_BIASES = ("key.bias", "key_proj.bias", "k_proj.bias", "k_lin.bias", ".k.bias")
+"""As encoders call them."""
 
 
 def softmax_cancels(name: str) -> bool:
     """Attention key biases have gradient 0: they add one constant to every score of a query."""
-    return name.endswith("key.bias")
+    return name.endswith(KEY_BIASES)
 
 
 def public_records(function: RecordFunction, labels: int, device: torch.device) -> Records:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from radpriv.benchmark.privacy.bounded import ClippedSum, Totals, within_memory
+from radpriv.benchmark.privacy.layer_gradients import add_rules
 from radpriv.benchmark.privacy.records import MicroBatches, Records
 from radpriv.errors import PrivacyError
 
@@ -147,6 +148,7 @@ def per_record_gradients(model: nn.Module) -> Iterator[None]:
     """Opacus' hooks, attached for the time of one sum so that none can go stale."""
     from opacus.grad_sample.grad_sample_module import GradSampleHooks
 
+    add_rules()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Full backward hook is firing")
         hooks = GradSampleHooks(model, loss_reduction="sum", strict=True)

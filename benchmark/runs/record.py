@@ -22,6 +22,7 @@ import torch
 from radpriv.benchmark.cell import Budget, Claim
 from radpriv.benchmark.datasets.audit_set.universe import Universe
 from radpriv.benchmark.datasets.base import Dataset
+from radpriv.benchmark.encoders.encoders import Encoder
 from radpriv.benchmark.methods.method import Fitted
 from radpriv.benchmark.privacy.accounting.group import TOGETHER, group_certificate
 from radpriv.benchmark.privacy.accounting.ledger import groups
@@ -124,14 +125,23 @@ def build(
         method=MethodFacts(job.method.private, job.method.uses_encoder),
         dtype=how.dtype,
         device_kind=device.type,
-        encoder=EncoderFacts(encoder.name, encoder.sha256, encoder.revision, encoder.pretrained_on)
-        if encoder
-        else None,
+        encoder=encoder_facts(encoder) if encoder else None,
         card=dataset.card,
         counts=dict(dataset.counts),
         noise_key_commitment=commitment,
         how=how.facts,
         versions={"radpriv": importlib.metadata.version("radpriv"), **how.packages},
+    )
+
+
+def encoder_facts(encoder: Encoder) -> EncoderFacts:
+    """Which encoder it was, and how it computes."""
+    return EncoderFacts(
+        encoder.name,
+        encoder.sha256,
+        encoder.revision,
+        encoder.pretrained_on,
+        encoder.attention,
     )
 
 

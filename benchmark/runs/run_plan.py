@@ -28,10 +28,11 @@ def run_plan(
 ) -> None:
     """Run or look up each cell, cheap targets first. A failed one is noted and the rest goes on.
 
+    Those that have failed before are left as they are (needs.py).
     StoreError ends the run: where nothing can be written, nothing more should be computed.
     """
     write_plan(context.store, name, suite, overrides, planned)
-    for cell in cheapest_first(planned):
+    for cell in cheapest_first(to_run(planned)):
         before(cell)
         try:
             found = executor.submit(run_cell, cell.job, cell.how, context).result()
@@ -50,6 +51,11 @@ def run_plan(
             cell.status, cell.reason = "failed", reason
         after(cell)
         write_plan(context.store, name, suite, overrides, planned)
+
+
+def to_run(planned: Sequence[Planned]) -> list[Planned]:
+    """Those that no obstacle stops."""
+    return [cell for cell in planned if cell.status != "failed"]
 
 
 def ending(record: CellRecord) -> str:

@@ -52,12 +52,14 @@ class LedgerSummary:
 @file_format
 @dataclass(frozen=True)
 class EncoderFacts:
-    """revision: of a hub; None for a local folder. sha256: of its files."""
+    """revision: of a hub; None for a local folder. sha256: of its files. attention: how it is
+    computed, "sdpa" or "eager"; they differ in the last bits."""
 
     name: str
     sha256: str
     revision: str | None
     pretrained_on: str
+    attention: str = "sdpa"
 
 
 @file_format

@@ -23,9 +23,11 @@ from radpriv.benchmark.cell import AuditPolicy, Budget, Cell, canonical
 from radpriv.benchmark.datasets.base import Loader, build, make_loader
 from radpriv.benchmark.encoders.encoders import Encoder, resolve
 from radpriv.benchmark.methods.method import Method, methods
+from radpriv.benchmark.store.plan_schema import CONTROL
 from radpriv.benchmark.suites.job import Job
+from radpriv.benchmark.suites.obstacle import Obstacle
 from radpriv.benchmark.suites.suite import DatasetAxis, MethodAxis, Overrides, Suite
-from radpriv.errors import DataError, SuiteError
+from radpriv.errors import DataError, RadprivError, SuiteError
 
 CONTROL_C = 1e4
 """Inverse L2 strength of the positive control: `tfidf` over-fitted on mislabelled candidates."""
@@ -36,16 +38,25 @@ def expand(
     data: Path | None,
     overrides: Overrides | None = None,
     secret: Callable[[], bytes] | None = None,
+    obstacles: list[Obstacle] | None = None,
 ) -> list[Job]:
     """All jobs in the suite's order; SuiteError, DataError or EncoderError for what is wrong.
 
     secret: gives the store's secret, under which sources that may not be named are sealed.
+    obstacles: where given, an encoder of the suite that is not there is put into this list and its
+    cells are left out, as long as others than controls are left.
     """
     limit = overrides.limit if overrides else None
     _one_method_per_label(suite)
     found: dict[str, Encoder] = {}
+    missing: list[Obstacle] = []
     for name in suite.encoders:
-        found[name] = resolve(name, suite.pretrained_on)
+        try:
+            found[name] = resolve(name, suite.pretrained_on)
+        except RadprivError as error:
+            missing.append(Obstacle(f"cells of encoder '{name}'", error))
+            if obstacles is None or (overrides and overrides.encoder):
+                raise  # who has just typed its name wants to know of the slip
     jobs: dict[str, Job] = {}
     names: set[str] = set()
     for axis in suite.datasets:
@@ -72,6 +83,10 @@ def expand(
                     f"suite '{suite.name}': '{other.dataset_label}' and '{job.dataset_label}' are "
                     "one and the same data; leave one out"
                 )
+    if missing and all(job.role == CONTROL for job in jobs.values()):
+        raise missing[0].error
+    if obstacles is not None:
+        obstacles += missing
     if not jobs:
         raise SuiteError(
             f"suite '{suite.name}' asks for no cell: a private method needs a finite epsilon"
@@ -146,7 +161,8 @@ class _Maker:
         _sensible(axis.name, method)
         seeds = self.seeds(self.suite.references if axis.references is None else axis.references)
         finite = [e for e in (axis.epsilons or self.suite.epsilons) if math.isfinite(e)]
-        for name in self.suite.encoders if method.uses_encoder else ("",):
+        names = [name for name in self.suite.encoders if name in found]
+        for name in names if method.uses_encoder else [""]:
             for epsilon in finite if method.private else [math.inf]:
                 for seed in seeds:
                     yield self._job(axis, method, found.get(name), epsilon, seed)

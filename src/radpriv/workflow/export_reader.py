@@ -33,9 +33,9 @@ def _pooled(
     from peft import PeftModel
     from transformers import AutoModel, AutoTokenizer
 
-    from radpriv.benchmark.encoders.encoders import _quiet
+    from radpriv.benchmark.encoders.loading import quiet
 
-    with _quiet(), warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of one library to the other
         model = AutoModel.from_pretrained(base, dtype=torch.float32, local_files_only=True)
         model = PeftModel.from_pretrained(model, str(folder)) if adapted else model

@@ -27,12 +27,14 @@ from radpriv.workflow.target import plan_of
 class Outcome:
     """Tables and paths of a report, and what failed on the way.
 
+    left_out: a line for each cause that stopped cells before the first was run.
     not_attacked: a line for each attack that could not be made. unread: one for each attack result
     that the report has to do without. apart: one on attacks that were made and not asked for.
     """
 
     report: Any
     failed: list[Planned] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     not_attacked: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     apart: str = ""
@@ -42,6 +44,7 @@ class Outcome:
         return {
             **self.report.as_dict(),
             "failed": failures,
+            "left_out": self.left_out,
             "not_attacked": self.not_attacked,
             "unread": self.unread,
         }

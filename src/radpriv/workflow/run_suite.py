@@ -8,8 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from radpriv.benchmark.store.caches import cache_folder
+from radpriv.benchmark.store.plan_schema import CONTROL
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.expansion import expand
+from radpriv.benchmark.suites.obstacle import Obstacle
 from radpriv.benchmark.suites.plan import Planned, make_plan, plan_name
 from radpriv.benchmark.suites.suite import Suite
 from radpriv.errors import DataError, StoreError
@@ -27,7 +29,8 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     """Everything: plan, run, attack, report."""
     from radpriv.benchmark.encoders.features import FeatureCache
     from radpriv.benchmark.runs.executors.local import LocalExecutor
-    from radpriv.benchmark.runs.run_plan import cheapest_first, run_plan
+    from radpriv.benchmark.runs.needs import stop
+    from radpriv.benchmark.runs.run_plan import cheapest_first, run_plan, to_run
     from radpriv.benchmark.runs.runner import Context
     from radpriv.progress import Watch
 
@@ -36,7 +39,8 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
         raise DataError(f"{request.data}: no such folder; give the folder that holds the data")
     store = Store(request.store)
     chosen = attack_names(suite.attacks, store)
-    jobs = expand(suite, request.data, overrides, store.secret)
+    obstacles: list[Obstacle] = []
+    jobs = expand(suite, request.data, overrides, store.secret, obstacles)
     device = choose_device(request.device)
     planned = make_plan(suite, jobs, device.type, plugins)
     _refuse_withheld(store, planned)
@@ -61,10 +65,16 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
         if p.how.why_not_cached:
             line = f"not cached: {p.job.label}: {p.how.why_not_cached}"
             console.print(styled(line), soft_wrap=True)
-    with Watch(cheapest_first(planned), console) as watch:
-        context = Context(
-            store, FeatureCache(cache_folder()), request.data, device, progress=watch.tick
-        )
+    context = Context(store, FeatureCache(cache_folder()), request.data, device)
+    obstacles += stop(planned, context)
+    left = to_run(planned)
+    nothing = bool(obstacles) and all(p.job.role == CONTROL for p in left)
+    for obstacle in obstacles[nothing:]:
+        console.print(styled(obstacle.line), soft_wrap=True)
+    if nothing:
+        raise obstacles[0].error
+    with Watch(cheapest_first(left), console) as watch:
+        context.progress = watch.tick
         run_plan(
             name,
             suite,
@@ -85,6 +95,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     results = choose(results_of(store, store.read_plan(name)), chosen)
     outcome = report_of(store, name, False, results)
     outcome.failed = failed
+    outcome.left_out = [o.line for o in obstacles]
     return outcome
 
 

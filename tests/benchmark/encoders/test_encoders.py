@@ -80,7 +80,7 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(
     (package / "__init__.py").write_text("")
     shutil.copytree(tiny_bert.folder, package / "model")
     monkeypatch.syspath_prepend(str(tmp_path))
-    from radpriv.benchmark.encoders.encoders import file_sha256
+    from radpriv.benchmark.store.digests import file_sha256
 
     pinned = file_sha256(tiny_bert.folder / "model.safetensors")
     spec = EncoderSpec("a/b", "0" * 40, "nothing", "made_up_weights", pinned)
@@ -146,9 +146,43 @@ def test_a_folder_saved_in_half_precision_is_computed_in_float32(copy: Path) -> 
     assert model(input_ids=torch.tensor([[2, 7, 3]])).last_hidden_state.dtype == torch.float32
 
 
-def test_a_hub_id_without_a_revision_is_refused() -> None:
-    with pytest.raises(EncoderError, match=r"made-up/model@<commit>"):
+def test_a_hub_id_without_a_revision_may_be_a_missing_folder() -> None:
+    """Both are possible, so the sentence says both."""
+    with pytest.raises(EncoderError, match=r"no such folder here; .*hub.*made-up/model@<commit>"):
         resolve("made-up/model")
+
+
+@pytest.mark.parametrize(
+    "name", ["./encoders/brt", "../brt", "a/b/c", "encoders/", "~/no-such-folder", "a b/c", "@x"]
+)
+def test_mistyped_folder_is_called_a_missing_folder(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it can be an id of the hub, so nothing is said of the hub."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EncoderError, match="no such folder") as caught:
+        resolve(name)
+    assert "commit" not in str(caught.value) and "revision" not in str(caught.value)
+
+
+def test_plain_word_is_neither_registered_nor_a_folder() -> None:
+    """A word without a slash may be a mistyped name or a mistyped folder."""
+    with pytest.raises(UnknownNameError, match=r"known: .*and no folder of that name is here"):
+        resolve("brt")
+
+
+def test_folder_may_have_an_at_sign_in_its_name(copy: Path, tmp_path: Path) -> None:
+    """What stands behind @ is a revision only where no folder has the whole name."""
+    shutil.copytree(copy, tmp_path / "bert@home")
+    found = resolve(str(tmp_path / "bert@home"))
+    assert found.name == "bert@home" and found.revision == "local"
+    assert resolve(f"{copy}@abc").revision == "abc"
+
+
+def test_file_in_place_of_a_folder_is_named_as_one(copy: Path) -> None:
+    """Instead of its folder."""
+    with pytest.raises(EncoderError, match="that is a file; give the folder"):
+        resolve(str(copy / "config.json"))
 
 
 def test_a_hub_that_does_not_answer_is_one_line(
@@ -159,8 +193,9 @@ def test_a_hub_that_does_not_answer_is_one_line(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.delenv("RADPRIV_ENCODERS", raising=False)
-    for name in ("made-up/model@" + "0" * 40, "bert-small"):
-        with pytest.raises(EncoderError, match="RADPRIV_ENCODERS") as caught:
+    ways = {"made-up/model@" + "0" * 40: "give the folder", "bert-small": "RADPRIV_ENCODERS"}
+    for name, way in ways.items():
+        with pytest.raises(EncoderError, match=way) as caught:
             resolve(name)
         assert "\n" not in str(caught.value)
 
