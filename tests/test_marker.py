@@ -292,7 +292,7 @@ def test_method_that_quotes_a_report_fails_unquoted(
     """A method that quotes a report in its error fails without the quotation."""
     mine = plugin(session.root / "mine.py", QUOTES.replace("RAISED", error))
     session("run", suite(""), "--method", mine, "--method", "prior", code=1)
-    assert "failed" in session.printed and "1 cells did not finish" in session.printed
+    assert "failed" in session.printed and "1 cell without a result" in session.printed
     assert holds(session.printed.encode()) is None
     assert leaks(session.store) == {}
     assert list((session.store / "attempts").rglob("*.json"))

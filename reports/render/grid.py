@@ -102,9 +102,9 @@ class Grid:
             yield from (Text(line, styles[0] or "bold") for line in textwrap.wrap(head, width))
             for heading, text, style in list(zip(self.headings, row, styles))[1:]:
                 line = f"{heading}: {text}" if heading else text
-                indents = {"initial_indent": "  ", "subsequent_indent": "    "} if width > 8 else {}
-                for part in textwrap.wrap(line, width, **indents) if text else ():
-                    yield Text(part, style)
+                first, later = ("  ", "    ") if width > 8 else ("", "")
+                parts = textwrap.wrap(line, width, initial_indent=first, subsequent_indent=later)
+                yield from (Text(part, style) for part in parts if text)
 
     def rich(self, width: int) -> Table:
         table = Table(

@@ -59,7 +59,7 @@ def test_broken_encoder_is_said_once_for_all_its_cells(
     assert done.code == 1 and done.err.count("has another shape than config.json") == 1
     assert "6 cells cannot be run: encoder 'broken' (bert)" in done.err
     assert done.err.index("cannot be run") < done.err.index("1/3")
-    assert "6 cells did not finish" in done.err and "Traceback" not in done.err
+    assert "6 cells without a result" in done.err and "Traceback" not in done.err
     (name,) = Store(tmp_path / "store").plans()
     cells = Store(tmp_path / "store").read_plan(name).cells
     assert sum("another shape" in c.reason for c in cells) == 6

@@ -64,7 +64,11 @@ def show(outcome: Any, as_json: bool) -> None:
     faults = [
         (counted(len(found), one), rest)
         for found, one, rest in (
-            (outcome.left_out, "cause that kept cells from being asked for", "said above"),
+            (
+                [] if outcome.failed else outcome.left_out,
+                "cause that kept cells from being asked for",
+                "said above",
+            ),
             (outcome.failed, "cell without a result", "missing above"),
             (outcome.not_attacked, "attack not made", "reasons above"),
             (outcome.unread, "result of the store left out", "reasons above"),
