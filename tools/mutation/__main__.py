@@ -1,4 +1,4 @@
-"""The command: `python -m tests.mutation`. Exit 0: score reached; 1: not; 2: nothing measured."""
+"""The command: `python -m tools.mutation`. Exit 0: score reached; 1: not; 2: nothing measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 def arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.mutation",
+        prog="python -m tools.mutation",
         description="Puts small faults into the privacy code, one at a time, and counts how many "
         "the tests notice. Decided mutants are kept: a second call goes on.",
     )
@@ -132,7 +132,7 @@ def _run(options: argparse.Namespace, project: Project, given: list[str] | None)
         if "--results" in words:  # where verdicts are kept says nothing to a reader
             i = words.index("--results")
             words = words[:i] + words[i + 2 :]
-        options.report.write_text(report.page(f"python -m tests.mutation {' '.join(words)}"))
+        options.report.write_text(report.page(f"python -m tools.mutation {' '.join(words)}"))
     return 0 if report.good else 1
 
 

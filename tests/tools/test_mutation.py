@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tools.mutation.project import RADPRIV, Project, Refused, drawn, equivalents
+from tools.mutation.touched import plain
+from tools.mutation.tree import Mutant, mutants
 
-from .mutation.project import RADPRIV, Project, Refused, drawn, equivalents
-from .mutation.touched import plain
-from .mutation.tree import Mutant, mutants
-
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def changes(source: str, operator: str, **how: object) -> list[str]:
@@ -155,7 +154,7 @@ def test_sample_covers_every_function_and_stays_put(every: list[Mutant]) -> None
 
 
 def test_every_equivalent_mutant_exists_and_is_argued(every: list[Mutant]) -> None:
-    equivalents(ROOT / "tests/mutation/equivalent.toml", every)
+    equivalents(ROOT / "tools/mutation/equivalent.toml", every)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +183,8 @@ def test_nothing_hangs_and_nothing_is_written():
 RUN = """
 import sys
 from pathlib import Path
-from tests.mutation.__main__ import main
-from tests.mutation.project import Project
+from tools.mutation.__main__ import main
+from tools.mutation.project import Project
 
 root = Path(sys.argv[1])
 toy = Project(root, {"toy": "src"}, ("src/*.py",), ("tests",))

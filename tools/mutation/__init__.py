@@ -1,4 +1,4 @@
-"""Mutation score of the privacy code: `python -m tests.mutation --help`.
+"""Mutation score of the privacy code: `python -m tools.mutation --help`.
 
 Each mutant is one small syntax-tree change of one module. The tests run against it in a process
 forked from a parent that has the heavy libraries loaded, so that a mutant costs about two seconds.
