@@ -163,7 +163,7 @@ def test_lock_covers_every_transitive_requirement() -> None:
 
 def third_party(folders: list[str]) -> Counter[str]:
     """How often each distribution's modules are imported under the folders."""
-    own = {"radpriv", "__future__", *sys.stdlib_module_names}
+    own = {"radpriv", "tools", "tests", "__future__", *sys.stdlib_module_names}
     providers = packages_distributions()
     found: Counter[str] = Counter()
     for path in (p for folder in folders for p in (ROOT / folder).rglob("*.py")):
