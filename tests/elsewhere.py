@@ -92,18 +92,8 @@ def _call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     there: list[There] = []
     others: list[Tensor] = []
 
-    def inner(x: Any) -> Any:
-        if isinstance(x, There):
-            there.append(x)
-            return x.held
-        if isinstance(x, Tensor):
-            others.append(x)
-        elif isinstance(x, list | tuple):
-            return [inner(each) for each in x]
-        return x
-
-    args_there = [inner(x) for x in args]
-    kwargs_there = {name: inner(x) for name, x in kwargs.items()}
+    args_there = [_inner(x, there, others) for x in args]
+    kwargs_there = {name: _inner(x, there, others) for name, x in kwargs.items()}
     if operation in INDEXED and isinstance(args[0], There):
         others = [x for x in args[2:] if isinstance(x, Tensor) and not isinstance(x, There)]
     _refuse(operation, there, others)
@@ -124,6 +114,19 @@ def _call(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return same[id(x)] if id(x) in same else There(x)
 
     return wrap(found) if isinstance(found, Tensor) else tree_map(wrap, found)
+
+
+def _inner(x: Any, there: list[There], others: list[Tensor]) -> Any:
+    """What a tensor there holds; it and those of the CPU are listed. No closure: one that calls
+    itself would keep views of weights alive, and Module.to refuses to move a weight with a view."""
+    if isinstance(x, There):
+        there.append(x)
+        return x.held
+    if isinstance(x, Tensor):
+        others.append(x)
+    elif isinstance(x, list | tuple):
+        return [_inner(each, there, others) for each in x]
+    return x
 
 
 def _refuse(operation: Any, there: list[There], others: list[Tensor]) -> None:
