@@ -13,7 +13,7 @@ on, stay as they came.
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,13 +21,21 @@ from torch import Tensor, nn
 from radpriv.benchmark.methods.layers import some_ids
 from radpriv.errors import EncoderError
 
-if TYPE_CHECKING:
-    from radpriv.benchmark.methods.classifier import Classifier
-
 ROWS = 2
 
 
-def adapted_maps(base: Classifier, last: Container[str] | None) -> list[str]:
+class EncoderAndHead(Protocol):
+    """What is asked of a classifier here: see classifier.Classifier, which is built on this."""
+
+    encoder: nn.Module
+    head: nn.Linear
+    start: int
+    name: str
+
+    def hidden(self, values: Tensor, mask: Tensor) -> Tensor: ...
+
+
+def adapted_maps(base: EncoderAndHead, last: Container[str] | None) -> list[str]:
     """Names of the linear maps that get an adapter, with each use a row per record.
 
     last: last parts of names; None: all linear maps of the layers that are trained.
@@ -57,7 +65,7 @@ def adapted_maps(base: Classifier, last: Container[str] | None) -> list[str]:
     )
 
 
-def unfreeze(base: Classifier, which: str) -> None:
+def unfreeze(base: EncoderAndHead, which: str) -> None:
     """Train "all" tensors of the layers from `base.start` on, or every "bias" of theirs.
 
     Raises:
@@ -96,7 +104,7 @@ def layer_number(name: str) -> int:
     return numbers[0] if numbers else -1
 
 
-def _by_rows(base: Classifier, modules: set[nn.Module]) -> set[nn.Module]:
+def _by_rows(base: EncoderAndHead, modules: set[nn.Module]) -> set[nn.Module]:
     """Those of the modules that are used, and whose every input has a row per record."""
     seen: dict[nn.Module, bool] = {}
 
@@ -116,7 +124,7 @@ def _by_rows(base: Classifier, modules: set[nn.Module]) -> set[nn.Module]:
     return {module for module, rows in seen.items() if rows}
 
 
-def _unreached(base: Classifier, tensors: list[nn.Parameter]) -> list[nn.Parameter]:
+def _unreached(base: EncoderAndHead, tensors: list[nn.Parameter]) -> list[nn.Parameter]:
     """Those that no hidden state depends on, such as heads of pretraining."""
     if not tensors:
         return []
@@ -125,7 +133,7 @@ def _unreached(base: Classifier, tensors: list[nn.Parameter]) -> list[nn.Paramet
     return [p for p, g in zip(tensors, gradients, strict=True) if g is None]
 
 
-def _inputs(base: Classifier) -> tuple[Tensor, Tensor]:
+def _inputs(base: EncoderAndHead) -> tuple[Tensor, Tensor]:
     """Two rows of what the classifier reads: token ids, or hidden states of ones."""
     ids, mask = some_ids(base.encoder)
     if not base.start:

@@ -100,7 +100,8 @@ def _table(found: Predictions, reports: Reports, every: bool) -> Grid:
         rows: list[list[str | tuple[str, str]]] = [
             [name, f"{p:.2f}", "yes" if yes else ""] for name, p, yes in pairs if every or yes
         ]
-        for k, row in enumerate(rows or [[("none", "dim"), "", ""]]):
+        rows = rows or [[("none", "dim"), "", ""]]
+        for k, row in enumerate(rows):
             shown.append([str(line) if k == 0 else "", *(row if every else row[:2])])
     headings = ("line", "label", "probability", "positive")
     return word_grid(headings if every else headings[:3], shown, {0, 2})

@@ -50,7 +50,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     used = sorted({p.job.axes.dataset for p in planned})
     shown = ", ".join(used)
     extra = sum(p.reference for p in planned)
-    references = f", {counted(extra, 'reference')} among them," if extra else ""
+    references = f", {extra} of them references," if extra else ""
     console.print(
         styled(
             (name, "bold"),

@@ -37,7 +37,7 @@ def moved(
     if how == "moved, then wrapped":
         base, _ = untrained(encoder, 3, 0, 48)
         base.to(device, torch.float64)
-        before: nn.Module = get_peft_model(base, classifier._config(base, encoder, lora)).train()
+        before: nn.Module = get_peft_model(base, classifier._config(base, lora)).train()
         before.load_state_dict(after.state_dict())
         return before, frozen
     if how == "wrapped, then moved into new tensors":
