@@ -36,8 +36,9 @@ def moved(
             p.add_(0.3 * torch.randn(p.shape, generator=generator))
     if how == "moved, then wrapped":
         base, _ = untrained(encoder, 3, 0, 48)
+        adapters = classifier._config(base, lora)  # by trying the model, where it was built
         base.to(device, torch.float64)
-        before: nn.Module = get_peft_model(base, classifier._config(base, lora)).train()
+        before: nn.Module = get_peft_model(base, adapters).train()
         before.load_state_dict(after.state_dict())
         return before, frozen
     if how == "wrapped, then moved into new tensors":
