@@ -55,18 +55,19 @@ def stop(planned: Sequence[Planned], context: Context) -> list[Obstacle]:
     """Mark the cells that cannot be run as failed; one obstacle for each sentence.
 
     Raises:
-        StoreError: a finished cell in the store is damaged.
+        StoreError: what a need writes on the way could not be written.
     """
     tried: dict[Need, RadprivError | None] = {}
     stopped: dict[str, list[Planned]] = {}
     errors: dict[str, RadprivError] = {}
     for cell in planned:
-        for need in filter(None, (find(cell.job, context) for find in NEEDS)):
+        needs = [need for find in NEEDS if (need := find(cell.job, context))]
+        if all(need in tried and tried[need] is None for need in needs) or _stored(cell, context):
+            continue
+        for need in needs:
             if need not in tried:
-                if _stored(cell, context):
-                    break
                 tried[need] = _fault(need)
-            if (error := tried[need]) is not None and not _stored(cell, context):
+            if (error := tried[need]) is not None:
                 cell.status, cell.reason = "failed", str(error)
                 cell.redacted_reason = kept_words(error, cell.job.loader.card.gated)
                 stopped.setdefault(str(error), []).append(cell)
@@ -89,6 +90,9 @@ def _fault(need: Need) -> RadprivError | None:
 
 
 def _stored(cell: Planned, context: Context) -> bool:
-    """Whether it will be served and not run."""
+    """Whether it will not be run: it is served, or damaged, which `run_cell` says of it alone."""
     job, how = cell.job, cell.how
-    return how.cached and context.store.lookup(job.cell.id, how.digest) is not None
+    try:
+        return how.cached and context.store.lookup(job.cell.id, how.digest) is not None
+    except StoreError:
+        return True

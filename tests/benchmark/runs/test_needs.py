@@ -19,7 +19,7 @@ from radpriv.benchmark.store.fingerprint import Fingerprint
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.job import Job
 from radpriv.benchmark.suites.plan import Planned
-from radpriv.errors import DataError
+from radpriv.errors import CellFailed, DataError
 
 JobsOf = Callable[..., list[Job]]
 
@@ -106,3 +106,16 @@ def test_method_without_an_encoder_needs_none(jobs_of: JobsOf, context: Context)
     assert [encoder_need(job, context) for job in jobs_of("prior", "tfidf")] == [None] * 3
     with_encoder = [j for j in jobs_of("dp_lora", epsilons="[1.0, 2.0]") if j.encoder]
     assert len({encoder_need(job, context) for job in with_encoder}) == 1 < len(with_encoder)
+
+
+def test_damaged_cell_does_not_stop_the_others(
+    jobs_of: JobsOf, how: Fingerprint, context: Context
+) -> None:
+    """It is left to be run, which says of it alone what to do."""
+    first, second, *_ = (j for j in jobs_of("linear_probe", seeds="2") if j.encoder is not None)
+    (run_cell(first, how, context).folder / "record.json").write_bytes(b"[]")
+    every = planned([first, second], how)
+    assert stop(every, context) == [] and to_run(every) == every
+    with pytest.raises(CellFailed, match=r"record\.json: expected a table of keys; delete"):
+        run_cell(first, how, context)
+    assert run_cell(second, how, context).record.done
