@@ -7,6 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Collection, Sequence
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ from radpriv.errors import RadprivError, StoreError, kind_and_place
 
 DEFAULT = ("loss", "reference", "lira", "rmia", "blind", "white_box", "attribute", "exposure")
 """What a suite makes if it names none."""
+Opened = Callable[[PlannedCell], FinishedCell]
 
 
 def attackable(plan: Plan) -> list[Family]:
@@ -58,6 +60,11 @@ def attack_plan(
     and left out, and the others go on; so is one that has nothing for an attack to attack.
     """
     chosen = attackable(plan)
+
+    @cache  # a record is read once, however many attacks its family meets
+    def opened(cell: PlannedCell) -> FinishedCell:
+        return open_cell(store.cell_folder(cell.cell_id, cell.fingerprint))
+
     results, alike = list[Finished](), dict[str, list[str]]()
     withheld = dict[str, list[str]]()
     lost = [] if failed is None else failed
@@ -68,14 +75,14 @@ def attack_plan(
                 continue
             try:
                 with staying():
-                    results.append(_attacked(store, name, how, family, origins))
+                    results.append(_attacked(store, name, how, family, origins, opened))
             except NothingPlanted as error:
                 if asked is None or name in asked:
                     missing.setdefault(str(error), []).append(family.title)
             except NotApplicable as error:
                 missing.setdefault(str(error), []).append(family.title)
             except Withheld as error:
-                if asked is None or name in asked or _has_target(store, name, family):
+                if asked is None or name in asked or _has_target(name, family, opened):
                     withheld.setdefault(name, []).append(str(error))
             except (Exception, SystemExit) as error:
                 known = isinstance(error, RadprivError)  # a plug-in's words may quote a report
@@ -99,9 +106,14 @@ def attack_plan(
 
 
 def _attacked(
-    store: Store, name: str, how: Fingerprint, family: Family, origins: Origins | None
+    store: Store,
+    name: str,
+    how: Fingerprint,
+    family: Family,
+    origins: Origins | None,
+    opened: Opened,
 ) -> Finished:
-    targets, references = _opened(store, family.cells), _opened(store, family.references)
+    targets, references = [[*map(opened, c)] for c in (family.cells, family.references)]
     key = attack_id(name, {}, how.digest, targets, references)
     found, damaged = None, False
     try:
@@ -125,13 +137,9 @@ def _attacked(
     return store.finish_attack(key, fill, hidden)
 
 
-def _opened(store: Store, cells: Sequence[PlannedCell]) -> list[FinishedCell]:
-    return [open_cell(store.cell_folder(c.cell_id, c.fingerprint)) for c in cells]
-
-
-def _has_target(store: Store, name: str, family: Family) -> bool:
+def _has_target(name: str, family: Family, opened: Opened) -> bool:
     """Whether a family has what an attack is on, by its public records alone."""
-    planted = any(c.record.cell.audit.planted for c in _opened(store, family.cells))
+    planted = any(opened(c).record.cell.audit.planted for c in family.cells)
     return bool(planted or attacks.get(name).on == "records")
 
 

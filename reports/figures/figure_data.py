@@ -64,9 +64,7 @@ def epsilon_points(results: Results, dataset: str) -> tuple[EpsilonPoint, ...]:
     found = [
         f
         for f in families(results, dataset)
-        if not f.family.is_control
-        and math.isfinite(f.family.epsilon)
-        and all(e.done for e in f.family.cells)
+        if not f.family.is_control and math.isfinite(f.family.epsilon) and f.family.done
     ]
     one = _one_encoder(found)
     points = []

@@ -74,14 +74,14 @@ class TerminalTable:
         width = options.max_width
         yield from self._lines([self.table.title], "bold", console, width)
         if self.table.rows:
-            grids = [self.grid(layout).readable(console.encoding) for layout in LAYOUTS]
-            chosen = next((n for n, g in enumerate(grids) if g.natural <= width), -1)
-            yield from (Text(), *grids[chosen].fitted(width), Text())
+            grids = [self.grid(layout) for layout in LAYOUTS]
+            shown = [grid.readable(console.encoding) for grid in grids]
+            chosen = next((n for n, g in enumerate(shown) if g.natural <= width), -1)
+            yield from (Text(), *shown[chosen].fitted(width), Text())
             yield from self._lines(self.reasons, "red", console, width)
         yield from self._lines(self.table.findings, "", console, width)
         if self.table.rows:
-            legend = self.legend(self.grid(LAYOUTS[chosen]))
-            yield from self._lines([legend], "dim", console, width)
+            yield from self._lines([self.legend(grids[chosen])], "dim", console, width)
 
     @staticmethod
     def _lines(texts: Sequence[str], style: str, console: Console, width: int) -> Iterator[Text]:

@@ -105,7 +105,7 @@ def _without_control(controls: Sequence[FamilyResult]) -> str:
     """Why no control says whether the attack can see anything."""
     if not controls:
         return "No positive control was run"
-    if all(entry.done for entry in controls[0].family.cells):
+    if controls[0].family.done:
         return "The positive control was trained and not attacked"
     return f"The positive control has not finished ({controls[0].reason})"
 

@@ -24,7 +24,7 @@ def test_reason_is_said_once_with_every_attack_it_stops(monkeypatch: pytest.Monk
     """One reason is said once, and every attack it stops is named."""
     cells = [planned(f"method{i}") for i in range(3)]
 
-    def refuse(store: Any, name: str, how: Any, family: Family, origins: Any) -> Any:
+    def refuse(store: Any, name: str, how: Any, family: Family, *_: Any) -> Any:
         raise AttackError("method1 alone" if family.axes.label == "method1" else "3 candidates")
 
     monkeypatch.setattr(attack_plan, "_attacked", refuse)

@@ -61,14 +61,11 @@ def show(outcome: Any, as_json: bool) -> None:
         print_json(outcome.as_dict(), sort_keys=True)
     else:
         outcome.print(out)
+    causes = [] if outcome.failed else outcome.left_out  # their cells are counted there
     faults = [
         (counted(len(found), one), rest)
         for found, one, rest in (
-            (
-                [] if outcome.failed else outcome.left_out,
-                "cause that kept cells from being asked for",
-                "said above",
-            ),
+            (causes, "cause that kept cells from being asked for", "said above"),
             (outcome.failed, "cell without a result", "missing above"),
             (outcome.not_attacked, "attack not made", "reasons above"),
             (outcome.unread, "result of the store left out", "reasons above"),
