@@ -315,7 +315,7 @@ def test_tiny_epsilons_get_the_noise_that_delta_leaves(epsilon: float, delta: fl
     assert 1 <= calibrate(epsilon, delta, 1.0, 60) / least < 1.002
 
 
-def test_tiny_epsilons_of_sampled_steps_are_found_in_few_evaluations(
+def test_tiny_epsilons_of_sampled_steps_take_few_evaluations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The grid follows δ where ε is far below it: before, each evaluation took minutes."""
