@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 _OTHER = re.compile(r"\W+")
+_LINE_END = re.compile(r"\r?\r\n|\n\r(?!\n)|[\r\v\f\x85\u2028\u2029]")
 BLOCK = 4096
 """Rows turned into strings at once by iteration."""
 
@@ -81,6 +82,12 @@ def normalise(text: str) -> str:
     """The form in which two texts count as copies: lower case, every run of other characters than
     letters, digits and _ one space; empty if there is no letter or digit."""
     return _OTHER.sub(" ", text.lower()).strip()
+
+
+def even_line_ends(text: str) -> str:
+    """`text` with every kind of line end as "\\n": CR LF, a bare CR, a CR LF that was converted
+    twice, form feeds and Unicode's own. A file parses alike whatever program saved it."""
+    return _LINE_END.sub("\n", text)
 
 
 def pick(texts: tuple[str, ...] | Texts, rows: Any) -> tuple[str, ...] | Texts:

@@ -65,6 +65,9 @@ CARD = Card(
         "labels made again with the published classifier differ in 131 of the 3,039 validation "
         "volumes (4.31%), so a dataset is named by the hash of its label files",
         "the classifier read at most 512 tokens",
+        "'Not given.' stands for an absent section; the makers' training code means to blank it. "
+        "Here it never becomes text (count section_not_given); whether the classifier read it is "
+        "not known",
         "the reports are machine-aided translations from Turkish",
         "reports are long: median 259 tokens, 51% have more than 256 and 4.1% more than 512",
         "the files list reconstructions: 47,149 + 3,039 rows are 24,128 + 1,564 scans of "
@@ -143,6 +146,7 @@ class CTRate(StreamedLoader):
         for scan in sorted(labels.keys() | reports.keys()):
             counts["scans"] += 1
             label, report = labels.get(scan), reports.get(scan)
+            counts["section_not_given"] += report is not None and report.not_given
             split = self._split(patient_of(scan))
             if label is None or report is None:
                 counts["without_labels" if label is None else "without_report"] += 1
@@ -186,5 +190,7 @@ COUNTS = (
     "labels_differ",
     "reports_differ",
     "patients",
+    "section_not_given",
 )
-"""Public facts of loading. Scans = kept + without_* + held_back; the rest is of those kept."""
+"""Public facts of loading. Scans = kept + without_* + held_back; the rest is of those kept, but for
+section_not_given, which is of all reports."""

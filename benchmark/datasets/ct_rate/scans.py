@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from radpriv.benchmark.datasets.absent_section import has_text, says_absent
 from radpriv.benchmark.datasets.ct_rate.ct_rate_sources import AGAIN
 from radpriv.benchmark.datasets.ct_rate.volume_names import FORM, LABELS, Volume, parse_volume
 from radpriv.benchmark.datasets.io.strict_csv import CsvLine, CsvTable
@@ -22,7 +23,6 @@ from radpriv.benchmark.store.caches import cache_folder, make_private
 
 SECTIONS = {"findings": "Findings_EN", "impression": "Impressions_EN"}
 KEY = "VolumeName"
-_ABSENT = ("nan", "none", "null", "<na>")  # how table programs write an empty cell
 
 
 @dataclass(slots=True)
@@ -41,13 +41,15 @@ class Labelled:
 @dataclass(slots=True)
 class Reported:
     """Where the text of a scan lies in the spool: that of reconstruction `number` (-1: none has
-    any). differ: reconstructions have different texts."""
+    any). differ: reconstructions have different texts. not_given: a section says that it is absent.
+    """
 
     number: int = -1
     begin: int = 0
     size: int = 0
     digest: bytes = b""
     differ: bool = False
+    not_given: bool = False
 
     def add(self, number: int, text: str, spool: Spool) -> None:
         if not text:
@@ -106,19 +108,17 @@ def read_reports(
     take = [1 + list(SECTIONS).index(section) for section in sections]
     scans: dict[str, Reported] = {}
     for volume, line in _volumes(table, split, tick):
-        text = join_sections([line.cells[i] for i in take])
-        scans.setdefault(volume.scan, Reported()).add(volume.number, text, spool)
+        cells = [line.cells[i] for i in take]
+        report = scans.setdefault(volume.scan, Reported())
+        report.not_given |= any(map(says_absent, cells))
+        report.add(volume.number, join_sections(cells), spool)
     return scans
 
 
 def join_sections(cells: list[str]) -> str:
-    """The cells that hold a text, blanks evened out; "" if none does. No NaN becomes a text."""
+    """The cells that hold a text, blanks evened out; "" if none does."""
     evened = (" ".join(cell.split()) for cell in cells)
-    return " ".join(cell for cell in evened if _has_text(cell))
-
-
-def _has_text(cell: str) -> bool:
-    return cell.lower() not in _ABSENT and any(map(str.isalnum, cell))
+    return " ".join(cell for cell in evened if has_text(cell))
 
 
 def _volumes(

@@ -7,10 +7,11 @@
         raise table.fault(number, "study_id", f"not a number; {table.advice}")
 
 Columns are found by name, so their order does not matter, and neither does an extra one (the
-index that table programs add). A byte order mark, CRLF and blank lines are fine. Everything else is
-a DataError of one line that names file, line and column: a column that is missing or there twice, a
-row with more or fewer fields than the header, a repeated key, a label of another value, bytes that
-are not UTF-8, a gzip file that is damaged or cut short, a file without rows.
+index that table programs add). A byte order mark, blank lines and line ends of every kind (LF,
+CR LF, a bare CR) are fine. Everything else is a DataError of one line that names file, line and
+column: a column that is missing or there twice, a row with more or fewer fields than the header, a
+repeated key, a label of another value, bytes that are not UTF-8, a gzip file that is damaged or cut
+short, a file without rows.
 
 An error quotes a cell only where it is a short number, and column names only where the first line
 is a header: any other cell may be the text of a report.
@@ -35,6 +36,7 @@ STATES = ("1", "0", "-1", "blank")
 _VALUES = {"1": 1.0, "1.0": 1.0, "0": 0.0, "0.0": 0.0, "-1": -1.0, "-1.0": -1.0, "": math.nan}
 _NUMBER = re.compile(r"-?\d{1,6}(\.\d{0,6})?")
 _LONGEST_LINE = 1 << 22  # bytes
+_CHUNK = 1 << 18  # bytes
 _LONGEST_NAME = 60  # characters of a column's name
 _GZIP = b"\x1f\x8b"
 
@@ -158,9 +160,8 @@ class CsvTable:
                         yield number, row
                     number = reader.line_num + 1
         except csv.Error as error:  # its messages speak of quotes, delimiters and sizes alone
-            what = "a carriage return outside quotes" if "universal" in str(error) else error
             raise self.fault(
-                number, "", f"from here on no whole row ({what}); {self.advice}"
+                number, "", f"from here on no whole row ({error}); {self.advice}"
             ) from error
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read ({error.strerror})") from error
@@ -169,8 +170,7 @@ class CsvTable:
         """Decoded lines with their ends."""
         number = 0
         try:
-            while raw := file.readline(_LONGEST_LINE + 1):
-                number += 1
+            for number, raw in enumerate(raw_lines(file), 1):
                 if len(raw) > _LONGEST_LINE:
                     raise self.fault(
                         number, "", f"longer than {_LONGEST_LINE >> 20} MiB; {self.advice}"
@@ -189,6 +189,20 @@ class CsvTable:
             raise DataError(
                 f"{self.path}: damaged after line {number} (not a whole gzip file); {self.advice}"
             ) from error
+
+
+def raw_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file with their ends, LF, CR LF or a bare CR; one that grows too long is given
+    as far as it was read."""
+    rest = b""
+    while chunk := file.read(_CHUNK):
+        lines = (rest + chunk).splitlines(keepends=True)
+        # What has no end yet goes on in the next chunk; a CR may be half of a CR LF.
+        rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+        yield from lines
+        if len(rest) > _LONGEST_LINE:
+            break
+    yield from [rest] if rest else []
 
 
 def _state(value: float) -> str:

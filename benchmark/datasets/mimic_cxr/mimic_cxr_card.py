@@ -15,6 +15,15 @@ _TEXT = {
     "impression": "the impression alone; a report without one is left out",
 }
 
+_HEADINGS = {
+    "makers": "the labels' makers read no heading that directly follows an empty one ('FINDINGS:', "
+    "then 'IMPRESSION: ...' on the next line), so the second is text of the first; texts are read "
+    "like that, the count swallowed_heading says how often; headings = 'corrected' reads both",
+    "corrected": "a heading that directly follows an empty one ('FINDINGS:', then 'IMPRESSION: "
+    "...' on the next line) is read as a heading; the labels' makers read it as text, so the "
+    "labeller was shown another text in the reports that the count swallowed_heading counts",
+}
+
 CARD = Card(
     title="MIMIC-CXR: chest X-ray reports of Beth Israel Deaconess Medical Center, 2011-2016",
     licence="PhysioNet Credentialed Health Data License 1.5.0: no sharing of the data, nor of "
@@ -33,13 +42,17 @@ CARD = Card(
         "2,414 studies have no label at all: with blank = negative they are kept as negative for "
         "every label, No Finding too; with blank = ignore No Finding alone is observed",
         "8 of 227,835 studies have no row of labels and are left out",
-        "___ stands for what de-identification took out",
+        _HEADINGS["makers"],
+        "___ stands for what de-identification took out; a findings or impression that is nothing "
+        "else, or a word such as 'None.' or 'Not given.', is absent (count section_not_given)",
         "reports of one patient repeat each other, across studies of one split",
     ),
 )
 
 
-def card(labeller: str, text: str, uncertain: str, blank: str, test_labels: str) -> Card:
+def card(
+    labeller: str, text: str, uncertain: str, blank: str, test_labels: str, headings: str
+) -> Card:
     """CARD with what the options make of text and labels."""
     test = ""
     if test_labels == "radiologist":
@@ -49,6 +62,10 @@ def card(labeller: str, text: str, uncertain: str, blank: str, test_labels: str)
         )
     return replace(
         CARD,
+        known_errors=tuple(
+            _HEADINGS[headings] if error == _HEADINGS["makers"] else error
+            for error in CARD.known_errors
+        ),
         labels_from=f"{_MAKERS[labeller]}, run by the dataset's makers on one section of the "
         f"report; uncertain (-1): {uncertain}; blank: {blank}{test}. Text shown: {_TEXT[text]}",
     )

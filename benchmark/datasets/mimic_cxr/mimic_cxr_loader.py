@@ -9,6 +9,9 @@ A row is a study: its text by `text` (report_sections.py), its 14 labels by `unc
 
     reports = report_without_split + report_without_labels + test_without_radiologist
               + empty_report + without_section + kept
+
+Of all that have labels: section_not_given (findings or impression say that they are absent) and
+swallowed_heading (a heading that the labels' makers read as text of an empty section above it).
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from radpriv.benchmark.datasets.absent_section import has_text
 from radpriv.benchmark.datasets.base import datasets
 from radpriv.benchmark.datasets.chexpert import CHEXPERT
 from radpriv.benchmark.datasets.io.sources import FoundParts
@@ -37,7 +41,12 @@ from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_card import CARD, card
 from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_reference import published
 from radpriv.benchmark.datasets.mimic_cxr.mimic_cxr_sources import LABELLERS, find_sources
 from radpriv.benchmark.datasets.mimic_cxr.report_files import MimicReports, open_reports
-from radpriv.benchmark.datasets.mimic_cxr.report_sections import TEXTS, chosen_text, has_text
+from radpriv.benchmark.datasets.mimic_cxr.report_sections import (
+    HEADINGS,
+    TEXTS,
+    chosen_text,
+    read_sections,
+)
 from radpriv.benchmark.datasets.reference_figures import Published
 from radpriv.errors import SuiteError
 
@@ -55,6 +64,8 @@ class MimicCXR(StreamedLoader):
     another: "ignore, Edema=positive". The default takes no side where the labeller took none.
     blank: what no mention becomes, "negative" or "ignore". Reports do not list what is absent, so
     without the default most labels would have next to no negatives.
+    headings: "makers" reads headings as the labels' makers did, "corrected" also one that directly
+    follows an empty one; the labeller saw the makers' reading.
     test_labels: "radiologist" makes the test split the studies that radiologists labelled.
     """
 
@@ -66,16 +77,24 @@ class MimicCXR(StreamedLoader):
     text: str = "labelled-section"
     uncertain: str = "ignore"
     blank: str = "negative"
+    headings: str = "makers"
     test_labels: str = "official"
 
     def __post_init__(self) -> None:
-        self.one_of(labeller=LABELLERS, text=TEXTS, blank=tuple(BLANK), test_labels=TEST_LABELS)
+        self.one_of(
+            labeller=LABELLERS,
+            text=TEXTS,
+            blank=tuple(BLANK),
+            headings=HEADINGS,
+            test_labels=TEST_LABELS,
+        )
         try:
             uncertain = canonical_uncertain(self.uncertain, CHEXPERT)
         except SuiteError as error:
             raise SuiteError(f"dataset 'mimic-cxr': {error}") from None
         object.__setattr__(self, "uncertain", uncertain)
-        shown = card(self.labeller, self.text, self.uncertain, self.blank, self.test_labels)
+        read = (self.test_labels, self.headings)
+        shown = card(self.labeller, self.text, self.uncertain, self.blank, *read)
         object.__setattr__(self, "card", shown)
 
     def find(self, data: Path | None) -> Path | None:
@@ -134,7 +153,10 @@ class MimicCXR(StreamedLoader):
                 counts["test_without_radiologist" if judged else "report_without_labels"] += 1
                 continue
             report = reports.text(study)
-            text = chosen_text(report, self.text)
+            read = read_sections(report, self.headings)
+            counts["section_not_given"] += read.not_given
+            counts["swallowed_heading"] += read.swallowed
+            text = chosen_text(read.found, self.text)
             if not text:
                 counts["without_section" if has_text(report) else "empty_report"] += 1
                 continue

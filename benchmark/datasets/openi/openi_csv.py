@@ -17,11 +17,12 @@ from pathlib import Path
 
 from radpriv.benchmark.datasets.io.strict_csv import CsvLine, CsvTable
 from radpriv.benchmark.datasets.openi.openi_xml import XmlReport
+from radpriv.benchmark.datasets.texts import even_line_ends
 
 NEEDED = ("uid", "MeSH", "findings", "impression")
 COLUMNS = ("uid", "MeSH", "Problems", "image", "indication", "comparison", "findings", "impression")
 PROJECTIONS = "indiana_projections.csv"
-_ABSENT = ("", "nan", "none", "null")  # how table programs write an empty cell
+_EMPTY = ("", "nan", "none", "null")
 _UID = re.compile(r"([0-9]{1,9})(?:\.0)?")
 
 
@@ -69,4 +70,5 @@ def _number(table: CsvTable, line: CsvLine) -> int:
 
 
 def _present(cell: str) -> str:
-    return "" if cell.lower() in _ABSENT else cell
+    """A cell without what table programs write for an empty one; the loader judges the rest."""
+    return "" if cell.lower() in _EMPTY else even_line_ends(cell)

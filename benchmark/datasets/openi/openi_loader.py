@@ -9,9 +9,11 @@ XXXX, which stands for scrubbed words, stays in the text as it was published: ta
 join words that never stood together, makes one more pair of copies of 3,095 texts, and moves the
 weighted F1 of TF-IDF by 0.001 on the validation holdout (0.776 with, 0.775 without).
 
-What happens to a report, in this order: no text (left out), nobody coded it (left out: unlabelled
-is not negative), copies of one text collapsed to the lowest number, labels by openi_labels.csv,
-split by a public hash of the id. `counts` says how many went which way, and adds up.
+What happens to a report, in this order: no text, or only words or marks that stand for an absent
+section (left out; `section_not_given` counts the reports that have such a section), nobody coded it
+(left out: unlabelled is not negative), copies of one text collapsed to the lowest number, labels by
+openi_labels.csv, split by a public hash of the id. `counts` says how many went which way, and adds
+up.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
+from radpriv.benchmark.datasets.absent_section import has_text, says_absent
 from radpriv.benchmark.datasets.base import Card, Dataset, Loader, datasets
 from radpriv.benchmark.datasets.chexpert import CHEXPERT, NO_FINDING
 from radpriv.benchmark.datasets.io.sources import file_sha256
@@ -127,11 +130,13 @@ class OpenI(Loader):
 
     def arrange(self, reports: list[XmlReport], mapping: Mapping) -> Dataset:
         """Rows from parsed reports; `load` without the files."""
-        counts = {"reports": len(reports), "without_text": 0, "unlabelled": 0}
+        counts = dict.fromkeys(("reports", "without_text", "unlabelled", "section_not_given"), 0)
+        counts["reports"] = len(reports)
         groups: dict[str, list[XmlReport]] = {}
         for report in sorted(reports, key=lambda report: report.number):
             text = self._text(report)
             counts["without_text"] += not text
+            counts["section_not_given"] += any(map(says_absent, self._sections(report)))
             counts["unlabelled"] += bool(text) and not report.indexed
             if text and report.indexed:
                 groups.setdefault(normalise(text), []).append(report)
@@ -175,9 +180,11 @@ class OpenI(Loader):
         )
 
     def _text(self, report: XmlReport) -> str:
+        return " ".join(section for section in self._sections(report) if has_text(section))
+
+    def _sections(self, report: XmlReport) -> list[str]:
         chosen = {"findings": report.findings, "impression": report.impression}
-        sections = (chosen[name] for name in self.text.split("+"))
-        return " ".join(section for section in sections if normalise(section))
+        return [chosen[name] for name in self.text.split("+")]
 
     def _split(self, record: str) -> str:
         if hashed(f"radpriv/openi/split/{record}") < TEST_SHARE:

@@ -22,10 +22,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from radpriv.benchmark.datasets.absent_section import has_text, says_absent
 from radpriv.benchmark.datasets.base import Card, datasets
 from radpriv.benchmark.datasets.io.streamed import Row, StreamedLoader
 from radpriv.benchmark.datasets.public_coins import hashed
 from radpriv.benchmark.datasets.table.table_files import Line, fault, read
+from radpriv.benchmark.datasets.texts import even_line_ends
 from radpriv.benchmark.registry import did_you_mean
 from radpriv.benchmark.store.dataset_card import Release
 from radpriv.benchmark.store.digests import file_sha256
@@ -147,7 +149,7 @@ class TableLoader(StreamedLoader):
     ) -> Iterator[Row]:
         assert source is not None  # `find` gives one or raises
         seen: dict[str, tuple[str, str]] = {}  # patient -> split, and the place of its first row
-        counts.update(rows=0, without_text=0, kept=0, patients=0)
+        counts.update(rows=0, without_text=0, section_not_given=0, kept=0, patients=0)
         for number, line in enumerate(read(source, self.columns()), 1):
             progress(1)
             counts["rows"] += 1
@@ -165,11 +167,13 @@ class TableLoader(StreamedLoader):
                     f"its patient is in '{before}' at {place}, and here in '{split}': a patient "
                     "belongs to one split",
                 )
-            if not line.cells["text"]:
+            text = even_line_ends(line.cells["text"])
+            if not has_text(text):
                 counts["without_text"] += 1
+                counts["section_not_given"] += says_absent(text)
                 continue
             counts["kept"] += 1
-            yield Row(record, patient, split, line.cells["text"], line.states)
+            yield Row(record, patient, split, text, line.states)
         counts["patients"] = len(seen)
 
     def _split(self, source: Path, line: Line, patient: str) -> str:

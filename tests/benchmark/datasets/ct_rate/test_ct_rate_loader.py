@@ -89,6 +89,36 @@ def test_what_has_no_partner_or_no_text_is_left_out_and_counted(tree: Any) -> No
     assert not words & {"nan", "none", "null", "..."}
 
 
+def test_not_given_stands_for_an_absent_section(tree: Any) -> None:
+    tree.fill()
+    word = "Not given."
+    tree.reports(
+        "train",
+        {
+            "train_1_a_1": (word, word),
+            "train_2_a_1": ("Lungs are clear.", word),
+            "train_3_a_1": ("Small nodule.", "Nodule."),
+        },
+    )
+    tree.labels("train", {f"train_{n}_a_1": () for n in (1, 2, 3)})
+    data = CTRate().load(tree.data)
+    assert list(data.texts)[:2] == ["Lungs are clear.", "Small nodule. Nodule."]
+    assert (data.counts["without_text"], data.counts["section_not_given"]) == (1, 2)
+    assert CTRate(text="impression").load(tree.data).counts["without_text"] == 3
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_line_ends_of_the_files_change_nothing(tree: Any, end: str) -> None:
+    tree.fill(("train_1_a_1", "train_2_a_1", "valid_1_a_1"))
+    expected = CTRate().load(tree.data)
+    for split in ("train", "valid"):
+        for kind in ("reports", "labels"):
+            path = tree.path(split, kind)
+            path.write_bytes(b"".join(path.read_bytes().split(b"\r")).replace(b"\n", end.encode()))
+    found = CTRate().load(tree.data)
+    assert (found.ids, list(found.texts)) == (expected.ids, list(expected.texts))
+
+
 def test_text_option_picks_sections_and_is_part_of_the_identity(tree: Any) -> None:
     """The text option picks sections and is part of the identity."""
     tree.fill()

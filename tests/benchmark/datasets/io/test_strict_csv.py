@@ -101,7 +101,7 @@ def test_missing_header_is_refused_without_quoting_the_first_row(tmp_path: Path)
         ("r,p,1,0", "line 3, column id: repeats line 2"),
         (f's,"{MARKER},1,0', "line 3: from here on no whole row (unexpected end of data)"),
         (f's,"p"{MARKER},1,0', "line 3: from here on no whole row ("),
-        (f"s,p\r{MARKER},1,0", "line 3: from here on no whole row (a carriage return outside"),
+        (f"s,p\r{MARKER},1,0", "line 3: 2 fields where the header has 4"),
         (f"s,{MARKER}{'x' * (1 << 17)},1,0", "line 3: from here on no whole row (field larger"),
         (f"s,{MARKER}{'x' * (1 << 22)},1,0", "line 3: longer than 4 MiB"),
     ],
@@ -213,3 +213,25 @@ def test_label_outside_the_four_values_is_refused_unquoted(tmp_path: Path, cell:
 
 def test_the_four_states_have_names() -> None:
     assert STATES == ("1", "0", "-1", "blank")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_of_every_kind_are_read_alike(tmp_path: Path, end: str) -> None:
+    rows = [f'{n},"who {n}{end}and more",1,0' for n in range(20_000)]  # over several chunks
+    found = list(table(tmp_path / "t.csv", end.join([HEADER.strip(), *rows])))
+    assert len(found) == 20_000 and {line.states for line in found} == {(1.0, 0.0)}
+    assert [line.cells for line in found[::5000]] == [
+        (str(n), f"who {n}{end}and more") for n in range(0, 20_000, 5000)
+    ]
+
+
+def test_a_carriage_return_at_the_end_of_a_chunk(tmp_path: Path) -> None:
+    from radpriv.benchmark.datasets.io import strict_csv
+
+    path = tmp_path / "t.csv"
+    row = b"%06d,w,1,0\r\n"
+    header = HEADER.strip().encode() + b"\r\n"
+    for shift in range(3):
+        pad = b" " * ((strict_csv._CHUNK + shift - len(header) - 1) % 14)
+        content = header.replace(b"\r\n", pad + b"\r\n") + b"".join(row % n for n in range(40_000))
+        assert len(list(table(path, content))) == 40_000

@@ -55,6 +55,8 @@ def test_rows_are_studies_by_patient_with_the_official_split(release: Any, marke
         "empty_report": 0,
         "without_section": 0,
         "kept": 6,
+        "section_not_given": 0,
+        "swallowed_heading": 0,
         "misnamed_file": 0,
         "kept_without_any_label": 1,
     }
@@ -111,6 +113,23 @@ def test_a_report_without_text_is_left_out_and_counted_by_reason(
     alone = MimicCXR(text="impression")
     assert alone.load(release.data).counts["without_section"] == 3
     assert not {"nan", "none"} & set(" ".join(data.texts).lower().split())
+
+
+def test_swallowed_headings_are_counted_and_can_be_corrected(
+    release: Any, new_study: Callable[..., Any]
+) -> None:
+    swallowed = " FINDINGS:\n IMPRESSION:  Normal.\n"
+    texts = {50000001: swallowed, 50000002: " FINDINGS:  Clear.\r IMPRESSION:  None.\r"}
+    release.write([new_study(study, 10000032, text=text) for study, text in texts.items()])
+    made = {headings: MimicCXR(headings=headings) for headings in ("makers", "corrected")}
+    read = {headings: loader.load(release.data) for headings, loader in made.items()}
+    assert list(read["makers"].texts) == ["IMPRESSION: Normal.", "Clear."]
+    assert list(read["corrected"].texts) == ["Normal.", "Clear."]
+    for headings, data in read.items():
+        assert (data.counts["swallowed_heading"], data.counts["section_not_given"]) == (1, 1)
+        assert any("swallowed_heading" in error for error in made[headings].card.known_errors)
+    identities = {digest(loader.identity(release.data)) for loader in made.values()}
+    assert len(identities) == 2 and MimicCXR() == made["makers"]
 
 
 def test_what_has_no_counterpart_is_left_out_and_counted(

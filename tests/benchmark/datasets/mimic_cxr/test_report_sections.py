@@ -14,8 +14,17 @@ from radpriv.benchmark.datasets.mimic_cxr.report_sections import (
     chosen_text,
     heading_name,
     labelled_section,
-    split_sections,
+    read_sections,
 )
+
+
+def sections(report: str, headings: str = "makers") -> list[tuple[str, str]]:
+    return read_sections(report, headings).found
+
+
+def chosen(report: str, choice: str, headings: str = "makers") -> str:
+    return chosen_text(sections(report, headings), choice)
+
 
 BANNER = " " * 33 + "FINAL REPORT\n"
 BLANK = " \n"
@@ -32,15 +41,15 @@ NAMES = {
 
 def test_findings_alone_give_findings() -> None:
     report = f"{BANNER} INDICATION:  Cough.\n{BLANK} FINDINGS: \n{BLANK} Clear\n lungs.\n"
-    assert [chosen_text(report, choice) for choice in TEXTS] == ["Clear lungs."] * 2 + [""]
+    assert [chosen(report, choice) for choice in TEXTS] == ["Clear lungs."] * 2 + [""]
 
 
 def test_a_report_without_a_heading_gives_its_last_paragraph() -> None:
     two = f"{BANNER} CHEST RADIOGRAPH\n{BLANK} The lungs are clear.\n No effusion.\n"
-    assert chosen_text(two, "labelled-section") == "The lungs are clear. No effusion."
-    assert chosen_text(two, "findings+impression") == "The lungs are clear. No effusion."
-    assert chosen_text(f"{BANNER} Clear lungs.\n", "labelled-section") == "Clear lungs."
-    assert chosen_text("Clear lungs.", "labelled-section") == "Clear lungs."
+    assert chosen(two, "labelled-section") == "The lungs are clear. No effusion."
+    assert chosen(two, "findings+impression") == "The lungs are clear. No effusion."
+    assert chosen(f"{BANNER} Clear lungs.\n", "labelled-section") == "Clear lungs."
+    assert chosen("Clear lungs.", "labelled-section") == "Clear lungs."
 
 
 @pytest.mark.parametrize(
@@ -57,47 +66,92 @@ def test_a_report_without_a_heading_gives_its_last_paragraph() -> None:
     ],
 )
 def test_an_empty_report_gives_nothing(report: str) -> None:
-    assert [chosen_text(report, choice) for choice in TEXTS] == [""] * 3
+    assert [chosen(report, choice) for choice in TEXTS] == [""] * 3
 
 
 @pytest.mark.parametrize("nothing", ["nan", "NaN", "None", "None.", "null", "___", " ", "."])
 def test_a_word_for_nothing_never_becomes_text(nothing: str) -> None:
     report = f"{BANNER} FINDINGS:  Clear.\n{BLANK} IMPRESSION:  {nothing}\n"
-    assert chosen_text(report, "labelled-section") == "Clear."
-    assert chosen_text(report, "findings+impression") == "Clear."
-    assert chosen_text(report, "impression") == ""
+    assert chosen(report, "labelled-section") == "Clear."
+    assert chosen(report, "findings+impression") == "Clear."
+    assert chosen(report, "impression") == ""
 
 
 def test_the_last_impression_counts_and_an_empty_one_does_not() -> None:
     report = f" IMPRESSION:  First.\n{BLANK} FINDINGS:  F.\n{BLANK} IMPRESSION:  Second.\n{BLANK}"
-    assert chosen_text(report, "impression") == "Second."
-    assert chosen_text(report + " IMPRESSION: \n \n", "impression") == "Second."
-    assert chosen_text(report, "findings+impression") == "F. Second."
-    assert chosen_text(report, "labelled-section") == "Second."
+    assert chosen(report, "impression") == "Second."
+    assert chosen(report + " IMPRESSION: \n \n", "impression") == "Second."
+    assert chosen(report, "findings+impression") == "F. Second."
+    assert chosen(report, "labelled-section") == "Second."
 
 
 def test_last_paragraph_stands_below_the_last_headed_one() -> None:
     """Below the last headed paragraph stands the last paragraph."""
     report = f"{BANNER} INDICATION:  Cough.\n{BLANK} Clear.\n{BLANK} No effusion.\n"
-    assert split_sections(report)[-1] == ("last paragraph", "Clear.\n \n No effusion.")
-    assert chosen_text(report, "labelled-section") == "Clear. No effusion."
+    assert sections(report)[-1] == ("last paragraph", "Clear.\n \n No effusion.")
+    assert chosen(report, "labelled-section") == "Clear. No effusion."
 
 
 def test_a_comparison_is_what_is_left_if_there_is_nothing_else() -> None:
     report = f"{BANNER} INDICATION:  Cough.\n{BLANK} COMPARISON:  Clear since ___.\n"
-    assert chosen_text(report, "labelled-section") == "Clear since ___."
-    assert chosen_text(f"{BANNER} INDICATION:  Cough.\n", "labelled-section") == ""
+    assert chosen(report, "labelled-section") == "Clear since ___."
+    assert chosen(f"{BANNER} INDICATION:  Cough.\n", "labelled-section") == ""
 
 
 def test_heading_directly_below_an_empty_one_belongs_to_its_text() -> None:
     """A heading directly below an empty one belongs to its text."""
     report = f"{BANNER} FINDINGS:\n PA AND LATERAL: Clear.\n{BLANK} IMPRESSION:  Normal.\n"
-    assert ("findings", "PA AND LATERAL: Clear.") in split_sections(report)
+    assert ("findings", "PA AND LATERAL: Clear.") in sections(report)
+
+
+SWALLOWED = f"{BANNER} INDICATION:  Cough.\n{BLANK} FINDINGS:\n IMPRESSION:  Normal.\n"
+
+
+def test_makers_read_a_swallowed_heading_as_text() -> None:
+    read = read_sections(SWALLOWED)
+    assert read.swallowed and read.found[-1] == ("findings", "IMPRESSION:  Normal.")
+    assert chosen(SWALLOWED, "labelled-section") == "IMPRESSION: Normal."
+    assert chosen(SWALLOWED, "impression") == ""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_corrected_headings_are_both_read(end: str) -> None:
+    report = SWALLOWED.replace("\n", end)
+    read = read_sections(report, "corrected")
+    assert read.swallowed and read.found[-1] == ("impression", "Normal.")
+    assert [chosen(report, choice, "corrected") for choice in TEXTS] == ["Normal."] * 3
+    three = "FINDINGS:\nIMPRESSION:\nCOMPARISON:\nINDICATION: Cough.\n"
+    assert sections(three, "corrected")[-1] == ("indication", "Cough.")
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        f"{BANNER} FINDINGS:  Clear.\n{BLANK} IMPRESSION:  Normal.\n",
+        f"{BANNER} FINDINGS: \n IMPRESSION:  Normal.\n",  # the blank after the colon saves it
+        f"{BANNER} FINDINGS:\n PA AND LATERAL:  Clear.\n",  # the findings' own words
+        f"{BANNER} FINDINGS:\n LUNGS: Clear.\n HEART: Normal.\n",
+        f"{BANNER} FINDINGS:\n{BLANK} IMPRESSION:  Normal.\n",
+        f"{BANNER} FINDINGS:\n",
+    ],
+)
+def test_where_nothing_is_swallowed_both_readings_agree(report: str) -> None:
+    assert not read_sections(report).swallowed
+    assert sections(report) == sections(report, "corrected")
+
+
+@given(st.text(st.sampled_from("AB:\n IMPRESSION"), max_size=60))
+def test_corrected_reading_ends_and_keeps_the_order(report: str) -> None:
+    rest = report
+    for name, body in sections(report, "corrected"):
+        if name != "last paragraph" and body:
+            _, found, rest = rest.partition(body)
+            assert found == body
 
 
 def test_a_colon_in_the_middle_of_a_line_makes_no_section() -> None:
     report = f"{BANNER} FINDINGS:  Devices: a LINE: fine.\n IMPRESSION:  Normal.\n"
-    assert split_sections(report)[1:] == [
+    assert sections(report)[1:] == [
         ("findings", "Devices: a LINE: fine."),
         ("impression", "Normal."),
     ]
@@ -105,10 +159,11 @@ def test_a_colon_in_the_middle_of_a_line_makes_no_section() -> None:
 
 def test_line_ends_and_lost_blanks_change_nothing() -> None:
     report = f"{BANNER} INDICATION:  Cough.\n{BLANK} FINDINGS: \n{BLANK} Clear.\n"
-    expected = split_sections(report)
-    assert split_sections(report.replace("\n", "\r\n")) == expected
+    expected = sections(report)
+    for end in ("\r\n", "\r", "\r\r\n", "\n\r", "\f", "\x85", "\u2028"):
+        assert sections(report.replace("\n", end)) == expected, repr(end)
     stripped = "\n".join(line.strip() for line in report.split("\n"))
-    assert split_sections(stripped)[1:] == expected[1:]
+    assert sections(stripped)[1:] == expected[1:]
 
 
 @pytest.mark.parametrize(
@@ -146,20 +201,20 @@ bodies = st.lists(words.map(" ".join).map("x {}".format), min_size=1, max_size=3
 @given(st.lists(st.tuples(st.sampled_from(sorted(NAMES)), bodies), min_size=1, max_size=6))
 def test_each_section_that_was_written_is_found(written: list[tuple[str, str]]) -> None:
     report = BANNER + "".join(f" {head}:  {body}\n{BLANK}" for head, body in written)
-    found = [(n, " ".join(b.split())) for n, b in split_sections(report)[1:]]
+    found = [(n, " ".join(b.split())) for n, b in sections(report)[1:]]
     expected = [(NAMES[head], " ".join(body.split())) for head, body in written]
     assert found[: len(expected)] == expected
     by_name = dict(expected)  # the last of each name
     labelled = by_name.get("impression") or by_name.get("findings") or by_name.get("comparison", "")
-    assert labelled_section(split_sections(report)) == labelled
+    assert labelled_section(sections(report)) == labelled
     both = [by_name[name] for name in ("findings", "impression") if name in by_name]
-    assert chosen_text(report, "findings+impression") == " ".join(both) or not both
-    assert chosen_text(report, "impression") == by_name.get("impression", "")
+    assert chosen(report, "findings+impression") == " ".join(both) or not both
+    assert chosen(report, "impression") == by_name.get("impression", "")
 
 
 @given(st.text(st.sampled_from("AB fi:\n\r\t ().-_é\0")), st.sampled_from(TEXTS))
 def test_any_text_is_parsed_and_a_choice_is_one_clean_line_of_it(report: str, choice: str) -> None:
-    text = chosen_text(report, choice)
+    text = chosen(report, choice)
     assert text == " ".join(text.split())
     assert not text or any(c.isalnum() for c in text)
     assert not Counter(text.split()) - Counter(report.split())  # nothing is made up
@@ -168,7 +223,7 @@ def test_any_text_is_parsed_and_a_choice_is_one_clean_line_of_it(report: str, ch
 @given(st.text(st.sampled_from("AI \n:"), max_size=60))
 def test_sections_hold_the_text_of_the_report_in_order(report: str) -> None:
     rest = report.replace("\r\n", "\n")
-    for name, body in split_sections(report):
+    for name, body in sections(report):
         if name != "last paragraph" and body:
             _, found, rest = rest.partition(body)
             assert found == body
@@ -177,5 +232,5 @@ def test_sections_hold_the_text_of_the_report_in_order(report: str) -> None:
 def test_hostile_lengths_take_no_time() -> None:
     begun = time.perf_counter()
     for report in ("\n " + "A " * 200_000, "\n \n" * 200_000, "\n A:\n" * 100_000, ":" * 500_000):
-        chosen_text(report, "labelled-section")
+        chosen(report, "labelled-section")
     assert time.perf_counter() - begun < 5

@@ -51,6 +51,7 @@ def test_every_file_is_read_and_accounted_for(openi: Dataset) -> None:
         "reports": 3955,
         "without_text": 28,
         "unlabelled": 95,
+        "section_not_given": 0,
         "copies": 737,
         "copies_coded_differently": 4,
         "with_unknown_codes": 0,

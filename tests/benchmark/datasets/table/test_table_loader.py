@@ -88,7 +88,13 @@ def test_rows_are_those_of_the_file(name: str, tmp_path: Path) -> None:
     assert found.splits == tuple(row[4] for row in ROWS)
     expected = np.array([[row[2], np.nan if row[3] is None else row[3]] for row in ROWS])
     assert np.array_equal(found.y, expected.astype(np.float32), equal_nan=True)
-    assert found.counts == {"rows": 12, "without_text": 0, "kept": 12, "patients": 6}
+    assert found.counts == {
+        "rows": 12,
+        "without_text": 0,
+        "section_not_given": 0,
+        "kept": 12,
+        "patients": 6,
+    }
 
 
 @pytest.mark.parametrize("name", ["notes.csv", "notes.csv.gz", "notes.parquet"])
