@@ -2,8 +2,9 @@
 
     obstacles = stop(planned, context)             # their cells are `failed`; run_plan leaves them
 
-A need is an encoder under a method's settings, or whatever else `NEEDS` finds in a job: one
-function there is one kind. It is tried only where a cell that has it is not in the store yet.
+A need is a dataset's rows, an encoder under a method's settings, or whatever else `NEEDS` finds in
+a job: one function there is one kind. It is tried only where a cell that has it is not in the store
+yet.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from radpriv.benchmark.store.pending_result import kept_words
 from radpriv.benchmark.suites.job import Job
 from radpriv.benchmark.suites.obstacle import Obstacle
 from radpriv.benchmark.suites.plan import Planned
-from radpriv.errors import EncoderError, RadprivError, StoreError, kind_and_place
+from radpriv.errors import DataError, EncoderError, RadprivError, StoreError, kind_and_place
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,24 @@ class Need:
 
     key: Hashable
     check: Callable[[], None] = field(compare=False)
+
+
+def dataset_need(job: Job, context: Context) -> Need:
+    """That its rows can be read. They are kept, so that the cells read nothing twice."""
+    identity = canonical({**job.cell.dataset_identity})
+    return Need((job.cell.dataset, identity, job.cell.limited), lambda: _read(job, context))
+
+
+def _read(job: Job, context: Context) -> None:
+    try:
+        job.dataset(context.data)
+    except RadprivError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"dataset '{job.cell.dataset}': its loader failed ({kind_and_place(error)}); "
+            f"`radpriv data describe {job.cell.dataset} --debug` shows more"
+        ) from error
 
 
 def encoder_need(job: Job, context: Context) -> Need | None:
@@ -48,7 +67,7 @@ def encoder_need(job: Job, context: Context) -> Need | None:
     return Need((encoder.sha256, job.cell.method, canonical(method.params())), check)
 
 
-NEEDS: tuple[Callable[[Job, Context], Need | None], ...] = (encoder_need,)
+NEEDS: tuple[Callable[[Job, Context], Need | None], ...] = (dataset_need, encoder_need)
 
 
 def stop(planned: Sequence[Planned], context: Context) -> list[Obstacle]:

@@ -59,7 +59,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """Where a run finds data, puts results and tells its progress (kind, amount)."""
+    """Where a run finds data, puts results and tells its progress.
+
+    progress(kind, amount): "to map", how many records a public function is about to map; "mapped",
+    so many more of them; "passes", so many more record passes of training.
+    """
 
     store: Store
     cache: FeatureCache
@@ -154,7 +158,7 @@ def _train_and_score(
         dataset.labels,
         job.cell.n_public,
         context.cache,
-        partial(context.progress, "mapped"),
+        MapTicks(context.progress, len(universe.texts)),
     )
     run = Run(
         budget=job.cell.budget,
@@ -197,6 +201,20 @@ def _train_and_score(
     write(folder / "record.json", values)
 
 
+class MapTicks:
+    """Counts mapped records for `Context.progress`; says before the first how many there are."""
+
+    def __init__(self, tell: Callable[[str, float], None], total: int) -> None:
+        self._tell, self._total, self._left = tell, total, 0
+
+    def __call__(self, count: int) -> None:
+        if not self._left:
+            self._left = self._total
+            self._tell("to map", self._total)
+        self._left = max(self._left - count, 0)
+        self._tell("mapped", count)
+
+
 def _ledger(path: Path, resumed: bool) -> Ledger:
     """The ledger of a new run, or of one that goes on: it must release again what it had."""
     if not resumed:
@@ -223,10 +241,12 @@ def _write_scores(
 ) -> None:
     rows = dataset.rows("test")
     texts = pick(dataset.texts, rows)
-    tick = partial(context.progress, "mapped")
-    test = _logits(fitted, texts, np.arange(len(rows)), context.cache, tick)
+    tell = context.progress
+    every = np.arange(len(rows))
+    test = _logits(fitted, texts, every, context.cache, MapTicks(tell, len(texts)))
     slots = np.flatnonzero(universe.candidate)
-    audit = _logits(fitted, universe.texts, slots, context.cache, tick)
+    mapped = MapTicks(tell, len(universe.texts))
+    audit = _logits(fitted, universe.texts, slots, context.cache, mapped)
     for name, logits in (("test records", test), ("audit candidates", audit)):
         if bad := int((~np.isfinite(logits)).any(1).sum()):
             raise CellFailed(f"logits of {bad} of {len(logits)} {name} are not finite")

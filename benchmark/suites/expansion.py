@@ -43,8 +43,8 @@ def expand(
     """All jobs in the suite's order; SuiteError, DataError or EncoderError for what is wrong.
 
     secret: gives the store's secret, under which sources that may not be named are sealed.
-    obstacles: where given, an encoder of the suite that is not there is put into this list and its
-    cells are left out, as long as others than controls are left.
+    obstacles: where given, an encoder or dataset of the suite that is not there is put into this
+    list and its cells are left out, as long as others than controls are left.
     """
     limit = overrides.limit if overrides else None
     _one_method_per_label(suite)
@@ -60,7 +60,13 @@ def expand(
     jobs: dict[str, Job] = {}
     names: set[str] = set()
     for axis in suite.datasets:
-        used, loader, identity = locate(axis, data)
+        try:
+            used, loader, identity = locate(axis, data)
+        except DataError as error:
+            if obstacles is None:
+                raise
+            missing.append(Obstacle(f"cells of dataset '{axis.shown}'", error))
+            continue
         _readable(used.shown, suite)
         if used.shown in names:
             raise SuiteError(

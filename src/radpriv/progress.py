@@ -53,7 +53,8 @@ class Watch(Bar):
     """A progress bar on a terminal, one line per cell elsewhere.
 
     Time left = record passes left ÷ the rate last measured in a training + cells left × the median
-    time of cells that step through no encoder.
+    time of cells that step through no encoder + records left to map ÷ the rate they are mapped at,
+    and once more for each other encoder of which nothing was mapped yet.
     """
 
     def __init__(self, planned: Sequence[Planned], console: Console) -> None:
@@ -65,17 +66,20 @@ class Watch(Bar):
         self.cheap: list[float] = []
         self.cell_started = self.last_line = time.monotonic()
         self.passed = 0.0
-        self.mapped = 0
+        self.mapping = Mapping()
+        self.mapped_seconds = 0.0
+        self.ended: list[Planned] = []
         self.first_tick: float | None = None
         super().__init__(console, "cells", self.total)
 
     def before(self, cell: Planned) -> None:
         self.cell_started = time.monotonic()
-        self.passed, self.mapped, self.first_tick, self.rate = 0.0, 0, None, None
+        self.passed, self.first_tick, self.rate = 0.0, None, None
+        self.mapping = Mapping()
         self._show(cell)
 
     def tick(self, kind: str, amount: float) -> None:
-        """From the run: records mapped by a public function, or record passes of training."""
+        """From the run: what `Context.progress` tells."""
         now = time.monotonic()
         if kind == "passes":
             if self.first_tick is None:
@@ -85,14 +89,18 @@ class Watch(Bar):
                 self.rate = self.passed / max(now - self.first_tick, 1e-6)
                 if self.left[0].job.passes:
                     self.training_rate = self.rate
+        elif kind == "to map":
+            self.mapping.begin(now, amount)
         else:
-            self.mapped += int(amount)
-            self.rate = self.mapped / max(now - self.cell_started, 1e-6)
+            self.mapping.add(now, amount)
+            self.rate = self.mapping.rate
+            self.mapped_seconds = self.mapping.seconds
         self._show(self.left[0])
 
     def after(self, cell: Planned) -> None:
         self.done += 1
         self.left = self.left[1:]
+        self.ended.append(cell)
         seconds = time.monotonic() - self.cell_started
         if not cell.job.passes:
             self.cheap.append(seconds)
@@ -126,8 +134,47 @@ class Watch(Bar):
             return ""
         passes = max(sum(c.job.passes for c in self.left) - self.passed, 0)
         cheap = median([CHEAP_S, CHEAP_S, *self.cheap])  # the first one maps every record
-        seconds = passes / self.training_rate + cheap * len(self.left)
+        seconds = passes / self.training_rate + cheap * len(self.left) + self.mapping.left
+        if self.mapped_seconds:
+            met = set(map(_features, [*self.ended, self.left[0]]))
+            others = {of for of in map(_features, self.left) if of[1]} - met
+            seconds += self.mapped_seconds * len(others)
         return f" · about {seconds / 60:.0f} min left" if seconds >= 60 else " · under 1 min left"
+
+
+class Mapping:
+    """The records that one cell has to map: how fast, and for how long."""
+
+    def __init__(self) -> None:
+        self.rate: float | None = None
+        self.before = 0.0  # seconds of what was mapped whole
+        self.total = self.done = 0.0
+        self.begun: float | None = None
+
+    def begin(self, now: float, total: float) -> None:
+        self.before = self.seconds
+        self.total, self.done, self.begun = total, 0.0, now
+
+    def add(self, now: float, amount: float) -> None:
+        self.done += amount
+        if self.begun is not None and now > self.begun:
+            self.rate = self.done / (now - self.begun)
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return max(self.total - self.done, 0.0) / self.rate if self.rate else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """What all that was begun takes."""
+        return self.before + (self.total / self.rate if self.rate else 0.0)
+
+
+def _features(cell: Planned) -> tuple[object, object]:
+    """What the cell maps its records by: nothing without an encoder."""
+    job = cell.job
+    return job.dataset_label, job.encoder.sha256 if job.encoder else None
 
 
 def _head(cell: Planned) -> str:

@@ -1,7 +1,8 @@
-"""An encoder that cannot be used: said once, before anything is trained, and the others run."""
+"""A dataset or encoder that cannot be used: said once, before anything is trained; others run."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -24,6 +25,23 @@ def broken(tiny_bert: Encoder, tmp_path: Path) -> Path:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 64}))
     return folder
+
+
+@pytest.fixture
+def cut_short(tmp_path: Path) -> Path:
+    """A data folder whose Open-i archive ends in its middle."""
+    data = tmp_path / "data"
+    (data / "openi").mkdir(parents=True)
+    (data / "openi" / "NLMCXR_reports.tgz").write_bytes(gzip.compress(bytes(4096))[:-20])
+    return data
+
+
+def with_openi(suite: Path) -> Path:
+    """The suite, with Open-i as a dataset before its own."""
+    head, rest = suite.read_text().split("[[datasets]]", 1)
+    openi = '[[datasets]]\nname = "openi"\nn_public = 90\n'
+    suite.write_text(f"{head}{openi}[[datasets]]{rest}")
+    return suite
 
 
 def encoders(*folders: Path | str) -> str:
@@ -110,3 +128,46 @@ def test_other_architecture_trains_and_is_recorded(
         assert found.record.encoder is not None
         eager = kind in ("mpnet", "deberta-relative")
         assert found.record.encoder.attention == ("eager" if eager else "sdpa")
+
+
+def test_damaged_dataset_is_said_once_and_the_other_is_run(
+    radpriv: Radpriv, write_suite: WriteSuite, cut_short: Path, tmp_path: Path
+) -> None:
+    """Eleven cells, one line, before anything is trained."""
+    top = {"seeds": "5", "attacks": "[]"}
+    suite = with_openi(write_suite("prior", "tfidf", **top))
+    done = radpriv("run", suite, "--data", cut_short)
+    assert done.code == 1 and done.err.count("NLMCXR_reports.tgz: cut short") == 1, done.err
+    assert "cells cannot be run: " in done.err and "Traceback" not in done.err
+    assert done.err.index("cut short") < done.err.index("1/")
+    (name,) = Store(tmp_path / "store").plans()
+    cells = Store(tmp_path / "store").read_plan(name).cells
+    by_status = {
+        status: {c.axes.dataset for c in cells if c.status == status}
+        for status in ("done", "failed")
+    }
+    assert by_status == {"done": {"synthetic-plain"}, "failed": {"openi"}}
+    assert sum("cut short" in c.reason for c in cells) == len(cells) / 2 >= 11
+
+
+def test_absent_dataset_stops_its_own_cells_alone(
+    radpriv: Radpriv, write_suite: WriteSuite, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    suite = with_openi(write_suite("prior", attacks="[]", control="false"))
+    done = radpriv("run", suite, "--data", tmp_path / "data")
+    assert done.code == 1 and done.err.count("holds neither openi/") == 1, done.err
+    assert "cells of dataset 'openi' cannot be run" in done.err
+    (name,) = Store(tmp_path / "store").plans()
+    cells = Store(tmp_path / "store").read_plan(name).cells
+    assert {(c.axes.dataset, c.status) for c in cells} == {("synthetic-plain", "done")}
+
+
+def test_damaged_dataset_alone_ends_the_command(
+    radpriv: Radpriv, write_suite: WriteSuite, cut_short: Path, tmp_path: Path
+) -> None:
+    suite = write_suite("prior", "tfidf", seeds="5")
+    text = suite.read_text().replace("synthetic-plain", "openi")
+    suite.write_text(text.replace("options = { reports = 120 }\n", ""))
+    assert "cut short" in radpriv("run", suite, "--data", cut_short).sentence
+    assert not (tmp_path / "store" / "cells").exists()

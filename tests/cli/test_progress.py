@@ -67,6 +67,42 @@ def test_cheap_cell_does_not_spoil_the_estimate(clock: list[float]) -> None:
     assert watch._time_left() == " · about 10 min left"
 
 
+def with_encoder(name: str, encoder: str) -> Any:
+    cell = planned(name, 0)
+    cell.job.encoder = SimpleNamespace(sha256=encoder) if encoder else None
+    return cell
+
+
+def test_time_left_counts_what_is_left_to_map(clock: list[float]) -> None:
+    """At the rate measured, and once more for an encoder that has not been met."""
+    cells = [with_encoder(*c) for c in (("a", "x"), ("b", "x"), ("c", "y"), ("d", ""))]
+    watch = Watch(cells[:2], Console(file=io.StringIO()))
+    watch.before(cells[0])
+    watch.tick("to map", 1201)
+    watch.tick("mapped", 1)
+    assert watch._time_left() == " · under 1 min left", "nothing is measured yet"
+    clock[0] += 50
+    watch.tick("mapped", 100)
+    assert watch._time_left() == " · about 9 min left"
+    clock[0] += 550
+    watch.tick("mapped", 1100)
+    assert watch._time_left() == " · under 1 min left"
+    watch.after(cells[0])
+    assert watch._time_left() == " · under 1 min left", "its features are there already"
+    other = Watch(cells, Console(file=io.StringIO()))
+    other.before(cells[0])
+    other.tick("to map", 1201)
+    other.tick("mapped", 1)
+    clock[0] += 600
+    other.tick("mapped", 1200)
+    other.after(cells[0])
+    assert other._time_left() == " · about 10 min left", "the other encoder's"
+    for cell in cells[1:3]:
+        other.before(cell)
+        other.after(cell)
+    assert other._time_left() == " · under 1 min left"
+
+
 def test_failure_is_shown_in_full(clock: list[float]) -> None:
     """Brackets in its reason are no markup."""
     out = io.StringIO()

@@ -230,3 +230,16 @@ def test_a_run_with_canaries_holds_their_scores_and_projections(
         public = [p for p in files(found.folder) if p.parent.name != "private"]
         texts = b"".join(p.read_bytes() for p in public)
         assert public and b"canary/" not in texts and b"Accession" not in texts
+
+
+def test_run_tells_how_many_records_it_maps(
+    jobs_of: JobsOf, how: Fingerprint, context: Context
+) -> None:
+    """Before the first of them; and nothing where the features are there already."""
+    (job, *_) = (j for j in jobs_of("linear_probe") if j.encoder is not None)
+    told: list[tuple[str, float]] = []
+    context.progress = lambda kind, amount: told.append((kind, amount))
+    run_cell(job, how, context)
+    maps = [amount for kind, amount in told if kind == "to map"]
+    assert told[0] == ("to map", maps[0]) and maps[0] > 0
+    assert sum(maps) == sum(amount for kind, amount in told if kind == "mapped")
