@@ -52,9 +52,10 @@ def to_csv(records: Iterable[Record]) -> str:
     return out.getvalue()
 
 
-def terminal(table: Table) -> TerminalTable:
-    """For rich's console, at whatever width it has; notes are left to the page."""
-    return TerminalTable(table)
+def terminal(table: Table, said: Iterable[str] = ()) -> TerminalTable:
+    """For rich's console, at whatever width it has; notes are left to the page. said: reasons that
+    stand above it already."""
+    return TerminalTable(table, frozenset(said))
 
 
 def escaped(text: str) -> str:

@@ -60,9 +60,13 @@ LAYOUTS = (Layout(False, 3), Layout(False, 2), Layout(True, 2), Layout(True, 1))
 
 @dataclass(frozen=True)
 class TerminalTable:
-    """Title, table, reasons, findings, legend. Notes are left to the page."""
+    """Title, table, reasons, findings, legend. Notes are left to the page.
+
+    said: reasons that stand above already, and are not said again.
+    """
 
     table: Table
+    said: frozenset[str] = frozenset()
 
     @property
     def row_count(self) -> int:
@@ -112,16 +116,31 @@ class TerminalTable:
 
     @property
     def reasons(self) -> list[str]:
-        """Long reasons for what is missing, each once per row."""
-        lines = []
+        """A line for each long reason for what is missing, with all the places it keeps empty."""
+        places: dict[str, dict[str, list[str]]] = {}
         for row in self.table.rows:
             for column, cell in zip(self.table.columns, row):
                 if cell.kind == "missing" and len(cell.text) > LONGEST_REASON:
-                    budget = self.table.columns[1] == "budget"
-                    where = row[1].text if budget else column
+                    where = row[1].text if self.table.columns[1] == "budget" else column
                     text = cell.text.removeprefix("missing: ")
-                    lines.append(f"missing: {row[0].text}, {where}: {text}")
-        return lines
+                    places.setdefault(text, {}).setdefault(row[0].text, []).append(where)
+        return [
+            f"missing: {'; '.join(', '.join([name, *on]) for name, on in found.items())}: "
+            + self._not_again(text)
+            for text, found in places.items()
+        ]
+
+    def _not_again(self, text: str) -> str:
+        """The count of a reason without its sentence, where that stands above."""
+        count, _, sentence = text.partition(" (")
+        return f"{count} (said above)" if any(s in sentence for s in self.said) else text
+
+    @property
+    def sentences(self) -> frozenset[str]:
+        """The reasons that this table says."""
+        missing = (c.text for row in self.table.rows for c in row if c.kind == "missing")
+        found = (text.partition(" (")[2] for text in missing if len(text) > LONGEST_REASON)
+        return frozenset(s for s in found if s) | self.said
 
     def legend(self, grid: Grid) -> str:
         lines = [f"encoder: {self.encoders[0]}"] if len(self.encoders) == 1 else []

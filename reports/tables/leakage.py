@@ -107,7 +107,8 @@ def _without_control(controls: Sequence[FamilyResult]) -> str:
         return "No positive control was run"
     if controls[0].family.done:
         return "The positive control was trained and not attacked"
-    return f"The positive control has not finished ({controls[0].reason})"
+    count = controls[0].reason.partition(" (")[0]  # its row says the rest
+    return f"The positive control has not finished ({count})"
 
 
 def known_rows(found: Sequence[FamilyResult]) -> list[tuple[TableCell, ...]]:

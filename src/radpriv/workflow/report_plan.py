@@ -27,7 +27,8 @@ from radpriv.workflow.target import plan_of
 class Outcome:
     """Tables and paths of a report, and what failed on the way.
 
-    left_out: a line for each cause that stopped cells before the first was run.
+    left_out: a line for each cause that stopped cells before the first was run; said: their
+    sentences, which stand above the tables.
     not_attacked: a line for each attack that could not be made. unread: one for each attack result
     that the report has to do without. apart: one on attacks that were made and not asked for.
     """
@@ -35,6 +36,7 @@ class Outcome:
     report: Any
     failed: list[Planned] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     not_attacked: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     apart: str = ""
@@ -55,8 +57,11 @@ class Outcome:
 
         if not console.is_terminal and not os.environ.get("COLUMNS"):
             console.width = 120  # a pipe has no width of its own, and rich would take 80
+        said = frozenset(self.said)
         for table in self.report.terminal_tables():
-            console.print(terminal(table), "")
+            shown = terminal(table, said)
+            console.print(shown, "")
+            said |= shown.sentences
         for line in filter(None, (*self.unread, self.apart)):
             console.print(styled(line), soft_wrap=True)
         console.print(styled(f"report: {self.report.page}"), soft_wrap=True)

@@ -96,6 +96,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     outcome = report_of(store, name, False, results)
     outcome.failed = failed
     outcome.left_out = [o.line for o in obstacles]
+    outcome.said = [str(o.error) for o in obstacles]
     return outcome
 
 

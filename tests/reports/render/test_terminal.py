@@ -179,6 +179,21 @@ def test_a_long_reason_moves_below_the_table() -> None:
     assert f"missing: dp_lora (minilm), ε = 1: {MISSING.removeprefix('missing: ')}" in said
 
 
+def test_one_reason_of_many_rows_is_one_line() -> None:
+    """And none where it stands above the table already."""
+    table = leakage(("dp_lora", "ε = 1"), ("dp_lora", "ε = 8"), ("tfidf", "non-private"))
+    rows = tuple((*row[:2], TableCell(MISSING, "missing"), *row[3:]) for row in table.rows)
+    broken = replace(table, rows=rows)
+    made = terminal(broken)
+    assert made.reasons == [
+        f"missing: dp_lora, ε = 1, ε = 8; tfidf, non-private: {MISSING.removeprefix('missing: ')}"
+    ]
+    short = "missing: dp_lora, ε = 1, ε = 8; tfidf, non-private: 2 of 3 cells (said above)"
+    assert terminal(broken, made.sentences).reasons == [short]
+    assert terminal(broken, ["RuntimeError at model.py:95"]).reasons == [short]
+    assert terminal(table).sentences == frozenset()
+
+
 def test_name_longer_than_the_terminal_is_all_there() -> None:
     """A name longer than the terminal is broken."""
     name = "my_own_method_with_a_name_that_nobody_can_fit_anywhere"
