@@ -121,7 +121,9 @@ class Registry(Generic[T]):
         return PluginError(f"two {self.kind}s are called '{name}': {one} and {other}; rename one")
 
     def _unknown(self, name: str) -> str:
-        hint = did_you_mean(name, self.names())
+        file = Path(f"{name}.py")
+        beside = name.isidentifier() and file.is_file()
+        hint = f"; did you mean '{file}'?" if beside else did_you_mean(name, self.names())
         return f"no {self.kind} is called '{name}'{hint} (known: {', '.join(self.names())})"
 
 
@@ -129,6 +131,13 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     """A clause that suggests the nearest known name, or nothing."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def nearest_start(text: str, known: Sequence[str]) -> str:
+    """As `did_you_mean`, for a text that may be the start of a name alone."""
+    starts = {name[: len(text)]: name for name in reversed(known)}
+    near = difflib.get_close_matches(text, [*known, *starts], n=1, cutoff=0.75)
+    return f"; did you mean '{starts.get(near[0], near[0])}'?" if near else ""
 
 
 def _module(item: object) -> str:

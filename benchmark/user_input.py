@@ -1,6 +1,6 @@
 """What a user wrote, checked as strictly as a file format; but here the fault may be quoted.
 
-    suite = from_plain(Suite, tomllib.loads(text), "mine.toml")
+    suite = from_plain(Suite, read_plain(text), "mine.toml")
     # SuiteError: mine.toml: datasets[0].n_public = 1.5: expected a whole number
     # SuiteError: mine.toml: unknown key 'seads'; did you mean 'seeds'?
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import tomllib
 import types
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,6 +68,8 @@ def from_plain(
         error: names `where`, the key and its value, and what belongs there.
     """
     for place, value in _leaves(data):
+        if isinstance(value, TooLarge):
+            raise error(f"{where}: {_path(place)} = {value}: too large for a number")
         if not isinstance(value, str | int | float) or not -_LARGEST <= _whole(value) < _LARGEST:
             raise error(f"{where}: {_path(place)} = {shown(value)}: expected text or a number")
     try:
@@ -80,10 +83,24 @@ def from_plain(
 def from_toml(kind: type[T], text: str, where: str, error: type[RadprivError] = SuiteError) -> T:
     """The value that a TOML text holds; see `from_plain`."""
     try:
-        data = tomllib.loads(text)
+        data = read_plain(text)
     except (ValueError, RecursionError) as problem:  # also a number of thousands of digits
         raise error(f"{where}: is not TOML ({' '.join(str(problem).split())})") from None
     return from_plain(kind, data, where, error)
+
+
+class TooLarge(str):
+    """A finite number of a TOML text that a float holds as infinity, as it is written."""
+
+
+def read_plain(text: str) -> dict[str, Any]:
+    """What a TOML text holds. ValueError where it is none; 1e400 is no infinity, see `TooLarge`."""
+    return tomllib.loads(text, parse_float=_float)
+
+
+def _float(text: str) -> float | TooLarge:
+    value = float(text)
+    return TooLarge(text) if math.isinf(value) and "inf" not in text else value
 
 
 def read_toml(kind: type[T], path: Path, error: type[RadprivError] = SuiteError) -> T:

@@ -43,12 +43,13 @@ class Report:
     datasets: tuple[DatasetReport, ...] = field(repr=False)
     damaged: tuple[str, ...] = ()
 
-    def terminal_tables(self) -> list[Table]:
-        """The F1 and leakage tables of each dataset, titled with its name; and what crossing from
-        one dataset to another costs."""
+    def terminal_tables(self, only: Collection[str] | None = None) -> list[Table]:
+        """The F1 and leakage tables of each dataset, or of these, titled with its name; and what
+        crossing from one dataset to another costs."""
         return [
             _renamed(entry.narrow(table), d.dataset)
             for d in self.datasets
+            if only is None or d.dataset in only
             for entry in sections.tables(Format.TERMINAL)
             for table in entry.of(d.tables)
             if table.rows

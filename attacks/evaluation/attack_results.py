@@ -226,7 +226,7 @@ def _null(kind: str) -> str:
 
 def delta_of(cell: FinishedCell) -> tuple[float, str]:
     """The cell's δ and where it is from; a non-private cell claims none, so it gets the default."""
-    asked = cell.record.cell
-    if not asked.budget.private:
-        return default_delta(asked.n_public), "default_delta(n_public)"
-    return asked.budget.delta, "budget"
+    planned = cell.record.cell
+    if not planned.budget.private:
+        return default_delta(planned.n_public), "default_delta(n_public)"
+    return planned.budget.delta, "budget"

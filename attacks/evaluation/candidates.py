@@ -4,7 +4,7 @@
 
 What was flipped by one coin is one candidate: a report, all reports of a patient where the claim is
 about patients, and all copies of a canary whatever the claim. Its score is the mean; where some of
-its records were not asked (NaN, of an extraction alone), that of the others, and NaN if none was.
+its records were not scored (NaN, of an extraction alone), that of the others, and NaN if none was.
 Gradient canaries are no records, so what a model says of their slots says nothing: they are left
 out here.
 """
@@ -79,12 +79,12 @@ def merged(outputs: Outputs, scores: Floats, rows: NDArray[np.int64]) -> Candida
             "per patient; the cell is damaged: delete its folder and run it again"
         )
     similarity = np.bincount(number, weights=outputs.similarity[rows]) / count
-    asked = ~np.isnan(scores[rows])
-    total = np.bincount(number, weights=np.where(asked, scores[rows], 0.0))
-    told = np.bincount(number, weights=asked)
+    scored = ~np.isnan(scores[rows])
+    total = np.bincount(number, weights=np.where(scored, scores[rows], 0.0))
+    counted = np.bincount(number, weights=scored)
     return CandidateGroup(
         outputs.slots[rows][first],
-        np.where(told > 0, total / np.maximum(told, 1), np.nan),
+        np.where(counted > 0, total / np.maximum(counted, 1), np.nan),
         members > 0,
         similarity.astype(np.float32),
     )

@@ -57,21 +57,21 @@ class Attribute(Extraction):
         known, labels = view.population, np.asarray(view.labels, np.float64)
         each = np.full(labels.shape, np.nan)
         for j in range(labels.shape[1]):
-            seen, asked = ~np.isnan(known.labels[:, j]), ~np.isnan(labels[:, j])
+            seen, observed = ~np.isnan(known.labels[:, j]), ~np.isnan(labels[:, j])
             if not seen.any():
                 continue
             y = known.labels[seen, j].astype(np.float64)
             least = 1.0 / (y.size + 2.0)
-            taught, shown = others(known.labels, j)[seen], others(view.labels, j)[asked]
+            taught, shown = others(known.labels, j)[seen], others(view.labels, j)[observed]
             guess = probability(shown, fit(taught, y))
             if self.word == "model":
-                said = expit(view.logits[asked, j].astype(np.float64))
+                predicted = expit(view.logits[observed, j].astype(np.float64))
             else:
-                logit, of_these = known.logits[seen, j], view.logits[asked, j]
+                logit, of_these = known.logits[seen, j], view.logits[observed, j]
                 weight = fit(_joined(taught, logit, logit), y)
-                said = probability(_joined(shown, of_these, logit), weight)
-            truth = labels[asked, j]
-            each[asked, j] = log_score(said, truth, least) - log_score(guess, truth, least)
+                predicted = probability(_joined(shown, of_these, logit), weight)
+            truth = labels[observed, j]
+            each[observed, j] = log_score(predicted, truth, least) - log_score(guess, truth, least)
         if np.isnan(each).all() and not np.isnan(labels).all():
             raise AttackError("no test record shows a label of the candidates: no guess to beat")
         count = (~np.isnan(each)).sum(axis=1)

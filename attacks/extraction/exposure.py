@@ -67,8 +67,8 @@ class Exposure(Extraction):
         for rows in copies(view):
             secret = view.secrets[rows[0]]
             assert secret is not None
-            asked = [secret.truth, *self.others(secret, view.patient[rows[0]])]
-            texts = [secret.text(number) for number in asked]
+            candidates = [secret.truth, *self.others(secret, view.patient[rows[0]])]
+            texts = [secret.text(number) for number in candidates]
             logits = np.concatenate([view.query(part) for part in parts(texts)])
             answer[rows] = self.bits(losses_of(logits, view.labels[rows[0]]), secret.space)
         return answer

@@ -105,18 +105,20 @@ class FillMask(Extraction):
         each: dict[str, list[float]] = {text: [] for text in copies}
         for start in range(0, len(flat), TOGETHER):
             part = flat[start : start + TOGETHER]
-            asked = [one for _, one in part]
-            before, after = (self.told(encode, head, asked, old) for old in (True, False))
+            batch = [one for _, one in part]
+            before, after = (self.log_scores(encode, head, batch, old) for old in (True, False))
             for (text, _), gain in zip(part, after - before, strict=True):
                 each[text].append(float(gain))
         return {text: float(np.mean(some)) for text, some in each.items()}
 
-    def told(self, encode: Encode, head: Head, asked: Sequence[Masked], untuned: bool) -> Floats:
+    def log_scores(
+        self, encode: Encode, head: Head, batch: Sequence[Masked], untuned: bool
+    ) -> Floats:
         """(n,): bits, or −log2 rank, of the truth; a mean over the word pieces of each copy."""
-        hidden = encode([one.ids for one in asked], untuned=untuned)
-        at = np.concatenate([h[list(one.at)] for h, one in zip(hidden, asked, strict=True)])
-        truth = np.concatenate([one.truth for one in asked])
-        owner = np.repeat(np.arange(len(asked)), [len(one.at) for one in asked])
+        hidden = encode([one.ids for one in batch], untuned=untuned)
+        at = np.concatenate([h[list(one.at)] for h, one in zip(hidden, batch, strict=True)])
+        truth = np.concatenate([one.truth for one in batch])
+        owner = np.repeat(np.arange(len(batch)), [len(one.at) for one in batch])
         amount = truth_in(head.log2(at), truth, self.measure)
         return np.bincount(owner, weights=amount) / np.bincount(owner)
 

@@ -100,8 +100,8 @@ def head_of(encoder: Encoder, recipe: Recipe = Recipe()) -> Head:
     module = of_checkpoint(encoder)
     if module is not None:
         return Head(OWN, module)
-    said = f"trained on {recipe.texts} reports of synthetic-plain with made-up particulars"
-    return Head(said, _kept(encoder, recipe))
+    recipe_words = f"trained on {recipe.texts} reports of synthetic-plain with made-up particulars"
+    return Head(recipe_words, _kept(encoder, recipe))
 
 
 def of_checkpoint(encoder: Encoder) -> nn.Module | None:

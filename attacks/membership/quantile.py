@@ -66,9 +66,9 @@ class Quantile(Attack):
         x, theirs = self._population(view)
         if not theirs.size:
             return filled(mine, rows)
-        asked = self._columns(view, view.features, self._axes(view))[rows]
-        middle = fitted(x, theirs, 0.5, asked)
-        width = covering(x, theirs, self.level, asked) - middle
+        queries = self._columns(view, view.features, self._axes(view))[rows]
+        middle = fitted(x, theirs, 0.5, queries)
+        width = covering(x, theirs, self.level, queries) - middle
         usual = float(np.quantile(theirs, self.level) - np.quantile(theirs, 0.5))
         least = NARROW * usual if usual > 0 else 1.0
         return filled((mine - middle) / np.maximum(width, least), rows)
@@ -115,10 +115,10 @@ class Quantile(Attack):
         return np.column_stack([axes.of(features), model.labels, *counts]).astype(np.float64)
 
 
-def fitted(x: Floats, y: Floats, level: float, asked: Floats) -> Floats:
-    """The quantile of y given x at `asked`, float64 (asked,); one constant below `FEWEST` rows."""
-    if len(y) < FEWEST or not len(asked):
-        return np.full(len(asked), np.quantile(y, level))
+def fitted(x: Floats, y: Floats, level: float, queries: Floats) -> Floats:
+    """The quantile of y given x at `queries`, one for each; a constant below `FEWEST` rows."""
+    if len(y) < FEWEST or not len(queries):
+        return np.full(len(queries), np.quantile(y, level))
     trees = HistGradientBoostingRegressor(
         loss="quantile",
         quantile=level,
@@ -130,12 +130,12 @@ def fitted(x: Floats, y: Floats, level: float, asked: Floats) -> Floats:
         random_state=0,  # used for nothing below 200,000 rows
     )
     with threadpool_limits(1, user_api="openmp"):  # on so few rows threads cost 3 to 10 times more
-        return np.asarray(trees.fit(x, y).predict(asked), dtype=np.float64)
+        return np.asarray(trees.fit(x, y).predict(queries), dtype=np.float64)
 
 
-def covering(x: Floats, y: Floats, level: float, asked: Floats) -> Floats:
+def covering(x: Floats, y: Floats, level: float, queries: Floats) -> Floats:
     """`fitted`, moved by the constant that gives cross-fitted predictions coverage `level`."""
-    predicted = fitted(x, y, level, asked)
+    predicted = fitted(x, y, level, queries)
     if len(y) < FEWEST:
         return predicted
     fold, beyond = folds(len(y), "coverage"), np.empty(len(y))

@@ -47,6 +47,7 @@ from radpriv.benchmark.privacy.accounting.calibration import certificate
 from radpriv.benchmark.privacy.accounting.ledger import Ledger, groups
 from radpriv.benchmark.privacy.checkpoint import Checkpoints, conditions
 from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
+from radpriv.benchmark.registry import did_you_mean
 from radpriv.errors import AttackError, RadprivError
 
 STEPS = 6
@@ -113,7 +114,10 @@ def requested(
             raise AttackError(f"epsilon = {epsilon:g}: a replay needs a finite, positive budget")
     odd = [u for u in units if u not in method.units]
     if odd:
-        raise AttackError(f"method '{name}' has no claim for the unit '{odd[0]}'")
+        raise AttackError(
+            f"method '{name}' has no claim for the unit '{odd[0]}'"
+            f"{did_you_mean(odd[0], sorted(method.units))}"
+        )
     if encoder not in ("bert", "albert"):
         raise AttackError(f"encoder '{encoder}': replay has tiny ones called bert and albert")
     chosen = units or sorted(method.units, reverse=True)

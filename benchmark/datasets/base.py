@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from radpriv.benchmark.datasets.texts import Texts
-from radpriv.benchmark.registry import Registry
+from radpriv.benchmark.registry import Registry, did_you_mean
 from radpriv.benchmark.store.dataset_card import Card as Card
 from radpriv.benchmark.user_input import checked, expected, is_checkable
 from radpriv.errors import DataError, SuiteError
@@ -137,7 +137,7 @@ class Loader(abc.ABC):
             if (value := getattr(self, option)) not in values:
                 raise SuiteError(
                     f"dataset '{self.name}': option '{option}' = {value!r}: one of "
-                    f"{', '.join(values)}"
+                    f"{', '.join(values)}{did_you_mean(str(value), values)}"
                 )
 
     def parts(self) -> tuple[Loader, ...]:

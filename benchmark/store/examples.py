@@ -21,7 +21,7 @@ from radpriv.benchmark.store.cell_schema import (
 )
 from radpriv.benchmark.store.dataset_card import Card
 from radpriv.benchmark.store.ledger_schema import Group, Release
-from radpriv.benchmark.store.plan_schema import CONTROL, Asked, Axes, Plan, PlannedCell, Role
+from radpriv.benchmark.store.plan_schema import CONTROL, Axes, Plan, PlannedCell, Role, SuiteRequest
 
 CELL = Cell(
     dataset="openi",
@@ -107,7 +107,7 @@ def plan(*cells: PlannedCell, **changes: Any) -> Plan:
     chosen = cells or (planned_cell(),)
     made = Plan(
         suite="demo",
-        asked=Asked("demo"),
+        asked=SuiteRequest("demo"),
         suite_digest="cc" * 32,
         short_recipe=False,
         limited=None,

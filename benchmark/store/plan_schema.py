@@ -141,7 +141,7 @@ def families_of(cells: Iterable[PlannedCell]) -> list[Family]:
 
 @file_format
 @dataclass(frozen=True)
-class Asked:
+class SuiteRequest:
     """The words of the command that made a plan: a suite, and what replaced its axes."""
 
     suite: str = ""
@@ -160,7 +160,7 @@ class Plan:
     """
 
     suite: str
-    asked: Asked
+    asked: SuiteRequest
     suite_digest: str
     short_recipe: bool
     limited: PositiveCount | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -141,8 +140,3 @@ def safe(name: str, what: str) -> str:
     if not _SAFE.fullmatch(name):
         raise StoreError(f"'{name}' is no {what}: letters, digits and . _ + - only")
     return name
-
-
-def did_you_mean(text: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(text, known, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -23,6 +23,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from radpriv.benchmark.registry import did_you_mean, nearest_start
 from radpriv.benchmark.store import plan_schema
 from radpriv.benchmark.store.atomic import (
     atomic_write,
@@ -44,7 +45,6 @@ from radpriv.benchmark.store.results import (
     Reason,
     attack_at,
     cell_at,
-    did_you_mean,
     folders_in,
     safe,
     typed,
@@ -76,6 +76,13 @@ class Store:
         if is_file:
             raise StoreError(f"{self.root}: a file, not a folder; give the store another place")
         self.sweep()
+
+    def check_there(self) -> None:
+        """StoreError where there is no folder: nothing was ever run into it."""
+        if not self.root.is_dir():
+            raise StoreError(
+                f"{self.root}: no store is there; `radpriv run` makes one, --store names another"
+            )
 
     def sweep(self) -> list[Path]:
         """Remove temporary files of killed writers; never one in use. Those removed."""
@@ -143,6 +150,7 @@ class Store:
 
     def cell_id(self, text: str) -> str:
         """The one cell id in `known` that is `text` or starts with it."""
+        self.check_there()
         known = self.known()
         hits = [name for name in known if name == text] or [
             name for name in known if text and name.startswith(text)
@@ -152,7 +160,7 @@ class Store:
         if hits:
             listed = ", ".join(hits[:5]) + (", …" if len(hits) > 5 else "")
             raise StoreError(f"'{text}' fits {len(hits)} cells; give more of one: {listed}")
-        raise StoreError(f"no cell is called '{text}' in {self.root}{did_you_mean(text, known)}")
+        raise StoreError(f"no cell is called '{text}' in {self.root}{nearest_start(text, known)}")
 
     def attempts(self, cell_id: str) -> list[Attempt]:
         """Runs of a cell that ended without a result, oldest first."""
@@ -180,11 +188,16 @@ class Store:
         """What a suite asked for; StoreError for a name that no plan has."""
         path = self.root / "plans" / f"{safe(name, 'plan')}.json"
         if not path.is_file():
+            self.check_there()
             raise StoreError(
                 f"no plan called '{name}' in {self.root}; run `radpriv run {name}` first"
                 f"{did_you_mean(name, self.plans())}"
             )
         return typed(Plan, path, {"suite": name}, plan_schema.SCHEMA, "run its suite again")
+
+    def kept_sources(self, name: str) -> list[Path]:
+        """The snapshots of plug-in files of this name, sorted by content."""
+        return sorted(p for p in (self.root / "sources").glob("*/*") if p.name == name)
 
     def keep_source(self, path: Path) -> Path:
         """A snapshot of a plug-in file, for workers to load; named by its content."""

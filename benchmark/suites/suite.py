@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -21,9 +20,9 @@ from radpriv.benchmark.canary_spec import Planting
 from radpriv.benchmark.datasets.audit_set.subset import Subset
 from radpriv.benchmark.epsilon import Epsilon
 from radpriv.benchmark.registry import did_you_mean
-from radpriv.benchmark.store.plan_schema import Asked
+from radpriv.benchmark.store.plan_schema import SuiteRequest
 from radpriv.benchmark.store.schema import file_format
-from radpriv.benchmark.user_input import from_plain
+from radpriv.benchmark.user_input import from_plain, read_plain
 from radpriv.errors import SuiteError
 
 MOST_SEEDS = 10_000
@@ -163,9 +162,13 @@ def read_suite(name: str) -> Suite:
         path = Path(name)
         try:
             text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise SuiteError(
+                f"{path}: cannot be read (no such file); give a TOML file{_near_path(path)}"
+            ) from error
         except (OSError, UnicodeDecodeError) as error:
-            hint = _near_path(path) if isinstance(error, FileNotFoundError) else ""
-            raise SuiteError(f"{path}: cannot be read ({error}); give a TOML file{hint}") from error
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise SuiteError(f"{path}: cannot be read ({why}); give a TOML file") from error
         return parse(text, str(path), path.stem)
     if name not in shipped():
         beside = Path(f"{name}.toml")
@@ -184,7 +187,7 @@ def _near_path(path: Path) -> str:
 def parse(text: str, where: str, name: str) -> Suite:
     """A suite from TOML. `where` names it in errors."""
     try:
-        raw = tomllib.loads(text)
+        raw = read_plain(text)
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         raise SuiteError(f"{where}: not valid TOML ({' '.join(str(error).split())})") from error
     raw.setdefault("name", re.sub(r"[^A-Za-z0-9._+-]+", "_", name).lstrip(".") or "suite")
@@ -202,7 +205,7 @@ class Overrides:
     encoder: str = ""
     pretrained_on: str = ""
     limit: int | None = None
-    asked: Asked = Asked()
+    asked: SuiteRequest = SuiteRequest()
 
     @property
     def any(self) -> bool:

@@ -5,16 +5,17 @@ Beside it the small words of the command line: NAME=VALUE and the name of a devi
 
 from __future__ import annotations
 
-import tomllib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from radpriv.benchmark.store.plan_schema import Asked
+from radpriv.benchmark.store.plan_schema import SuiteRequest
 from radpriv.benchmark.store.store import Store
+from radpriv.benchmark.suites.named import check_names
 from radpriv.benchmark.suites.plugin_files import load_plugin_files
 from radpriv.benchmark.suites.suite import Overrides, Suite, read_suite, shipped
+from radpriv.benchmark.user_input import TooLarge, read_plain
 from radpriv.errors import StoreError, SuiteError
 
 
@@ -44,12 +45,19 @@ class Request:
                 plugins.append(Path(value))
             else:
                 names.append(value)
-        asked = Asked(self.suite, tuple(self.methods), self.encoder, self.pretrained_on)
+        asked = SuiteRequest(self.suite, tuple(self.methods), self.encoder, self.pretrained_on)
         overrides = Overrides(tuple(names), self.encoder, self.pretrained_on, self.limit, asked)
         suite, files = load_plugin_files(
             self._suite(), Path(self.suite).parent, with_methods=not self.methods
         )
+        check_names(suite, self.place, with_methods=not self.methods)
         return overrides.apply(suite), overrides, [*plugins, *files]
+
+    @property
+    def place(self) -> str:
+        """The suite, as an error names it."""
+        written = self.suite.endswith(".toml") or "/" in self.suite
+        return self.suite if written else f"suite '{self.suite}'"
 
     def _suite(self) -> Suite:
         """The suite as it stands; SuiteError that says so where a plan was named in its place."""
@@ -94,6 +102,9 @@ def parse_parameter(text: str, flag: str) -> tuple[str, Any]:
     if not (name and equals):
         raise SuiteError(f"{flag} {text}: give NAME=VALUE")
     try:
-        return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        found = read_plain(f"value = {value}")["value"]
+    except ValueError:
         return name, value
+    if isinstance(found, TooLarge):
+        raise SuiteError(f"{flag} {text}: {value} is too large for a number")
+    return name, found

@@ -82,7 +82,7 @@ class TableLoader(StreamedLoader):
             said = f"'{self.release}'" if self.release else "not said"
             raise SuiteError(
                 f"dataset 'table': option 'release' is {said}: what may leave the machine, one of "
-                f"{', '.join(RELEASES)}"
+                f"{', '.join(RELEASES)}{did_you_mean(self.release, RELEASES)}"
             )
         for option in ("file", "text", "labels"):
             if not getattr(self, option):

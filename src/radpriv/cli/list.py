@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from radpriv.benchmark.registry import did_you_mean
 from radpriv.cli.options import DebugOption, JsonOption, print_json
 from radpriv.errors import UnknownNameError
 from radpriv.terminal import out, styled
@@ -24,7 +25,8 @@ def list_(
 
     known = workflow.catalogue()
     if kind and kind not in known:
-        raise UnknownNameError(f"no kind is called '{kind}' (known: {', '.join(known)})")
+        hint = did_you_mean(kind, list(known))
+        raise UnknownNameError(f"no kind is called '{kind}'{hint} (known: {', '.join(known)})")
     chosen = {kind: known[kind]} if kind else known
     if as_json:
         print_json(chosen)

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from radpriv.benchmark.store.store import Store
+from radpriv.benchmark.suites.named import placed
 from radpriv.workflow.shown_results import StoredResult
 
 
-def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
+def attack_names(words: Sequence[str] | None, store: Store, where: str = "") -> tuple[str, ...]:
     """Names of attacks, each once, from names and plug-in files; None for the default.
 
-    UnknownNameError or PluginError before anything is attacked. A snapshot of each file is kept.
+    where: the suite that names them, for an error. A snapshot of each file is kept.
+
+    Raises:
+        SuiteError, PluginError: before anything is attacked.
     """
     from radpriv.attacks.attack import attacks
     from radpriv.attacks.attack_plan import DEFAULT
@@ -23,7 +27,8 @@ def attack_names(words: Sequence[str] | None, store: Store) -> tuple[str, ...]:
             names += attacks.load_file(word)
             store.keep_source(Path(word))
         else:
-            attacks.get(word)
+            with placed(f"{where}: attacks" if where else f"--attack {word}"):
+                attacks.get(word)
             names.append(word)
     return tuple(dict.fromkeys(names))
 

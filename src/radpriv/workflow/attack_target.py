@@ -11,6 +11,7 @@ from rich.console import Console
 
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.store.caches import cache_folder
+from radpriv.benchmark.store.plan_schema import families_of
 from radpriv.progress import Tally
 from radpriv.reports.render.words import counted
 from radpriv.request import Request
@@ -28,14 +29,18 @@ def attack(request: Request, words: Sequence[str] | None, console: Console) -> O
     """
     target = target_of(request)
     store, suite = target.store, target.suite
+    where = ""
     if words is None and suite is not None:
-        words = suite.attacks
-    names = attack_names(words, store)
+        words, where = suite.attacks, request.place
+    names = attack_names(words, store, where)
     failed = attack_target(target, names, console, () if words is None else None)
     results = results_of(store, store.read_plan(target.plan))
     shown = None if suite is None else {*names, *known_names(suite.attacks, store, results)}
     outcome = report_of(store, target.plan, False, choose(results, shown))
     outcome.not_attacked = failed
+    if target.only is not None:
+        cells = store.read_plan(target.plan).cells
+        outcome.only = [f for f in families_of(cells) if f.key in target.only]
     return outcome
 
 

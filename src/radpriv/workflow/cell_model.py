@@ -157,7 +157,7 @@ def _snapshots(store: Store, cell: FinishedCell) -> list[Path]:
     for label, sha256 in cell.record.how.modules.items():
         if label.startswith(PLUGIN_LABEL):
             file = label.removeprefix(PLUGIN_LABEL).rstrip("'")
-            kept = sorted((store.root / "sources").glob(f"*/{file}"))
+            kept = store.kept_sources(file)
             found += [path for path in kept if read_source(path).sha256 == sha256][:1]
     return found
 

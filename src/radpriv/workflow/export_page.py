@@ -82,6 +82,11 @@ def sentences(model: CellModel, copied: bool) -> list[str]:
         found.append(f"Units: {card.unit_note}.")
     if encoder:
         found.append(f"The encoder was pretrained on: {encoder.pretrained_on or 'not said'}.")
+        if not copied:
+            found.append(
+                "It is taken from the hub; where there is none, export again with "
+                "`--with-encoder`, which puts a copy here."
+            )
     return found
 
 

@@ -38,7 +38,7 @@ def run(request: Request, console: Console, debug: bool = False) -> Outcome:
     if request.data is not None and not request.data.is_dir():
         raise DataError(f"{request.data}: no such folder; give the folder that holds the data")
     store = Store(request.store)
-    chosen = attack_names(suite.attacks, store)
+    chosen = attack_names(suite.attacks, store, request.place)
     obstacles: list[Obstacle] = []
     jobs = expand(suite, request.data, overrides, store.secret, obstacles)
     device = choose_device(request.device)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.registry import did_you_mean
-from radpriv.benchmark.store.plan_schema import CONTROL, Plan, PlannedCell
+from radpriv.benchmark.store.plan_schema import CONTROL, Plan, PlannedCell, SuiteRequest
 from radpriv.benchmark.store.store import Store
 from radpriv.benchmark.suites.expansion import expand
 from radpriv.benchmark.suites.job import Job
@@ -52,6 +52,15 @@ def target_of(request: Request) -> Target:
 def plan_of(request: Request, suite: Suite, overrides: Overrides) -> tuple[Store, str]:
     """The store and the name of the plan that this very suite has made in it."""
     store, name = Store(request.store), plan_name(suite, overrides)
+    store.check_there()
+    if name not in store.plans() and (made := _made_with(store, request.suite)):
+        given = _options(
+            SuiteRequest(request.suite, tuple(request.methods), request.encoder), request.limit
+        )
+        raise StoreError(
+            f"{request.store}: '{request.suite}'{given} was not run there; it was run{made}: give "
+            "the same options"
+        )
     if store.read_plan(name).suite_digest != suite_digest(suite):
         raise SuiteError(
             f"the plan '{name}' in {request.store} was made from another version of this suite; "
@@ -60,8 +69,23 @@ def plan_of(request: Request, suite: Suite, overrides: Overrides) -> tuple[Store
     return store, name
 
 
+def _made_with(store: Store, suite: str) -> str:
+    """With which options this suite was run into the store, in words; "" if it was not."""
+    plans = [plan for name in store.plans() if (plan := store.read_plan(name)).asked.suite == suite]
+    return ", or".join(sorted({_options(plan.asked, plan.limited) for plan in plans}))
+
+
+def _options(asked: SuiteRequest, limit: int | None) -> str:
+    """What the command line replaced, as it was given."""
+    words = [f"--method {name}" for name in asked.methods]
+    words += [f"--encoder {asked.encoder}"] if asked.encoder else []
+    words += [f"--limit {limit}"] if limit is not None else []
+    return f" with {' '.join(words)}" if words else " without options"
+
+
 def _of_cell(request: Request) -> Target:
     text, store = request.suite, Store(request.store)
+    store.check_there()
     if request.methods or request.encoder or request.limit is not None:
         raise SuiteError(
             f"--method, --encoder and --limit belong to a suite, and '{text}' is none; "
