@@ -58,7 +58,7 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
         "--words",
         choices=WORDS,
         default="compared",
-        help="compared (default): no dates, numbers, marks; token: one in their place; all: them too",
+        help="compared (default): no dates, numbers, marks; token: one for each; all: them too",
     )
     parser.add_argument("--reports", type=int, default=3000, help="of each twin (default 3000)")
     parser.add_argument("--dataset", action="append", choices=(OPENI, *TWINS), help="repeatable")

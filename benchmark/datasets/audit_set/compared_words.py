@@ -52,7 +52,7 @@ _IN_WORDS = re.compile(
 
 
 def compared_words(text: str) -> list[str]:
-    """In lower case, letters and digits only (`normalise`), in order."""
+    """In lower case, letters and digits only (`normalise`), in the order of the text."""
     text = " ".join(_MARK.sub(" 0 ", text.lower()).split())
     if any(c.isdecimal() for c in text):
         text = _NUMBERS.sub(" ", _DATE.sub(r" \1\2\3\4 ", text))
