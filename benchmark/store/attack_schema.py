@@ -26,10 +26,11 @@ from radpriv.benchmark.store.schema import file_format, parse
 from radpriv.errors import StoreError
 
 SCHEMA: Final = 1
-COUNTING: Final = 6
+COUNTING: Final = 7
 """What a result counts. 2: clean candidates alone in the headline, with strata of similarity. 3:
 canaries by kind, outside the headline. 4: dedicated references; ROC, groups, labels, patients.
-5: one rule for every bound on ε of a family. 6: the classes of this module."""
+5: one rule for every bound on ε of a family. 6: the classes of this module. 7: near-copies from a
+similarity of 0.7 on, dates, numbers and scrub marks aside."""
 
 Role = Literal["attack", "control", "null", "known"]
 """control: the positive control. null: coins permuted. known: a mechanism of known ε."""
@@ -245,7 +246,7 @@ class AttackResult:
     extracted: Extracted | None
     diagnostics: tuple[Mapping[str, float], ...]
     """What the attack says of itself on each target."""
-    counting: Literal[6] = COUNTING
+    counting: Literal[7] = COUNTING
     schema: Literal[1] = SCHEMA
 
     @property

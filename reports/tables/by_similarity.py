@@ -18,9 +18,9 @@ from radpriv.reports.tables.format_bounds import range_of
 from radpriv.reports.tables.leakage import NOT_RESOLVABLE, between
 
 NOTES = (
-    "Similarity: Jaccard similarity of the sets of three-word shingles, to the nearest record of "
-    "another unit in the training split, in or out alike. In brackets behind the interval: "
-    "candidates.",
+    "Similarity: Jaccard similarity of the sets of three-word shingles without dates, numbers and "
+    "scrub marks, to the nearest record of another unit in the training split, in or out alike. In "
+    "brackets behind the interval: candidates.",
     "attack: the strongest of those that were made on the family, by its AUC in the headline.",
     "A stratum needs 10 members and 10 non-members in every seed, otherwise it is “not "
     "resolvable”. The intervals describe; they are not adjusted for the number of strata.",
@@ -68,7 +68,7 @@ def strata_table(of: DatasetResults) -> Table | None:
 
 
 def span_name(start: float, end: float | None) -> str:
-    """ "below 0.5", "0.5 to 0.8", "0.8 and more"."""
+    """ "below 0.5", "0.5 to 0.7", "0.7 and more"."""
     if end is None:
         return f"{start:g} and more"
     return f"{start:g} to {end:g}" if start else f"below {end:g}"

@@ -60,9 +60,9 @@ NOTES = (
     "it says. known mechanism: the same coins through a Gaussian mechanism of exactly this ε "
     "and δ; what is left between its bound and the ε in its name is what such an audit misses.",
     HOW,
-    "candidates: those whose similarity to every training record of another unit, in or out, is "
-    "below 0.8. A near-copy of a member is no clean non-member; which ones are left out of AUC and "
-    "TPR depends on the texts alone, never on a coin, for otherwise what is left would tell the "
+    "candidates: those without a near-copy among the training records of other units, in or out. "
+    "A near-copy of a member is no clean non-member; which ones are left out of AUC and TPR "
+    "depends on the texts alone, never on a coin, for otherwise what is left would tell the "
     "coins. The ε bound counts all: it holds with copies too, which can only weaken it.",
     "Descriptive only: a refutation is a test at α = 0.001 on a run with a secret key; 95% bounds "
     "describe, and so does every audit of a replayable run.",
@@ -201,9 +201,10 @@ def left_out(found: Sequence[FamilyResult]) -> list[str]:
         return []
     left = range_of([s.left_out for s in every], "{:,}")
     audited = range_of([s.audited for s in every], "{:,}")
+    near = range_of([part.similarity_from for s in every for part in s.by_similarity[-1:]], "{:g}")
     return [
         f"Near-copies: {left} of {audited} candidates resemble another training record "
-        "(similarity 0.8 or more) and are left out of AUC and TPR, in or out alike."
+        f"(similarity {near} or more) and are left out of AUC and TPR, in or out alike."
     ]
 
 

@@ -89,7 +89,7 @@ def _ends(name: str, found: Interval | None) -> Record:
 
 
 def _similar(part: SimilarityRange) -> Record:
-    """As similarity_0.5_0.8_auc."""
+    """As similarity_0.5_0.7_auc."""
     end = 1.0 if part.similarity_below is None else part.similarity_below
     head = f"similarity_{part.similarity_from:g}_{end:g}"
     return {f"{head}_candidates": part.candidates, **_ends(f"{head}_auc", part.auc)}

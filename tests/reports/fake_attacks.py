@@ -197,8 +197,8 @@ def summary(rows: Sequence[SeedRow], role: Role, epsilon: float) -> Summary:
         delta=1e-5,
         by_similarity=(
             similar(0.0, 0.5, 400, mean),
-            similar(0.5, 0.8, 50, mean - 0.05),
-            similar(0.8, None, 29, None),
+            similar(0.5, 0.7, 50, mean - 0.05),
+            similar(0.7, None, 29, None),
         ),
         canaries=()  # nothing is planted in a control
         if role == "control"

@@ -4,9 +4,10 @@
     nearest(records, unit, rows)                # float32: to the nearest record of another unit
     similarities(universe, slots, cache)        # the same for the candidates of an audit set
 
-Texts are compared in lower case, letters and digits only (`normalise`). One word changed in the
-middle of thirty leaves 25 of 31 shingles, 0.81. Texts that are equal after normalisation give 1,
-and so do the rare ones that hold the same shingles in another order.
+Texts are compared by their words in lower case without dates, numbers and scrub marks
+(compared_words.py). One word changed in the middle of thirty leaves 25 of 31 shingles, 0.81. Texts
+that differ in none of these words give 1, and so do the rare ones that hold the same shingles in
+another order.
 
 `nearest` is exact: it multiplies sparse incidence matrices block by block, so nothing goes unfound
 and 0 means that no shingle is shared. It costs queries × records; groups of copies within a whole
@@ -17,6 +18,7 @@ hash with a probability of 1e-5. Shingles are hashes of report text: private dat
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -24,12 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from radpriv.benchmark.datasets.audit_set.compared_words import compared_words
 from radpriv.benchmark.datasets.audit_set.universe import Universe
-from radpriv.benchmark.datasets.texts import normalise
 from radpriv.benchmark.encoders.features import FeatureCache, Features
 
-COPY = 0.8
-"""Similarity from which two reports count as near-copies of each other."""
+COPY = 0.7
+"""Similarity from which two reports count as near-copies of each other: the largest, in steps of
+0.05, that misses at most 5% of the near-copies planted into half of Open-i's reports
+(`python -m tools.similarity_threshold`; error rates by length in docs/near_copies.md)."""
 
 QUERIES, BLOCK = 1024, 4096
 """Records compared at once: their common counts take at most 4 M entries."""
@@ -48,18 +52,23 @@ class WordShingles:
 
     @property
     def key(self) -> str:
-        return f"shingles/1/{self.words}"
+        return f"shingles/2/{self.words}"
 
     def __call__(self, text: str) -> NDArray[np.uint64]:
-        hashed = np.array([_word(w) for w in normalise(text).split()], np.uint64)
-        if len(hashed) == 0:
-            return hashed
-        width = min(self.words, len(hashed))
-        # The width goes in first: "a b" alone is not the beginning of "a b c".
-        value = np.full(len(hashed) - width + 1, width, np.uint64)
-        for i in range(width):
-            value = mixed(value + hashed[i : len(hashed) - width + 1 + i])
-        return np.unique(value)
+        return shingles(compared_words(text), self.words)
+
+
+def shingles(words: Sequence[str], width: int) -> NDArray[np.uint64]:
+    """The distinct hashes of `width` successive words, sorted; of all where there are fewer."""
+    hashed = np.array([_word(w) for w in words], np.uint64)
+    if len(hashed) == 0:
+        return hashed
+    width = min(width, len(hashed))
+    # The width goes in first: "a b" alone is not the beginning of "a b c".
+    value = np.full(len(hashed) - width + 1, width, np.uint64)
+    for i in range(width):
+        value = mixed(value + hashed[i : len(hashed) - width + 1 + i])
+    return np.unique(value)
 
 
 @lru_cache(maxsize=1 << 18)

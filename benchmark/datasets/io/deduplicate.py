@@ -1,11 +1,11 @@
 """Copies within a dataset: equal texts, and near-copies found by MinHash.
 
-    groups(texts, threshold=0.8)      # int64 (n,): the first record of each record's group
+    groups(texts, threshold=0.7)      # int64 (n,): the first record of each record's group
     duplicates(dataset)               # counts that a card may show
 
 Candidate pairs come from MinHash signatures (datasketch) cut into bands of r values each: a pair of
 similarity s shares one of b bands with probability 1 − (1 − s^r)^b. r is the largest whose recall
-*at the threshold* is 99.9% or more with at most 128 values (0.8: r = 5, b = 25, recall 99.995%).
+*at the threshold* is 99.9% or more with at most 128 values (0.7: r = 4, b = 32, recall 99.98%).
 Each candidate is then checked by the exact Jaccard similarity, so no pair below the threshold is
 ever counted; what may be missed is the rare pair just above it. Memory is a few kilobytes a record.
 """

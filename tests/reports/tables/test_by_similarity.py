@@ -18,7 +18,11 @@ def test_leakage_table_counts_near_copies_left_out(written) -> None:
     """The leakage table says how many near-copies were left out."""
     table = written.datasets[0].tables["leakage"]
     (said,) = [f for f in table.findings if f.startswith("Near-copies:")]
-    assert "29 of 479 candidates" in said and "in or out alike" in said
+    assert (
+        "29 of 479 candidates" in said
+        and "(similarity 0.7 or more)" in said
+        and "in or out alike" in said
+    )
     of_loss = written.datasets[0].tables["leakage:loss"]
     assert any(n.startswith("candidates:") and "never on a coin" in n for n in of_loss.notes)
     line = of_loss.rows[0]
@@ -41,7 +45,7 @@ def test_nothing_left_out_is_not_mentioned(edits, fake) -> None:
 
 def test_each_family_has_its_auc_by_similarity(written) -> None:
     table = written.datasets[0].tables["strata"]
-    assert table.columns[2:] == ("attack", "below 0.5", "0.5 to 0.8", "0.8 and more")
+    assert table.columns[2:] == ("attack", "below 0.5", "0.5 to 0.7", "0.7 and more")
     line = next(r for r in table.rows if r[0].text == "tfidf")
     assert line[3].text == "0.70 [0.60, 0.80] (400)" and line[4].text == "0.65 [0.55, 0.75] (50)"
     assert line[2].text == "loss" and (line[5].text, line[5].kind) == (
@@ -62,8 +66,8 @@ def test_strata_stand_on_the_page_in_markdown_and_in_the_csv(written) -> None:
     lines = list(csv.DictReader((written.folder / "leakage.csv").open()))
     line = next(x for x in lines if x["method"] == "tfidf" and x["role"] == "attack")
     assert line["similarity_0_0.5_candidates"] == "400" and line["left_out"] == "29"
-    assert float(line["similarity_0.5_0.8_auc"]) == pytest.approx(0.65, abs=0.02)
-    assert line["similarity_0.8_1_auc"] == "" and "strata" not in line
+    assert float(line["similarity_0.5_0.7_auc"]) == pytest.approx(0.65, abs=0.02)
+    assert line["similarity_0.7_1_auc"] == "" and "strata" not in line
 
 
 def test_without_an_attack_there_is_no_such_table(fake) -> None:
@@ -83,4 +87,4 @@ def test_results_that_counted_near_copies_are_not_shown(fake) -> None:
 
 def test_spans_are_named_in_words() -> None:
     assert span_name(0.0, None) == "0 and more"
-    assert [span_name(0.0, 0.5), span_name(0.5, 0.8)] == ["below 0.5", "0.5 to 0.8"]
+    assert [span_name(0.0, 0.5), span_name(0.5, 0.7)] == ["below 0.5", "0.5 to 0.7"]

@@ -1,0 +1,1 @@
+"""Which similarity makes a near-copy: chosen on near-copies planted into public reports."""
