@@ -14,7 +14,7 @@ from scipy import stats
 
 from radpriv.benchmark.canary_spec import Planting
 from radpriv.benchmark.cell import AuditPolicy
-from radpriv.benchmark.datasets.audit_set.similarity import similarities
+from radpriv.benchmark.datasets.audit_set.similarity import COPY, similarities
 from radpriv.benchmark.datasets.audit_set.universe import Universe, draw
 from radpriv.benchmark.datasets.base import Dataset
 from radpriv.benchmark.datasets.texts import Texts
@@ -135,7 +135,7 @@ def test_canaries_are_nobody_s_neighbours(made_up: Dataset) -> None:
     after = similarities(whole, slots, FeatureCache(None))
     np.testing.assert_array_equal(after[~whole.canary[slots]], before)
     copies = np.array([k == "secret*4" for k in whole.kinds])[slots]
-    assert copies.sum() == 12 and (after[copies] < 0.8).all()
+    assert copies.sum() == 12 and (after[copies] < COPY).all()
 
 
 SUITE = """
