@@ -135,9 +135,11 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 def nearest_start(text: str, known: Sequence[str]) -> str:
     """As `did_you_mean`, for a text that may be the start of a name alone."""
-    starts = {name[: len(text)]: name for name in reversed(known)}
-    near = difflib.get_close_matches(text, [*known, *starts], n=1, cutoff=0.75)
-    return f"; did you mean '{starts.get(near[0], near[0])}'?" if near else ""
+    near = difflib.get_close_matches(text, known, n=3)
+    if not near:
+        starts = {name[: len(text)]: name for name in reversed(known)}
+        near = [starts[n] for n in difflib.get_close_matches(text, [*starts], n=1, cutoff=0.75)]
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _module(item: object) -> str:

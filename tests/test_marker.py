@@ -278,7 +278,7 @@ def test_breaking_loader_is_refused_without_its_words(
     """A loader that breaks in the middle is refused without its words."""
     mine = plugin(session.root / "mine.py", TRAINS)
     told = session("run", suite(f'fault = "{fault}"'), "--method", mine, code=2)
-    assert "radpriv: " in told.err and "no cell finished" in told.err
+    assert told.err.count("radpriv: ") == 1 and "cells/" not in told.err
     if fault != "ours":  # what its author writes into radpriv's own error is meant for the user
         session("data", "describe", mine, "--option", f"fault={fault}", code=2)
     assert holds(session.printed.encode()) is None

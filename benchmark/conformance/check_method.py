@@ -8,6 +8,7 @@ nothing about other neighbours; a failure, though, is a counterexample.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,7 +19,10 @@ from pathlib import Path
 import torch
 
 from radpriv.benchmark.cell import Budget
+from radpriv.benchmark.conformance.additivity import additivity_fault
+from radpriv.benchmark.conformance.exact_draws import coin_fault, noise_fault
 from radpriv.benchmark.conformance.neighbours import Pair, few, pairs
+from radpriv.benchmark.conformance.other_worlds import other_worlds
 from radpriv.benchmark.conformance.replay import (
     ROUNDING,
     RecordedRelease,
@@ -56,14 +60,19 @@ LONGEST = 2000
 """Steps that are replayed on a few, where a method takes more than STEPS."""
 EPSILONS = (8.0, 0.1)
 CPU = torch.device("cpu")
+ADDITIVITY = "additivity"
+ELSEWHERE = "in other worlds"
 AT_LENGTH = "at whole length"
+OTHER_KEY = hashlib.sha256(b"radpriv/check/another key").digest()
 CHECKS = (
     WAIST,
     "certificate",
     "reproducible",
     "sensitivity",
     "nothing else",
+    ADDITIVITY,
     "goes on after a stop",
+    ELSEWHERE,
     AT_LENGTH,
 )
 """In their order; each stands on those before it."""
@@ -169,7 +178,8 @@ def checks(
         yield verdict("runs", False, in_words(error) + more)
         return
     yield verdict(WAIST, *_waist(outcome, made))
-    yield verdict(CERTIFICATE, *_certificate(setting, outcome, made))
+    sure, seen = _certificate(setting, outcome, made, everyone)
+    yield verdict(CERTIFICATE, sure, seen)
     again = play(setting, everyone, made, outcome)
     calm = not again.departed and all(d.ratio <= ROUNDING for d in again.differences)
     yield verdict("reproducible", calm, _reproducible(again, calm))
@@ -181,11 +191,51 @@ def checks(
     ]
     bounded, seen = _sensitivity(results)
     yield verdict("sensitivity", bounded, seen)
-    closed, seen = _nothing_else(results, again.prints_alike)
+    alike = _alike(setting, everyone, made, outcome)
+    closed, seen = _nothing_else([*results, *alike], again.prints_alike)
     yield verdict("nothing else", closed, seen)
-    yield verdict("goes on after a stop", *_resumes(setting, world))
-    if whole is not None and whole != setting.method and bounded and closed:
+    if bounded and closed:
+        yield verdict(ADDITIVITY, *guarded(lambda: _additivity(setting, everyone, made)))
+    yield verdict("goes on after a stop", *guarded(lambda: _resumes(setting, world)))
+    if whole is None or not (sure and bounded and closed):
+        return
+    yield verdict(ELSEWHERE, *guarded(lambda: other_worlds(setting, world)))
+    if whole != setting.method:
         yield verdict(AT_LENGTH, *_at_length(setting, whole, world, again.prints_alike))
+
+
+def guarded(check: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
+    """What a check says; one that a method brings to an end has not held."""
+    try:
+        return check()
+    except (Exception, SystemExit) as error:
+        return False, f"could not be made: {in_words(error)}"
+
+
+def _additivity(
+    setting: Setting, universe: Universe, made: list[RecordedRelease]
+) -> tuple[bool, str]:
+    if fault := additivity_fault(setting, universe, made):
+        return False, fault
+    if all(m.declared for m in made):
+        return True, "no release is a clipped sum"
+    return True, "each clipped sum is that of two halves of the data"
+
+
+def _alike(
+    setting: Setting, universe: Universe, made: list[RecordedRelease], outcome: ReplayOutcome
+) -> Results:
+    """Replays of the same records in which nothing but values may differ, or nothing at all."""
+    key = replace(setting, key=OTHER_KEY)
+    other = play(key, universe, made, outcome)
+    turned = replace(universe, candidate=~universe.candidate)
+    flags = play(setting, turned, made, outcome)
+    if not flags.departed and any(d.ratio > ROUNDING for d in flags.differences):
+        flags = replace(flags, departed="a value follows the flags of the audit")
+    return [
+        (Pair("the same outputs under another key", universe, ()), other),
+        (Pair("every audit flag turned", universe, ()), flags),
+    ]
 
 
 def _waist(outcome: ReplayOutcome, made: list[RecordedRelease]) -> tuple[bool, str]:
@@ -194,12 +244,12 @@ def _waist(outcome: ReplayOutcome, made: list[RecordedRelease]) -> tuple[bool, s
     if outcome.silent:
         return False, "a step handed out records and released nothing"
     if not made:
-        return False, "releases nothing: what it learned, it learned past the waist, or nothing"
+        return True, "releases nothing: ε = 0 if nothing else of it follows the records, see below"
     return True, f"{len(made)} releases, all in the ledger"
 
 
 def _certificate(
-    setting: Setting, outcome: ReplayOutcome, made: list[RecordedRelease]
+    setting: Setting, outcome: ReplayOutcome, made: list[RecordedRelease], everyone: Universe
 ) -> tuple[bool, str]:
     budget = setting.budget
     if any(m.noise_multiplier == 0 for m in made):
@@ -207,7 +257,11 @@ def _certificate(
     booked = outcome.releases
     if len(booked) != len(made):
         return False, f"{len(made)} releases made, {len(booked)} in the ledger"
-    spent, _ = certificate(groups(booked), budget.delta, budget.epsilon)
+    if fault := noise_fault(setting.key, made, booked) or coin_fault(
+        setting.key, outcome.draws, everyone
+    ):
+        return False, fault
+    spent, _ = certificate(groups(booked), budget.delta, budget.epsilon) if booked else (0.0, 0.0)
     text = f"ε = {spent:.4g} of {budget.epsilon:g} at δ = {budget.delta:g}, by PLD"
     return spent <= budget.epsilon, text
 
@@ -236,7 +290,8 @@ Results = list[tuple[Pair, Replayed]]
 def _sensitivity(results: Results) -> tuple[bool, str]:
     seen = [(pair, r.worst) for pair, r in results if r.worst is not None]
     if not seen:
-        return False, "no release could be compared"
+        released = any(r.departed for _, r in results)
+        return not released, "no release could be compared" if released else "nothing is released"
     pair, worst = max(seen, key=lambda s: s[1].ratio)
     if all(r.bounded for _, r in results):
         return True, (
@@ -299,7 +354,7 @@ def _at_length(setting: Setting, method: Method, world: World, steady: bool) -> 
     results = [(pair, _replayed(setting, pair, made, outcome)) for pair in few(world, unit)]
     steps = f"{1 + max((m.place.step for m in made), default=-1):,}{of} steps"
     for holds, why in (
-        _certificate(setting, outcome, made),
+        _certificate(setting, outcome, made, world.universe(unit)),
         _sensitivity(results),
         _nothing_else(results, steady),
     ):
@@ -330,7 +385,8 @@ def _resumes(setting: Setting, world: World) -> tuple[bool, str]:
                 outcome = execute(setting, universe, None, checkpoints, goes_on)
             except RadprivError as error:
                 return False, f"stopped after step {stop}: {error}"
-            differs = uninterrupted.differs(outcome)
+            after = replace(outcome, progress=uninterrupted.progress)  # it tells the rest alone
+            differs = uninterrupted.differs(after)
             if differs or goes_on.unmade:
                 return False, f"stopped after step {stop}: {differs or 'releases are missing'}"
     if not stops:

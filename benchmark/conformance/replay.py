@@ -12,138 +12,73 @@ model. No statistics, so no false alarm but rounding, in float64. The idea is dp
 from __future__ import annotations
 
 import hashlib
-import math
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.conformance.captured_output import captured_output
 from radpriv.benchmark.conformance.fresh_plugin import fresh_plugin
+from radpriv.benchmark.conformance.recording import (
+    ROUNDING,
+    Departed,
+    Player,
+    RecordedRelease,
+    Recorder,
+    ReplayDifference,
+)
 from radpriv.benchmark.datasets.audit_set.universe import Universe
-from radpriv.benchmark.datasets.base import Dataset, make_loader
+from radpriv.benchmark.datasets.base import Dataset, closed, make_loader
 from radpriv.benchmark.encoders.encoders import Encoder
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.methods.method import Method
 from radpriv.benchmark.plugin_guard import staying
 from radpriv.benchmark.privacy.accounting.ledger import Ledger, Release
-from radpriv.benchmark.privacy.bounded import Bounded, Declared
 from radpriv.benchmark.privacy.checkpoint import Checkpoints
-from radpriv.benchmark.privacy.records import PrivateRecords
-from radpriv.benchmark.privacy.release import Noised, Place, Releaser, live
-from radpriv.benchmark.privacy.run import Diverged, Run
+from radpriv.benchmark.privacy.records import PrivateFeatures, PrivateRecords
+from radpriv.benchmark.privacy.release import Releaser
+from radpriv.benchmark.privacy.run import Coins, Diverged, Run
+from radpriv.benchmark.privacy.step import Step
 from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
 from radpriv.benchmark.store.ledger_schema import Declaration, Group
 from radpriv.errors import AttackError, RadprivError, kind_and_place
 
-ROUNDING = 1e-9
-"""Relative; what float64 adds to a distance that equals the bound exactly."""
+__all__ = [
+    "KEY",
+    "ROUNDING",
+    "Departed",
+    "Player",
+    "RecordedRelease",
+    "Recorder",
+    "ReplayDifference",
+    "ReplayOutcome",
+    "Replayed",
+    "Setting",
+    "WatchedRun",
+    "execute",
+    "in_words",
+    "play",
+    "record",
+]
 
 KEY = hashlib.sha256(b"radpriv/check").digest()
 
 
 @dataclass(frozen=True)
-class RecordedRelease:
-    """One release as it was made. value: exact, float64 tensors by name.
-
-    declared: whether a theorem gives its bound; otherwise it is a clipped sum.
-    """
-
-    place: Place
-    sensitivity: float
-    noise_multiplier: float
-    value: Mapping[str, Tensor] = field(repr=False)
-    noised: Noised = field(repr=False)
-    declared: bool = False
-
-    def __str__(self) -> str:
-        return f"'{self.place.name}' of step {self.place.step}"
-
-
-@dataclass(frozen=True)
-class ReplayDifference:
-    """What the neighbour showed at one release: distance / declared sensitivity, a unit."""
-
-    made: RecordedRelease
-    ratio: float
-
-    @property
-    def bounded(self) -> bool:
-        return self.ratio <= 1 + ROUNDING
-
-
-class Departed(Exception):
-    """The neighbour's run asked for something else than the recorded one: what, in words."""
-
-
-class Recorder:
-    """A releaser that notes exact values and what became of them."""
-
-    def __init__(self, key: bytes) -> None:
-        self._live = live(key)
-        self.made: list[RecordedRelease] = []
-
-    def __call__(self, place: Place, value: Bounded, sigma: float) -> Noised:
-        noised = self._live(place, value, sigma)
-        kept = Noised(_copy(noised.tensors))  # a method may change what it was given in place
-        exact, declared = _copy(value.tensors), isinstance(value, Declared)
-        self.made.append(RecordedRelease(place, value.sensitivity, sigma, exact, kept, declared))
-        return noised
-
-
-class Player:
-    """A releaser that measures the distance to a recording, and answers with its outputs.
-
-    units: how many make the difference; each may move a value by the declared sensitivity.
-    """
-
-    def __init__(self, recording: Sequence[RecordedRelease], units: int = 1) -> None:
-        self._recording, self._units = recording, units
-        self.differences: list[ReplayDifference] = []
-        self.departed = ""
-
-    def __call__(self, place: Place, value: Bounded, sigma: float) -> Noised:
-        index = len(self.differences)
-        if index >= len(self._recording):
-            self._depart(f"one more release: '{place.name}' of step {place.step}")
-        made = self._recording[index]
-        for what, here, there in (
-            ("step", place.step, made.place.step),
-            ("name", place.name, made.place.name),
-            ("sampling rate", place.rate, made.place.rate),
-            ("noise multiplier", sigma, made.noise_multiplier),
-            ("declared sensitivity", value.sensitivity, made.sensitivity),
-            ("tensors", _shapes(value.tensors), _shapes(made.value)),
-        ):
-            if here != there:
-                self._depart(f"another {what} at release {made}: {here}, not {there}")
-        square = sum(float((value.tensors[n] - t).square().sum()) for n, t in made.value.items())
-        ratio = math.sqrt(square) / made.sensitivity / self._units
-        self.differences.append(ReplayDifference(made, ratio))
-        return Noised(_copy(made.noised.tensors))
-
-    def _depart(self, how: str) -> None:
-        self.departed = self.departed or how  # kept: a method may swallow the exception
-        raise Departed(self.departed)
-
-
-def _copy(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {n: t.detach().clone() for n, t in tensors.items()}
-
-
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {n: tuple(t.shape) for n, t in sorted(tensors.items())}
-
-
-@dataclass(frozen=True)
 class ReplayOutcome:
-    """All that a run leaves behind but its noised outputs; equal on neighbours. ended: how."""
+    """All that a run leaves behind but its noised outputs; equal on neighbours. ended: how.
+
+    draws: step -> rate and the slots that it handed out, which follow the coins and are private.
+    """
 
     ended: str
     releases: tuple[Release, ...]
@@ -157,12 +92,14 @@ class ReplayOutcome:
     raw: bool = False
     silent: bool = False
     printed: str = field(default="", repr=False)
+    progress: tuple[float, ...] = ()
+    draws: Mapping[int, tuple[float, NDArray[np.int64]]] = field(default_factory=dict, repr=False)
 
     def differs(self, other: ReplayOutcome) -> str:
         """The first field that differs, in words; "" if none does."""
         if self.ended != other.ended:
             return f"one run ended as '{self.ended}', the other as '{other.ended}'"
-        for name in ("calibrations", "releases", "disclosed", "declared", "thresholds"):
+        for name in ("calibrations", "releases", "disclosed", "declared", "thresholds", "progress"):
             if getattr(self, name) != getattr(other, name):
                 return f"{name} differ"
         if self.trainable_parameters != other.trainable_parameters:
@@ -178,7 +115,8 @@ class ReplayOutcome:
 class Setting:
     """What a replay holds fixed: the method, its encoder and budget, the labels and n_public.
 
-    texts: on which the finished model must answer alike, the records' own among them.
+    texts: on which the finished model must answer alike, the records' own among them. coins: where
+    others are drawn than those of the key. dtype: of new tensors and modules.
     """
 
     method: Method
@@ -188,6 +126,8 @@ class Setting:
     n_public: int
     key: bytes = KEY
     texts: Sequence[str] = field(default=PUBLIC_SENTENCES, repr=False)
+    coins: Coins | None = None
+    dtype: torch.dtype = torch.float64
 
 
 def execute(
@@ -198,10 +138,19 @@ def execute(
     ledger: Ledger | None = None,
     progress: Any = None,
 ) -> ReplayOutcome:
-    """One run of the method in float64; Departed where a player found another sequence."""
+    """One run of the method, in surroundings of its own; Departed where a player found another
+    sequence."""
+    told: list[float] = []
+
+    def tell(passes: float) -> None:
+        told.append(passes)
+        if progress is not None:
+            progress(passes)
+
+    budget = replace(setting.budget)  # a method may change its own
     train = PrivateRecords(universe, setting.labels, setting.n_public, FeatureCache(None))
-    run = Run(
-        budget=setting.budget,
+    run = WatchedRun(
+        budget=replace(budget),
         n_public=setting.n_public,
         labels=len(setting.labels),
         key=setting.key,
@@ -213,12 +162,13 @@ def execute(
         units=universe.units,
         release=release,
         checkpoints=checkpoints,
-        progress=progress,
+        progress=tell,
+        coins=setting.coins,
     )
     fitted, ended = None, "done"
-    with float64(), staying(), captured_output() as printed:
+    with default_dtype(setting.dtype), alone(), staying(), closed(), captured_output() as printed:
         try:
-            fitted = fresh_plugin(setting.method).fit(train, setting.encoder, setting.budget, run)
+            fitted = fresh_plugin(setting.method).fit(train, setting.encoder, budget, run)
         except Diverged:
             ended = "diverged"
         files = _saved(fitted) if fitted is not None else ()
@@ -236,7 +186,22 @@ def execute(
         raw=train.left_waist,
         silent=run.silent,
         printed=printed(),
+        progress=tuple(told),
+        draws=run._draws,
     )
+
+
+class WatchedRun(Run):
+    """A run that notes which records each step handed out."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._draws: dict[int, tuple[float, NDArray[np.int64]]] = {}
+
+    def _sample(self, records: PrivateFeatures, rate: float, query: bool = False) -> Step:
+        step = super()._sample(records, rate, query)
+        self._draws[step.index] = (rate, step.records.slots.copy())
+        return step
 
 
 def record(setting: Setting, universe: Universe) -> tuple[list[RecordedRelease], ReplayOutcome]:
@@ -294,10 +259,34 @@ def in_words(error: BaseException) -> str:
 
 
 @contextmanager
-def float64() -> Iterator[None]:
-    """New tensors and modules are float64 inside the block."""
+def alone() -> Iterator[None]:
+    """What one fit leaves in the environment or in the usual folders, no other finds.
+
+    HOME, the folder for temporary files, radpriv's cache and the working folder are empty and gone
+    afterwards; variables of the environment are as they were.
+    """
+    variables, place, temporary = dict(os.environ), os.getcwd(), tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="radpriv-check-") as folder:
+        for name in ("HOME", "TMPDIR", "RADPRIV_CACHE", "XDG_CACHE_HOME"):
+            os.environ[name] = str(Path(folder) / name.lower())
+            Path(os.environ[name]).mkdir(mode=0o700)
+        os.environ.pop("RADPRIV_DATA", None)
+        tempfile.tempdir = os.environ["TMPDIR"]
+        os.chdir(os.environ["HOME"])
+        try:
+            yield
+        finally:
+            os.chdir(place)
+            tempfile.tempdir = temporary
+            os.environ.clear()
+            os.environ.update(variables)
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """New tensors and modules have it inside the block."""
     before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(dtype)
     try:
         yield
     finally:
@@ -316,6 +305,7 @@ def _saved(fitted: Any) -> tuple[tuple[str, str], ...]:
         )
 
 
+@lru_cache(maxsize=4)
 def _public(name: str) -> Dataset:
     loader = make_loader(name, {})
     if loader.card.gated:

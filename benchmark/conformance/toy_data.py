@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 REPORTS = 65
 LABELS = 4
+MANY = 1040
 SIZES: dict[str, Any] = {
     "hidden_size": 16,
     "num_hidden_layers": 2,
@@ -94,6 +95,18 @@ class World:
             tuple(texts), tuple(data.patients[r] for r in rows), y, tuple(data.labels[:LABELS])
         )
 
+    @staticmethod
+    @lru_cache(maxsize=1)
+    def large() -> World:
+        """More records and labels than most conditions on their number ask for; among the texts
+        what hospitals have: nothing, two thousand words, scrub marks, digits, accents."""
+        data = make_loader("synthetic-plain", {"reports": 3000}).load(None)
+        texts = list(data.texts[:MANY])
+        odd = ("", "word " * 2000, "___", "12345 67 8,9", "Größe unverändert, état stationnaire")
+        for i, text in enumerate(odd):
+            texts[100 * (i + 1)] = text
+        return World(tuple(texts), data.patients[:MANY], data.y[:MANY].copy(), data.labels)
+
     def universe(self, unit: str) -> Universe:
         """All records as members; units numbered as the waist numbers them."""
         ids = tuple(f"r{i:03d}" for i in range(len(self.texts)))
@@ -112,16 +125,20 @@ class World:
         )
 
     def n_public(self, unit: str) -> int:
-        """A constant near the number of units."""
+        """A constant near the number of units; a hundred times as large for the large world."""
+        if len(self.texts) > REPORTS:
+            return 100 * MANY
         return 20 if unit == "patient" else REPORTS
 
     @contextmanager
-    def encoder(self, kind: str = "bert") -> Iterator[Encoder]:
-        """A tiny random BERT or ALBERT with a word vocabulary, on disk inside the block."""
+    def encoder(self, kind: str = "bert", double: bool = True) -> Iterator[Encoder]:
+        """A tiny random BERT or ALBERT with a word vocabulary, on disk inside the block; in float64
+        if `double`."""
         with tempfile.TemporaryDirectory(prefix="radpriv-check-") as folder:
             path = _save(Path(folder) / f"tiny-{kind}", kind, self.texts)
             found = resolve(str(path), "nothing: random weights")
-            yield Float64Encoder(**{f.name: getattr(found, f.name) for f in fields(Encoder)})
+            values = {f.name: getattr(found, f.name) for f in fields(Encoder)}
+            yield Float64Encoder(**values) if double else found
 
 
 def without(universe: Universe, units: Sequence[int]) -> Universe:

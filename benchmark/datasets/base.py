@@ -15,8 +15,10 @@ are part of the identity:
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
@@ -28,7 +30,7 @@ from radpriv.benchmark.datasets.texts import Texts
 from radpriv.benchmark.registry import Registry, did_you_mean
 from radpriv.benchmark.store.dataset_card import Card as Card
 from radpriv.benchmark.user_input import checked, expected, is_checkable
-from radpriv.errors import DataError, SuiteError
+from radpriv.errors import DataError, PrivacyError, SuiteError
 
 if TYPE_CHECKING:
     from datasets import Dataset as Table
@@ -124,6 +126,11 @@ class Loader(abc.ABC):
             DataError: a source is damaged; one line that names file and place, and quotes no text.
         """
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        if "load" in cls.__dict__:
+            cls.load = _behind_the_door(cls.__dict__["load"])
+
     def options(self) -> dict[str, JsonValue]:
         return asdict(self)
 
@@ -147,6 +154,35 @@ class Loader(abc.ABC):
     def published(self) -> Sequence[Published]:
         """Figures that were published of this data, or that a twin was calibrated to."""
         return ()
+
+
+_fits = 0
+"""Blocks of `closed` that are open in this process."""
+
+
+@contextmanager
+def closed(shut: bool = True) -> Iterator[None]:
+    """No loader loads inside the block, in which a method trains: its doors have what it may see.
+    shut=False: inside of it, one that a door opens."""
+    global _fits
+    before, _fits = _fits, int(shut)
+    try:
+        yield
+    finally:
+        _fits = before
+
+
+def _behind_the_door(load: Callable[..., Dataset]) -> Callable[..., Dataset]:
+    @wraps(load)
+    def guarded(self: Loader, *given: Any, **named: Any) -> Dataset:
+        if _fits:
+            raise PrivacyError(
+                f"a method loads the dataset '{self.name}' itself, past its doors; name it in "
+                "`public` and take run.public(name)"
+            )
+        return load(self, *given, **named)
+
+    return guarded
 
 
 datasets: Registry[type[Loader]] = Registry("dataset", "radpriv.datasets")

@@ -142,7 +142,8 @@ def bounded_sum(f: Contribution, records: Records, max_norm: float) -> ClippedSu
     Args:
         f: gives float tensors by name, first axis (B,), each row a function of its own record:
             found out on public sentences before a private record is read.
-        records: of the query that is open (run.once).
+        records: of the step or query that is open. Releases of one step share its sample, and are
+            accounted so.
         max_norm: the clip C, the L2 norm that one unit may add; the sum's sensitivity.
 
     Returns:
@@ -150,13 +151,14 @@ def bounded_sum(f: Contribution, records: Records, max_norm: float) -> ClippedSu
 
     Raises:
         CellFailed: f mixes rows, so that clipping bounds nothing.
-        PrivacyError: f gives no row per record or no number, the records are of no query, max_norm
+        PrivacyError: f gives no row per record or no number, the records are of no step, max_norm
             is not positive and finite, or memory is too short for one unit.
     """
     public = records._sample.public
     if public is None:
-        raise PrivacyError("bounded_sum: give the records of a query (run.once)")
-    shapes, plan = _check_rows(f, public), records._plan
+        raise PrivacyError("bounded_sum: give the records of a query (run.once) or of a step")
+    seen = public() if callable(public) else public
+    shapes, plan = _check_rows(f, seen), records._plan
 
     def attempt() -> Totals:
         totals = Totals(shapes, max_norm, records.device)

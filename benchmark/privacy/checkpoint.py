@@ -15,12 +15,13 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from radpriv.benchmark.privacy.clipping import trainable
 from radpriv.benchmark.privacy.records import MicroBatches, PrivateFeatures, Projection
@@ -70,6 +71,8 @@ class Checkpoints:
         self._now = now or {}
         self._last = time.monotonic()
         self._plan: list[int] | None = None
+        self._begun: list[str] = []
+        self._trained: set[str] = set()
 
     def restore(self, first: int, state: State, records: PrivateFeatures) -> tuple[int, bool]:
         """Put the newest state of the loop that began at step `first` back.
@@ -78,13 +81,19 @@ class Checkpoints:
         PrivacyError for an entry of `state` that cannot be kept; NotReproduced for a damaged file.
         """
         _check_kept(state)
+        self._begun = sorted(trainable(state[0]))
+        self._trained = set(self._begun)  # groups may take turns: what rests is kept too
         self._plan = [records._plan.tokens, records._plan.elements]
         if self._folder is None or not (path := self._file(first)).is_file():
             return 0, False
         try:
             saved = torch.load(io.BytesIO(_checked(path.read_bytes())), weights_only=True)
-            for i, (entry, value) in enumerate(zip(state, saved["state"], strict=True)):
-                _put_back(entry, value, trained=i == 0)
+            model, *others = state
+            if saved["begun"] != self._begun:
+                raise ValueError("other trainable tensors")
+            _put_back_model(model, saved["tensors"], saved["trained"])
+            for entry, value in zip(others, saved["others"], strict=True):
+                _put_back(entry, value)
             records._diagnostics.rows[:] = saved["diagnostics"]
             records._diagnostics.projections[:] = [Projection(*p) for p in saved["projections"]]
             records._plan.tokens, records._plan.elements = self._plan = saved["plan"]
@@ -108,10 +117,17 @@ class Checkpoints:
             return
         if not (self._folder / CONDITIONS).is_file():
             write_json(self._folder / CONDITIONS, dict(self._now))
+        model, *others = state
+        trained = list(trainable(model))
+        self._trained.update(trained)
+        tensors = {n: p.detach().cpu() for n, p in model.named_parameters() if n in self._trained}
         buffer = io.BytesIO()
         torch.save(
             {
-                "state": [_taken(entry, trained=i == 0) for i, entry in enumerate(state)],
+                "tensors": tensors,
+                "begun": self._begun or sorted(trained),
+                "trained": trained,
+                "others": [_taken(entry) for entry in others],
                 "diagnostics": records._diagnostics.rows,
                 "projections": [astuple(p) for p in records._diagnostics.projections],
                 "plan": plan,
@@ -156,24 +172,24 @@ def _check_kept(state: State) -> None:
             )
 
 
-def _taken(entry: Any, trained: bool) -> Any:
-    """What to write of an entry. trained: the model of the loop, where the rest is constant."""
-    if trained:
-        return {n: p.detach().cpu() for n, p in trainable(entry).items()}
+def _taken(entry: Any) -> Any:
+    """What to write of an entry beside the model."""
+    return entry.get_state() if isinstance(entry, torch.Generator) else entry.state_dict()
+
+
+def _put_back_model(
+    model: nn.Module, tensors: Mapping[str, Tensor], trained: Sequence[str]
+) -> None:
+    """tensors: those that the loop trains, by name. trained: of them, those that did not rest."""
+    params = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, value in tensors.items():
+            params[name].copy_(value)
+            params[name].requires_grad_(name in trained)
+
+
+def _put_back(entry: Any, value: Any) -> None:
     if isinstance(entry, torch.Generator):
-        return entry.get_state()
-    return entry.state_dict()
-
-
-def _put_back(entry: Any, value: Any, trained: bool) -> None:
-    if trained:
-        params = trainable(entry)
-        if params.keys() != value.keys():
-            raise ValueError("other trainable tensors")
-        with torch.no_grad():
-            for name, p in params.items():
-                p.copy_(value[name])
-    elif isinstance(entry, torch.Generator):
         entry.set_state(value)
     else:
         entry.load_state_dict(value)

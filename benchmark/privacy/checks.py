@@ -107,13 +107,21 @@ def _constants(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def check_constant(model: nn.Module, before: dict[str, Tensor]) -> None:
-    """What changes beside the trained tensors carries statistics of records past the noise."""
-    for name, now in _constants(model):
-        if name not in before or not torch.equal(now, before[name]):
+    """What changes beside the trained tensors carries statistics of records past the noise.
+
+    `before` is brought up to date: groups of tensors may be trained in turn, each frozen meanwhile.
+    """
+    now, buffers = dict(_constants(model)), dict(model.named_buffers())
+    for name, tensor in now.items():
+        if name not in before and name not in buffers:
+            before[name] = tensor.detach().clone()  # trained until this step, and resting from now
+        elif name not in before or not torch.equal(tensor, before[name]):
             raise CellFailed(
                 f"buffer or frozen tensor {name} of the model changed in a step: what it holds of "
                 "the records went around the noise"
             )
+    for name in before.keys() - now.keys():
+        del before[name]
 
 
 def snapshot(model: nn.Module) -> dict[str, Tensor]:
@@ -121,8 +129,10 @@ def snapshot(model: nn.Module) -> dict[str, Tensor]:
 
 
 def check_moved(model: nn.Module, before: dict[str, Tensor]) -> None:
-    """After the first noised update with a non-zero step size: each tensor must have changed."""
-    still = [n for n, p in trainable(model).items() if torch.equal(p.detach(), before[n])]
+    """After the first noised update with a non-zero step size: each tensor that is trained in it
+    must have changed."""
+    trained = {n: p for n, p in trainable(model).items() if n in before}
+    still = [n for n, p in trained.items() if torch.equal(p.detach(), before[n])]
     if still:
         raise CellFailed(
             f"adapter did not move: tensor {still[0]} is unchanged after the first noised update "

@@ -67,14 +67,15 @@ class Sample:
     """One draw of records: usable while its step is open.
 
     slots, unit: what was drawn, and the unit of each slot of the universe; None outside a run.
-    sums: names of the sums made of it. public: a few public records of the same kind (run.once).
+    sums: names of the sums made of it. public: a few public records of the same kind, or what makes
+    them when they are asked for.
     check: whether a model may be summed over it. drawn, watched: points of the gradient canaries
     that were drawn, and of all (gradient_canaries.py).
     """
 
     open: bool = True
     sums: set[str] = field(default_factory=set)
-    public: Records | None = None
+    public: Records | Callable[[], Records] | None = None
     slots: NDArray[np.int64] | None = None
     unit: NDArray[np.int64] | None = None
     check: Callable[[nn.Module], None] | None = None

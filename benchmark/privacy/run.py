@@ -18,14 +18,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import takewhile
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from radpriv.benchmark.cell import Budget
-from radpriv.benchmark.datasets.base import Dataset
+from radpriv.benchmark.datasets.base import Dataset, closed
+from radpriv.benchmark.encoders.features import RecordFunction
 from radpriv.benchmark.privacy.accounting import calibration
 from radpriv.benchmark.privacy.accounting.ledger import Ledger, Release, groups
 from radpriv.benchmark.privacy.bounded import Bounded, Declared
@@ -40,7 +44,7 @@ from radpriv.benchmark.privacy.checks import (
     snapshot,
 )
 from radpriv.benchmark.privacy.doors import Doors
-from radpriv.benchmark.privacy.records import PrivateFeatures
+from radpriv.benchmark.privacy.records import PrivateFeatures, Records
 from radpriv.benchmark.privacy.release import Noised, Place, Releaser, live
 from radpriv.benchmark.privacy.step import Step
 from radpriv.benchmark.privacy.streams import seed64, uniforms
@@ -51,6 +55,9 @@ SMALLEST_RATE = 1e-9
 """Coins are multiples of 2^-53: at this rate the real probability is right to one in 10^7."""
 
 
+Coins = Callable[[int, int], NDArray[np.float64]]
+
+
 class Diverged(Exception):
     """Noised weights became non-finite; the ledger is kept and the cell ends as `diverged`."""
 
@@ -59,7 +66,8 @@ class Run(Doors):
     """Everything that a method may do with private records, and public randomness.
 
     units: how many units the universe has. release: makes the noised value; a recorder or a player
-    stands here in a replay. checkpoints: where a run that is stopped goes on.
+    stands here in a replay, and in place of coins: (step, how many) -> uniforms below 1.
+    checkpoints: where a run that is stopped goes on.
     """
 
     _door = "run"
@@ -80,6 +88,7 @@ class Run(Doors):
         progress: Callable[[float], None] | None = None,
         release: Releaser | None = None,
         checkpoints: Checkpoints | None = None,
+        coins: Coins | None = None,
     ) -> None:
         self._budget = budget
         self._device = device
@@ -97,6 +106,8 @@ class Run(Doors):
         self._progress = progress
         self._make = release or live(key)
         self._checkpoints = checkpoints or Checkpoints(None)
+        self._coins = coins or self._from_key
+        self._public_records: dict[str, Records] = {}
         self._step = 0
         self._open: int | None = None
         self._rate = 0.0
@@ -104,7 +115,8 @@ class Run(Doors):
 
     @property
     def budget(self) -> Budget:
-        return self._budget
+        """A copy: what a method makes of it changes no noise."""
+        return replace(self._budget)
 
     @property
     def device(self) -> torch.device:
@@ -261,11 +273,19 @@ class Run(Doors):
 
     def _sample(self, records: PrivateFeatures, rate: float, query: bool = False) -> Step:
         index, self._step = self._step, self._step + 1
-        chosen = uniforms(self._key, ("coin", index), self._units) < rate
-        selected = records._select(chosen, self._device)
-        if query:
-            selected._sample.public = public_records(records.function, self._labels, self._device)
+        selected = records._select(self._coins(index, self._units) < rate, self._device)
+        selected._sample.public = partial(self._public_of, records.function)
         return Step(index, selected, rate, rate * self._n_public, query, self._release)
+
+    def _from_key(self, step: int, units: int) -> NDArray[np.float64]:
+        return uniforms(self._key, ("coin", step), units)
+
+    def _public_of(self, function: RecordFunction) -> Records:
+        """Public records as this function maps them, made once where it has a name."""
+        if not function.key or function.key not in self._public_records:
+            made = public_records(function, self._labels, self._device)
+            self._public_records[function.key] = made
+        return self._public_records[function.key]
 
     def _release(self, place: Place, value: Bounded, sigma: float) -> Noised:
         if (place.step, place.rate) != (self._open, self._rate):
@@ -302,7 +322,8 @@ class Run(Doors):
     def public(self, name: str) -> Dataset:
         """A public dataset that the method declared; disclosed in the record."""
         self._disclosed.add(name)
-        return self._load_public(name)
+        with closed(False):
+            return self._load_public(name)
 
     def rng(self, name: str) -> torch.Generator:
         """Public randomness: depends on suite key, seed and name only (CPU generator)."""

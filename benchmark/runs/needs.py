@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from radpriv.benchmark.cell import canonical
-from radpriv.benchmark.runs.runner import Context
+from radpriv.benchmark.runs.runner import Context, is_ours
 from radpriv.benchmark.store.pending_result import kept_words
 from radpriv.benchmark.suites.job import Job
 from radpriv.benchmark.suites.obstacle import Obstacle
@@ -38,9 +38,9 @@ def dataset_need(job: Job, context: Context) -> Need:
 def _read(job: Job, context: Context) -> None:
     try:
         job.dataset(context.data)
-    except RadprivError:
-        raise
     except Exception as error:
+        if isinstance(error, StoreError) or (isinstance(error, RadprivError) and is_ours(error)):
+            raise  # the words of a plug-in's loader may quote a report
         raise DataError(
             f"dataset '{job.cell.dataset}': its loader failed ({kind_and_place(error)}); "
             f"`radpriv data describe {job.cell.dataset} --debug` shows more"

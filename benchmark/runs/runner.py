@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import torch
 
 from radpriv.benchmark.datasets.audit_set.similarity import similarities
-from radpriv.benchmark.datasets.base import Dataset, make_loader
+from radpriv.benchmark.datasets.base import Dataset, closed, make_loader
 from radpriv.benchmark.datasets.texts import pick
 from radpriv.benchmark.encoders.features import FeatureCache
 from radpriv.benchmark.methods.method import Fitted
@@ -109,7 +109,7 @@ def _attempt(job: Job, how: Fingerprint, context: Context) -> FinishedCell:
             with staying(), deterministic(context.device):
                 _train_and_score(job, how, context, work.folder, work.resumed, checkpoints)
         except RadprivError as error:
-            if _is_ours(error):
+            if is_ours(error):
                 raise
             raise CellFailed(f"{type(error).__name__} raised by the plug-in itself") from None
         except SystemExit as error:
@@ -161,7 +161,7 @@ def _train_and_score(
         MapTicks(context.progress, len(universe.texts)),
     )
     run = Run(
-        budget=job.cell.budget,
+        budget=replace(job.cell.budget),
         n_public=job.cell.n_public,
         labels=len(dataset.labels),
         key=key,
@@ -177,11 +177,13 @@ def _train_and_score(
     fitted: Fitted | None = None
     status: Status = "done"
     try:
-        fitted = job.method.fit(train, job.encoder, job.cell.budget, run)
+        with closed():
+            fitted = job.method.fit(train, job.encoder, replace(job.cell.budget), run)
     except Diverged:
         status = "diverged"
     if ledger.unmade:
         raise NotReproduced(f"{ledger.unmade} releases of before the stop were not made again")
+    _check_unchanged(ledger, folder / "ledger.jsonl")
     claim = record.Claims.of(job, run, train)
     if claim.over_budget:
         status = "over_budget"
@@ -226,7 +228,16 @@ def _ledger(path: Path, resumed: bool) -> Ledger:
         raise NotReproduced(f"{error}; the run begins anew") from error
 
 
-def _is_ours(error: RadprivError) -> bool:
+def _check_unchanged(ledger: Ledger, path: Path) -> None:
+    """The certificate is of the releases in memory: they must be those that went to disk first."""
+    if (read(path) if path.is_file() else []) != list(ledger.releases):
+        raise CellFailed(
+            "the releases in memory are not those of the ledger on disk, which is written before "
+            "noise is let out: the method has changed them, and what they would claim"
+        )
+
+
+def is_ours(error: RadprivError) -> bool:
     """Whether radpriv's own code raised it; the words of a plug-in may quote a record."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from radpriv.benchmark.registry import did_you_mean, nearest_start
+from radpriv.benchmark.registry import nearest_start
 from radpriv.benchmark.store import plan_schema
 from radpriv.benchmark.store.atomic import (
     atomic_write,
@@ -77,11 +77,12 @@ class Store:
             raise StoreError(f"{self.root}: a file, not a folder; give the store another place")
         self.sweep()
 
-    def check_there(self) -> None:
-        """StoreError where there is no folder: nothing was ever run into it."""
+    def check_there(self, suite: str = "SUITE", so: str = "") -> None:
+        """StoreError where there is no folder: nothing was ever run into it. so: what follows."""
         if not self.root.is_dir():
             raise StoreError(
-                f"{self.root}: no store is there; `radpriv run` makes one, --store names another"
+                f"{self.root}: no store is there{so}; run `radpriv run {suite}` first, or name another "
+                "by --store"
             )
 
     def sweep(self) -> list[Path]:
@@ -150,7 +151,7 @@ class Store:
 
     def cell_id(self, text: str) -> str:
         """The one cell id in `known` that is `text` or starts with it."""
-        self.check_there()
+        self.check_there(so=f", so no cell is called '{text}'")
         known = self.known()
         hits = [name for name in known if name == text] or [
             name for name in known if text and name.startswith(text)
@@ -188,10 +189,10 @@ class Store:
         """What a suite asked for; StoreError for a name that no plan has."""
         path = self.root / "plans" / f"{safe(name, 'plan')}.json"
         if not path.is_file():
-            self.check_there()
+            self.check_there(name)
             raise StoreError(
                 f"no plan called '{name}' in {self.root}; run `radpriv run {name}` first"
-                f"{did_you_mean(name, self.plans())}"
+                f"{nearest_start(name, self.plans())}"
             )
         return typed(Plan, path, {"suite": name}, plan_schema.SCHEMA, "run its suite again")
 

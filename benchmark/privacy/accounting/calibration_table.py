@@ -132,7 +132,9 @@ class Account:
 def account(path: Path, delta: float | None, units: Sequence[int]) -> Account:
     """Read a ledger file, or a cell's folder; δ and the unit come from its record where given."""
     if not path.exists():
-        raise PrivacyError(f"{path}: no such file; give a ledger.jsonl, or the folder of a cell")
+        raise PrivacyError(
+            f"{path}: cannot be read (no such file); give a ledger.jsonl, or the folder of a cell"
+        )
     unit = "unit"
     ledger = path
     if path.is_dir():

@@ -62,8 +62,8 @@ class Outcome:
         if not console.is_terminal and not os.environ.get("COLUMNS"):
             console.width = 120  # a pipe has no width of its own, and rich would take 80
         said = frozenset(self.said)
-        datasets = None if self.only is None else {f.axes.dataset for f in self.only}
-        tables = self.report.terminal_tables(datasets)
+        datasets = () if self.only is None else ({f.axes.dataset for f in self.only},)
+        tables = self.report.terminal_tables(*datasets)
         for table in filter(None, map(self._asked_for, tables)):
             shown = terminal(table, said)
             console.print(shown, "")

@@ -52,7 +52,7 @@ def target_of(request: Request) -> Target:
 def plan_of(request: Request, suite: Suite, overrides: Overrides) -> tuple[Store, str]:
     """The store and the name of the plan that this very suite has made in it."""
     store, name = Store(request.store), plan_name(suite, overrides)
-    store.check_there()
+    store.check_there(name)
     if name not in store.plans() and (made := _made_with(store, request.suite)):
         given = _options(
             SuiteRequest(request.suite, tuple(request.methods), request.encoder), request.limit

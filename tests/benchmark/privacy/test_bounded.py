@@ -229,8 +229,11 @@ def test_a_clip_that_bounds_nothing_is_refused(max_norm: float) -> None:
         bounded_sum(both, queried(np.ones((3, SIZE))), max_norm)
 
 
-def test_a_bounded_sum_belongs_to_a_query(make_run: Any, train: PrivateRecords) -> None:
+def test_a_bounded_sum_belongs_to_a_sample(make_run: Any, train: PrivateRecords) -> None:
+    """Of a query or of a step; records of neither have nothing that bounds them."""
     step = make_run()._sample(train.map("words", HashedWords(8, 1, True)), 0.5)
+    assert bounded_sum(both, step.records, 1.0).sensitivity == 1.0
+    step.records._sample.public = None
     with pytest.raises(PrivacyError, match=r"run\.once"):
         bounded_sum(both, step.records, 1.0)
 
