@@ -81,8 +81,8 @@ class Store:
         """StoreError where there is no folder: nothing was ever run into it. so: what follows."""
         if not self.root.is_dir():
             raise StoreError(
-                f"{self.root}: no store is there{so}; run `radpriv run {suite}` first, or name another "
-                "by --store"
+                f"{self.root}: no store is there{so}; run `radpriv run {suite}` first, or name "
+                "another by --store"
             )
 
     def sweep(self) -> list[Path]:
