@@ -129,7 +129,7 @@ class Loader(abc.ABC):
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
         if "load" in cls.__dict__:
-            cls.load = _behind_the_door(cls.__dict__["load"])
+            cls.load = _behind_the_door(cls.__dict__["load"])  # type: ignore[method-assign]
 
     def options(self) -> dict[str, JsonValue]:
         return asdict(self)

@@ -31,7 +31,7 @@ def test_a_sound_method_passes_and_its_bound_is_reached(
     unit: str, sound: Of, verdicts: Verdicts
 ) -> None:
     found = verdicts(sound(), unit)
-    assert len(found) == 6 and all(v.passed for v in found.values()), found
+    assert len(found) == 7 and all(v.passed for v in found.values()), found
     share = float(found["sensitivity"].detail.split("by ")[1].split(" of")[0])
     assert 0.9 < share <= 1.0
 
