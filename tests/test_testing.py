@@ -96,7 +96,7 @@ def test_a_methods_checks_have_unit_and_budget_in_their_ids() -> None:
     assert "dp_bow-patient-eps0.5-goes_on_after_a_stop" in found
     assert ids(checks("dp_bow", units=("report",)))[0] == "dp_bow-report-eps8-through_the_waist"
     short = ids(checks("dp_bow", params={"steps": 4}, units=("report",)))
-    assert "dp_bow-report-eps8-at_whole_length" not in short and len(short) == 6
+    assert "dp_bow-report-eps8-at_whole_length" not in short and len(short) == 8
 
 
 @pytest.mark.parametrize("name", ["loss", "blind", "white_box", "exposure", "fill_mask"])

@@ -45,8 +45,8 @@ def test_check_folds_what_holds(radpriv: Radpriv, verbose: bool) -> None:
     arguments = ["dp_bow", "--unit", "report", "--epsilon", "8", "--set", "size=32"]
     done = radpriv("check", *arguments, *(["--verbose"] if verbose else []))
     assert done.code == 0, done.err
-    assert done.out.count(" ok ") == (7 if verbose else 1) and "fails" not in done.out
-    assert ("7 checks" in done.out) is not verbose
+    assert done.out.count(" ok ") == (9 if verbose else 1) and "fails" not in done.out
+    assert ("9 checks" in done.out) is not verbose
     assert done.out.count("of 8 at δ = ") == 1, "the certificate is seen either way"
     assert ("goes on after a stop" in done.out) is verbose
     assert "dp_bow: every check holds" in done.out
