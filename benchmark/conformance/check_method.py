@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
-
-import torch
 
 from radpriv.benchmark.cell import Budget
 from radpriv.benchmark.conformance.additivity import additivity_fault
@@ -30,15 +26,14 @@ from radpriv.benchmark.conformance.replay import (
     Replayed,
     ReplayOutcome,
     Setting,
-    execute,
     in_words,
     play,
     record,
 )
+from radpriv.benchmark.conformance.resumption import resumes
 from radpriv.benchmark.conformance.toy_data import World
 from radpriv.benchmark.conformance.verdict import (
     CERTIFICATE,
-    NO_STOP,
     UNCOMPARED,
     WAIST,
     MethodReport,
@@ -48,8 +43,7 @@ from radpriv.benchmark.datasets.audit_set.universe import Universe
 from radpriv.benchmark.encoders.encoders import Encoder
 from radpriv.benchmark.methods.method import Method
 from radpriv.benchmark.privacy.accounting.calibration import certificate
-from radpriv.benchmark.privacy.accounting.ledger import Ledger, groups
-from radpriv.benchmark.privacy.checkpoint import Checkpoints, conditions
+from radpriv.benchmark.privacy.accounting.ledger import groups
 from radpriv.benchmark.public_sentences import PUBLIC_SENTENCES
 from radpriv.benchmark.registry import did_you_mean
 from radpriv.errors import AttackError, RadprivError
@@ -59,7 +53,6 @@ STEPS = 6
 LONGEST = 2000
 """Steps that are replayed on a few, where a method takes more than STEPS."""
 EPSILONS = (8.0, 0.1)
-CPU = torch.device("cpu")
 ADDITIVITY = "additivity"
 ELSEWHERE = "in other worlds"
 AT_LENGTH = "at whole length"
@@ -196,7 +189,7 @@ def checks(
     yield verdict("nothing else", closed, seen)
     if bounded and closed:
         yield verdict(ADDITIVITY, *guarded(lambda: _additivity(setting, everyone, made)))
-    yield verdict("goes on after a stop", *guarded(lambda: _resumes(setting, world)))
+    yield verdict("goes on after a stop", *guarded(lambda: resumes(setting, world)))
     if whole is None or not (sure and bounded and closed):
         return
     yield verdict(ELSEWHERE, *guarded(lambda: other_worlds(setting, world)))
@@ -361,50 +354,3 @@ def _at_length(setting: Setting, method: Method, world: World, steady: bool) -> 
         if not holds:
             return False, f"{steps}: {why}"
     return True, f"{steps} on {len(results)} neighbours: bounds hold, nothing else differs"
-
-
-class _Stop(Exception):
-    """Ends a run from outside."""
-
-
-def _resumes(setting: Setting, world: World) -> tuple[bool, str]:
-    """Stop after 1, 2, 4, … steps, go on at the checkpoint, and compare with no stop."""
-    universe = world.universe(setting.budget.unit)
-    uninterrupted = execute(setting, universe, None)
-    stops: list[int] = []
-    while True:
-        stop = 2 ** len(stops)
-        with tempfile.TemporaryDirectory(prefix="radpriv-check-") as folder:
-            ledger = _stopped(setting, universe, stop, Path(folder))
-            if ledger is None:
-                break  # it was over before
-            stops.append(stop)
-            goes_on = Ledger(None, ledger.releases)
-            checkpoints = Checkpoints(Path(folder), 0.0, conditions(CPU))
-            try:
-                outcome = execute(setting, universe, None, checkpoints, goes_on)
-            except RadprivError as error:
-                return False, f"stopped after step {stop}: {error}"
-            after = replace(outcome, progress=uninterrupted.progress)  # it tells the rest alone
-            differs = uninterrupted.differs(after)
-            if differs or goes_on.unmade:
-                return False, f"stopped after step {stop}: {differs or 'releases are missing'}"
-    if not stops:
-        return True, NO_STOP
-    return True, f"the same bits after a stop at step {', '.join(map(str, stops))}"
-
-
-def _stopped(setting: Setting, universe: Universe, stop: int, folder: Path) -> Ledger | None:
-    """The ledger of a run that ends after `stop` steps; None where it was over before."""
-    ledger, left = Ledger(None), [stop]
-
-    def step(_: float) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise _Stop
-
-    try:
-        execute(setting, universe, None, Checkpoints(folder, 0.0, conditions(CPU)), ledger, step)
-    except _Stop:
-        return ledger
-    return None

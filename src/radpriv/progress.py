@@ -66,7 +66,7 @@ class Watch(Bar):
         self.cheap: list[float] = []
         self.cell_started = self.last_line = time.monotonic()
         self.passed = 0.0
-        self.mapping = Mapping()
+        self.mapping = MappingRate()
         self.mapped_seconds = 0.0
         self.ended: list[Planned] = []
         self.first_tick: float | None = None
@@ -75,7 +75,7 @@ class Watch(Bar):
     def before(self, cell: Planned) -> None:
         self.cell_started = time.monotonic()
         self.passed, self.first_tick, self.rate = 0.0, None, None
-        self.mapping = Mapping()
+        self.mapping = MappingRate()
         self._show(cell)
 
     def tick(self, kind: str, amount: float) -> None:
@@ -142,7 +142,7 @@ class Watch(Bar):
         return f" · about {seconds / 60:.0f} min left" if seconds >= 60 else " · under 1 min left"
 
 
-class Mapping:
+class MappingRate:
     """The records that one cell has to map: how fast, and for how long."""
 
     def __init__(self) -> None:
